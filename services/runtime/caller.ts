@@ -1,0 +1,44 @@
+import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import type { Secret } from "./secret.ts";
+
+/** Which service (or the operator) makes a call; empty when it presented no service token. */
+export const callerKey = createContextKey<string>("");
+
+/** Callers by name, each with up to two live tokens. */
+export type Credentials = Readonly<Record<string, readonly Secret[]>>;
+
+/**
+ * Names the caller that an authorization header belongs to. Every token is compared, each in
+ * constant time, so that the time taken tells nothing.
+ */
+export function findCaller(
+  authorization: string | null | undefined,
+  credentials: Credentials,
+): string | undefined {
+  const token = readBearer(authorization);
+  if (token === undefined) return undefined;
+  let caller: string | undefined;
+  for (const [name, secrets] of Object.entries(credentials)) {
+    for (const secret of secrets) {
+      if (secret.equals(token)) caller = name;
+    }
+  }
+  return caller;
+}
+
+/** The token of `Bearer <token>`; undefined for anything else. */
+export function readBearer(authorization: string | null | undefined): string | undefined {
+  return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? "")?.[1];
+}
+
+/** Refuses calls without a known service token, and names the caller to the handlers of the rest. */
+export function createCallerInterceptor(credentials: Credentials): Interceptor {
+  return (next) => async (request) => {
+    const caller = findCaller(request.header.get("authorization"), credentials);
+    if (caller === undefined) {
+      throw new ConnectError("a valid service token is required", Code.Unauthenticated);
+    }
+    request.contextValues.set(callerKey, caller);
+    return await next(request);
+  };
+}

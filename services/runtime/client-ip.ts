@@ -1,0 +1,135 @@
+import { type Cidr, cidrContains, formatIpAddress, parseIpAddress } from "./ip-address.ts";
+
+/** Why a forwarded address was not used. */
+export type ClientIpWarning = "missing_or_invalid" | "fewer_entries" | "untrusted_peer";
+
+/** Who the client is, as far as the configured proxies vouch for it. */
+export type ClientIp = {
+  /** Canonical text; empty only when the socket itself had no readable address. */
+  ip: string;
+  class: "socket" | "forwarded";
+  warning?: ClientIpWarning;
+  /** Entries in all X-Forwarded-For lines together, whether used or not. */
+  entries: number;
+};
+
+/** More trusted proxies in a row than any sane deployment has. */
+export const HOPS_MAX = 8;
+
+/** The longest valid entry is a bracketed IPv6 address with a port; anything longer is noise. */
+const ENTRY_CHARACTERS_MAX = 64;
+
+const SPACE = 32;
+const TAB = 9;
+const COMMA = ",";
+
+/**
+ * Derives the client's address from the socket and every X-Forwarded-For line, trusting exactly
+ * `hops` proxies: the leftmost of the last `hops` entries, if all of those are valid. Anything
+ * doubtful falls back to the socket and says why. This is the only reader of a forwarded header.
+ */
+export function derive(
+  remote: string,
+  forwardedLines: readonly string[],
+  hops: number,
+  trustedProxies?: readonly Cidr[],
+): ClientIp {
+  const header = forwardedLines.length === 1 ? forwardedLines[0] : forwardedLines.join(COMMA);
+  const text = header ?? "";
+  const entries = countEntries(text);
+  const socket = canonicalSocketAddress(remote);
+  if (hops === 0) return { ip: socket, class: "socket", entries };
+  const fallback = (warning: ClientIpWarning): ClientIp => {
+    return { ip: socket, class: "socket", warning, entries };
+  };
+  if (trustedProxies !== undefined && !isTrusted(socket, trustedProxies)) {
+    return fallback("untrusted_peer");
+  }
+  if (entries === 0) return fallback("missing_or_invalid");
+  if (entries < hops) return fallback("fewer_entries");
+
+  let ip = "";
+  let end = text.length;
+  for (let hop = 0; hop < hops; hop++) {
+    const comma = text.lastIndexOf(COMMA, end - 1);
+    const start = end === 0 ? 0 : comma + 1;
+    const entry = readEntry(text, start, end);
+    if (entry === undefined) return fallback("missing_or_invalid");
+    ip = entry;
+    end = comma;
+  }
+  return { ip, class: "forwarded", entries };
+}
+
+/** Positions between commas; none when all of them are blank. */
+function countEntries(text: string): number {
+  let blank = true;
+  let entries = 1;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 44) entries++;
+    else if (code !== SPACE && code !== TAB) blank = false;
+  }
+  return blank ? 0 : entries;
+}
+
+/** Reads one trusted entry: `v4`, `v4:port`, `v6`, `[v6]` or `[v6]:port`. */
+function readEntry(text: string, start: number, end: number): string | undefined {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  if (to - from > ENTRY_CHARACTERS_MAX) return undefined;
+  const address = parseIpAddress(withoutPort(text.slice(from, to)));
+  if (address === undefined) return undefined;
+  if (address.family === 4) {
+    const first = address.value >>> 24;
+    const isMulticast = first >= 224 && first <= 239;
+    if (first === 0 || isMulticast || address.value === 0xffff_ffff) return undefined;
+  } else {
+    const isMulticast = (address.groups[0] ?? 0) >= 0xff00;
+    if (isMulticast || address.groups.every((group) => group === 0)) return undefined;
+  }
+  return formatIpAddress(address);
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** Takes brackets and a valid port off; anything else is left for the address parser to refuse. */
+function withoutPort(entry: string): string {
+  if (entry.startsWith("[")) {
+    const bracketed = /^\[([0-9a-fA-F:.]+)\](?::(0|[1-9][0-9]{0,4}))?$/.exec(entry);
+    const inner = bracketed?.[1] ?? "";
+    // IPv4 has no brackets, so what is inside must be IPv6.
+    return inner.includes(":") && isPort(bracketed?.[2]) ? inner : "";
+  }
+  const colon = entry.indexOf(":");
+  if (colon < 0 || colon !== entry.lastIndexOf(":")) return entry;
+  const port = entry.slice(colon + 1);
+  return /^(0|[1-9][0-9]{0,4})$/.test(port) && isPort(port) ? entry.slice(0, colon) : "";
+}
+
+function isPort(digits: string | undefined): boolean {
+  return digits === undefined || Number(digits) <= 65_535;
+}
+
+/** The socket's address by its bits; empty when there is none, which no limiter key accepts. */
+function canonicalSocketAddress(remote: string): string {
+  let text = remote;
+  if (text.startsWith("[")) {
+    const close = text.indexOf("]");
+    text = text.slice(1, close < 0 ? undefined : close);
+  } else if (text.includes(".") && text.indexOf(":") === text.lastIndexOf(":")) {
+    text = text.split(":", 1)[0] ?? "";
+  }
+  const zone = text.indexOf("%");
+  const address = parseIpAddress(zone < 0 ? text : text.slice(0, zone));
+  return address === undefined ? "" : formatIpAddress(address);
+}
+
+function isTrusted(socket: string, trustedProxies: readonly Cidr[]): boolean {
+  const address = parseIpAddress(socket);
+  return address !== undefined && trustedProxies.some((cidr) => cidrContains(cidr, address));
+}

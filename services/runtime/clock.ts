@@ -1,0 +1,19 @@
+/** Where time enters. Pure functions take `nowMs`; things with a lifetime take a Clock. */
+export type Clock = {
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number;
+};
+
+/** The clock of this machine. */
+export const systemClock: Clock = { nowMs: () => Date.now() };
+
+/** A clock that moves only when told to, in either direction. */
+export function createManualClock(startMs: number): Clock & { advance(byMs: number): void } {
+  let nowMs = startMs;
+  return {
+    nowMs: () => nowMs,
+    advance: (byMs) => {
+      nowMs += byMs;
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import { Secret } from "./secret.ts";
+
+/** Everything that is wrong with the environment, at once. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`invalid configuration:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads variables and collects what is wrong with them. Readers return a harmless value for a bad
+ * variable, so call `finish()` before using any of them.
+ */
+export type EnvReader = ReturnType<typeof createEnvReader>;
+
+/** The two values of NODE_ENV that count as development; unset does not. */
+const DEVELOPMENT = new Set(["development", "test"]);
+
+export function createEnvReader(environment: Environment) {
+  const problems: string[] = [];
+  const isDevelopment = DEVELOPMENT.has(environment["NODE_ENV"] ?? "");
+  const read = (name: string) => environment[name]?.trim() || undefined;
+  const problem = (name: string, message: string) => {
+    problems.push(`${name} ${message}`);
+  };
+
+  return {
+    isDevelopment,
+    problem,
+
+    /** A text, or undefined when the variable is unset or blank. */
+    optional: read,
+
+    /** A text that must be there unless there is a default. */
+    text(name: string, defaultValue?: string): string {
+      const value = read(name) ?? defaultValue;
+      if (value === undefined) problem(name, "is required");
+      return value ?? "";
+    },
+
+    /** A whole number within bounds. */
+    integer(name: string, bounds: { min: number; max: number; default: number }): number {
+      const value = read(name);
+      if (value === undefined) return bounds.default;
+      const number = /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= bounds.min && number <= bounds.max) return number;
+      problem(name, `must be a whole number from ${bounds.min} to ${bounds.max}`);
+      return bounds.default;
+    },
+
+    /** `true` or `false`. */
+    flag(name: string, defaultValue: boolean): boolean {
+      const value = read(name);
+      if (value === undefined) return defaultValue;
+      if (value !== "true" && value !== "false") problem(name, "must be true or false");
+      return value === "true";
+    },
+
+    /** One of a closed set of words. */
+    oneOf<const T extends string>(name: string, values: readonly T[], defaultValue: T): T {
+      const value = read(name);
+      if (value === undefined) return defaultValue;
+      const known = values.find((candidate) => candidate === value);
+      if (known === undefined) problem(name, `must be one of ${values.join(", ")}`);
+      return known ?? defaultValue;
+    },
+
+    /** A comma-separated list without blanks. */
+    list(name: string): string[] {
+      const parts = (read(name) ?? "").split(",").map((part) => part.trim());
+      return parts.filter((part) => part !== "");
+    },
+
+    /** An absolute URL with one of the given schemes. */
+    url(name: string, schemes: readonly string[], defaultValue?: string): string {
+      const value = read(name) ?? defaultValue;
+      if (value === undefined) {
+        problem(name, "is required");
+        return "";
+      }
+      const scheme = URL.canParse(value) ? new URL(value).protocol.slice(0, -1) : "";
+      if (!schemes.includes(scheme)) problem(name, `must be a URL with ${schemes.join(" or ")}`);
+      return value;
+    },
+
+    /**
+     * A secret. Outside development it is required, and weak or well-known values are refused; a
+     * development value serves only in development.
+     */
+    secret(name: string, developmentValue: string): Secret {
+      const value = read(name);
+      if (isDevelopment) return new Secret(value ?? developmentValue);
+      const weakness = value === undefined ? "is required" : findWeakness(value);
+      if (weakness !== undefined) problem(name, weakness);
+      return new Secret(value ?? "");
+    },
+
+    /** Up to two comma-separated secrets that are valid at the same time, for rotation. */
+    rotatingSecret(name: string, developmentValue: string): Secret[] {
+      const values = this.list(name);
+      if (values.length > 2) problem(name, "holds more than two values");
+      if (isDevelopment) {
+        return (values.length > 0 ? values : [developmentValue]).map((v) => new Secret(v));
+      }
+      if (values.length === 0) problem(name, "is required");
+      for (const value of values) {
+        const weakness = findWeakness(value);
+        if (weakness !== undefined) problem(name, weakness);
+      }
+      return values.map((value) => new Secret(value));
+    },
+
+    /** Ends reading: throws a ConfigError that names every problem, or returns the frozen config. */
+    finish<T extends object>(config: T): Readonly<T> {
+      if (problems.length > 0) throw new ConfigError(problems);
+      return Object.freeze(config);
+    },
+  };
+}
+
+/** 32 characters hold 128 bits even in hexadecimal. */
+const SECRET_CHARACTERS_MIN = 32;
+/** Fewer different characters than this is a pattern, not randomness. */
+const SECRET_DISTINCT_CHARACTERS_MIN = 8;
+const WELL_KNOWN = /development|change-?me|password|example|secret|default|portcullis|12345678/i;
+
+function findWeakness(secret: string): string | undefined {
+  if (WELL_KNOWN.test(secret)) return "is a well-known value; use a random one";
+  if (secret.length < SECRET_CHARACTERS_MIN) {
+    return `is too short: at least ${SECRET_CHARACTERS_MIN} random characters`;
+  }
+  if (new Set(secret).size < SECRET_DISTINCT_CHARACTERS_MIN) return "is not random";
+  return undefined;
+}

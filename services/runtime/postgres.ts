@@ -1,0 +1,95 @@
+import pg from "pg";
+import type { Logger } from "./log.ts";
+
+/** What a store needs to run a statement: a pool or a client inside a transaction. */
+export type Queryable = Pick<pg.ClientBase, "query">;
+
+export type PostgresPool = pg.Pool;
+
+export type PostgresOptions = {
+  url: string;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  connectionsMax: number;
+  /** How long one statement may take, on both sides of the connection. */
+  statementTimeoutMs: number;
+  log: Logger;
+};
+
+/** A database that answers at all accepts a connection within this time on one network. */
+const CONNECT_TIMEOUT_MS = 1_000;
+/** The client gives up a little after the server should have, so that the server's reason wins. */
+const CLIENT_SLACK_MS = 50;
+/** Idle connections are given back to the database. */
+const IDLE_TIMEOUT_MS = 30_000;
+
+/**
+ * Opens a pool in which every wait ends: connecting, waiting for a connection, and each statement.
+ * A connection whose statement timed out is thrown away, never reused.
+ */
+export function createPostgresPool(options: PostgresOptions): PostgresPool {
+  const { statementTimeoutMs } = options;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    max: options.connectionsMax,
+    connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, statementTimeoutMs),
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + CLIENT_SLACK_MS,
+    keepAlive: true,
+    allowExitOnIdle: true,
+  });
+  // Idle connections break when the database goes away; the next statement finds that out.
+  pool.on("error", (error) => {
+    options.log.warn({ err: error }, "an idle database connection was lost");
+  });
+  return pool;
+}
+
+/** Runs work inside one transaction; rolls back and rethrows when it fails. */
+export async function transaction<T>(
+  pool: PostgresPool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query("begin");
+    const result = await work(client);
+    await client.query("commit");
+    client.release();
+    return result;
+  } catch (error) {
+    await rollback(client);
+    throw error;
+  }
+}
+
+/** A connection that cannot even roll back is in an unknown state and is closed. */
+async function rollback(client: pg.PoolClient): Promise<void> {
+  try {
+    await client.query("rollback");
+    client.release();
+  } catch (error) {
+    client.release(error instanceof Error ? error : true);
+  }
+}
+
+/** SQLSTATE classes of a database that cannot serve now: connection, resources, intervention. */
+const OUTAGE_CLASSES = new Set(["08", "53", "57", "58"]);
+/** lock_not_available, idle_in_transaction_session_timeout, read_only_sql_transaction. */
+const OUTAGE_STATES = new Set(["55P03", "25P03", "25006"]);
+const OUTAGE_MESSAGES =
+  /timeout|timed out|Connection terminated|Client has encountered a connection error|not queryable/i;
+const SYSTEM_CODES = /^E(CONN|PIPE|HOST|NET|TIMEDOUT|ADDR|NOTFOUND|AI_AGAIN)/;
+
+/** Whether an error means that the database cannot serve now, as opposed to a bug or bad data. */
+export function isDatabaseOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseOutage);
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
+    return OUTAGE_CLASSES.has(code.slice(0, 2)) || OUTAGE_STATES.has(code);
+  }
+  return SYSTEM_CODES.test(code) || OUTAGE_MESSAGES.test(error.message);
+}

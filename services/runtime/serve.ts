@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type ConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Logger } from "./log.ts";
+import { peerKey, peerOf } from "./peer.ts";
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export type ServeOptions = {
+  host: string;
+  port: number;
+  log: Logger;
+  routes: (router: ConnectRouter) => void;
+  /** The first one is the outermost. */
+  interceptors: Interceptor[];
+  /** Plain HTTP routes beside the RPCs, by `METHOD /path`. */
+  httpRoutes?: Readonly<Record<string, HttpHandler>>;
+  /** Looks at each request first; true when it has answered. For CORS. */
+  before?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** The largest request message. */
+  readBytesMax: number;
+  /** The health of dependencies, as information; it never changes readiness. */
+  dependencies?: () => Readonly<Record<string, string>>;
+};
+
+export type RunningServer = {
+  port: number;
+  /** Refuses readiness, finishes what is under way within the grace period, then closes. */
+  stop(): Promise<void>;
+};
+
+/** No call of ours takes longer; what still runs after that is cut off. */
+const STOP_GRACE_MS = 5_000;
+/** Proxies keep idle connections for about a minute; ours must outlive theirs. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+/** Serves RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  let draining = false;
+  const health = (response: ServerResponse, ok: boolean, status: string) => {
+    sendJson(response, ok ? 200 : 503, { status, dependencies: options.dependencies?.() ?? {} });
+  };
+  const httpRoutes: Readonly<Record<string, HttpHandler>> = {
+    ...options.httpRoutes,
+    "GET /healthz": (_request, response) => health(response, true, "alive"),
+    "GET /readyz": (_request, response) =>
+      health(response, !draining, draining ? "draining" : "ready"),
+  };
+  const shutdown = new AbortController();
+  const rpc = connectNodeAdapter({
+    routes: options.routes,
+    interceptors: options.interceptors,
+    readMaxBytes: options.readBytesMax,
+    jsonOptions: { alwaysEmitImplicit: true },
+    shutdownSignal: shutdown.signal,
+    contextValues: (request) =>
+      createContextValues().set(peerKey, peerOf(request as IncomingMessage)),
+  });
+  const server = createServer((request, response) => {
+    if (draining) response.setHeader("connection", "close");
+    if (options.before?.(request, response)) return;
+    const path = request.url?.split("?", 1)[0];
+    const route = httpRoutes[`${request.method} ${path}`];
+    if (route === undefined) rpc(request, response);
+    else route(request, response);
+  });
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  const port = await listen(server, options.host, options.port);
+
+  return {
+    port,
+    async stop() {
+      draining = true;
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      shutdown.abort();
+      const grace = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
+      await closed;
+      clearTimeout(grace);
+    },
+  };
+}
+
+async function listen(
+  server: ReturnType<typeof createServer>,
+  host: string,
+  port: number,
+): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return address.port;
+}
+
+/** Answers with JSON that no cache may keep. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    ...headers,
+  });
+  response.end(JSON.stringify(body));
+}

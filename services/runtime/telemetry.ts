@@ -1,0 +1,87 @@
+import { createServer, type Server } from "node:http";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
+import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { PgInstrumentation } from "@opentelemetry/instrumentation-pg";
+import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
+import { PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import { NodeSDK, tracing } from "@opentelemetry/sdk-node";
+import type { Environment } from "./env.ts";
+
+export type Telemetry = { stop(): Promise<void> };
+
+/** Without a reachable collector the SDK would wait for its last export much longer. */
+const STOP_TIMEOUT_MS = 1_000;
+
+/**
+ * Starts the OpenTelemetry SDK and a Prometheus endpoint. Must run before anything that is to be
+ * measured is imported. Beyond the endpoint it is configured only by OTEL_* variables; OTLP export
+ * starts when an endpoint for it is set.
+ */
+export async function startTelemetry(options: {
+  service: string;
+  host: string;
+  port: number;
+  environment: Environment;
+}): Promise<Telemetry> {
+  const { environment } = options;
+  const prometheus = new PrometheusExporter({
+    preventServerStart: true,
+    withoutScopeInfo: true,
+  });
+  const sendsTraces = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  const sendsMetrics = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
+  const sdk = new NodeSDK({
+    serviceName: environment["OTEL_SERVICE_NAME"] ?? `portcullis-${options.service}`,
+    metricReaders: [
+      prometheus,
+      ...(sendsMetrics
+        ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })]
+        : []),
+    ],
+    // Spans are made even when nobody collects them: logs carry their ids.
+    spanProcessors: [
+      sendsTraces ? new tracing.BatchSpanProcessor(new OTLPTraceExporter()) : discardSpans,
+    ],
+    logRecordProcessors: [],
+    instrumentations: [
+      new PgInstrumentation({ requireParentSpan: true }),
+      new RuntimeNodeInstrumentation(),
+    ],
+  });
+  sdk.start();
+  const server = await listen(prometheus, options.host, options.port);
+  return {
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      const timeout = new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
+      await Promise.race([sdk.shutdown().catch(() => undefined), timeout]);
+    },
+  };
+}
+
+const discardSpans: tracing.SpanProcessor = {
+  onStart() {},
+  onEnd() {},
+  forceFlush: async () => {},
+  shutdown: async () => {},
+};
+
+function hasEndpoint(environment: Environment, specific: string): boolean {
+  return Boolean(environment[specific] ?? environment["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+}
+
+/** Serves `GET /metrics`; rejects when the port is taken, which the exporter's own server hides. */
+async function listen(exporter: PrometheusExporter, host: string, port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === "/metrics") return exporter.getMetricsRequestHandler(request, response);
+    response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, resolve);
+  });
+  server.unref();
+  return server;
+}
