@@ -23,9 +23,11 @@ export type LimiterClient = {
   /** Takes from all of the buckets or from none. Never throws: every failure is a verdict. */
   consume(buckets: readonly Bucket[]): Promise<Verdict>;
   /**
-   * Gives back what an allowed verdict took. Best effort: false when it could not be done, since
-   * an unrefunded charge only ever errs on the strict side.
+   * Gives back what an allowed verdict took, all of it or only under the named policies. Best
+   * effort: false when it could not be done, since an unrefunded charge errs on the strict side.
    */
-  refund(receipt: string): Promise<boolean>;
+  refund(receipt: string, policies?: readonly string[]): Promise<boolean>;
+  /** What happens now when no decision can be had; changes when a fail-open period ends. */
+  failureMode(): "fail-closed" | "fail-open";
   close(): void;
 };

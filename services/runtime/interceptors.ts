@@ -11,6 +11,7 @@ import {
 } from "@opentelemetry/api";
 import { createBoundedWarning } from "./bounded-warning.ts";
 import { systemClock } from "./clock.ts";
+import { codeText } from "./code-text.ts";
 import type { Logger } from "./log.ts";
 import { isDatabaseOutage } from "./postgres.ts";
 
@@ -110,8 +111,3 @@ const headerGetter = {
   keys: (headers: Headers) => [...headers.keys()],
   get: (headers: Headers, key: string) => headers.get(key) ?? undefined,
 };
-
-/** A Connect code as the protocol writes it, for example `resource_exhausted`. */
-export function codeText(code: Code): string {
-  return Code[code].replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
-}

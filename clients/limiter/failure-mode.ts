@@ -1,0 +1,76 @@
+import { metrics } from "@opentelemetry/api";
+import type { Clock } from "../../services/runtime/clock.ts";
+import type { Logger } from "../../services/runtime/log.ts";
+import type { FailureConfig } from "./failure-config.ts";
+
+export type FailureMode = {
+  current(): "fail-closed" | "fail-open";
+  /** The end of the warning that a failed consume logs. */
+  describe(): string;
+  close(): void;
+};
+
+/** How often an open failure mode is called to mind, and the latest that its end is noticed. */
+const REMINDER_INTERVAL_MS = 60_000;
+
+/**
+ * Holds what a surface does when no decision can be had. Fail-open ends by itself at its time, in
+ * the running process; until then a gauge and a log line every minute say that it lasts.
+ */
+export function createFailureMode(options: {
+  surface: string;
+  config: FailureConfig;
+  log: Logger;
+  clock: Clock;
+}): FailureMode {
+  const { surface, config, log, clock } = options;
+  const isOpen = () => config.mode === "fail-open" && clock.nowMs() < config.untilMs;
+  const until = () =>
+    config.mode === "fail-open" && Number.isFinite(config.untilMs)
+      ? new Date(config.untilMs).toISOString()
+      : "the process ends";
+  const current = () => (isOpen() ? "fail-open" : "fail-closed");
+
+  const meter = metrics.getMeter("portcullis.limiter.client");
+  const gauge = meter.createObservableGauge("portcullis.failure_mode", {
+    description: "1 for the failure mode in force, 0 for the other",
+  });
+  gauge.addCallback((result) => {
+    for (const mode of ["fail-closed", "fail-open"]) {
+      result.observe(mode === current() ? 1 : 0, { surface, mode });
+    }
+  });
+  const ends = meter.createCounter("portcullis.failure_mode.ended", {
+    description: "Fail-open periods that ended by themselves",
+  });
+  ends.add(0, { surface });
+
+  let timer: NodeJS.Timeout | undefined;
+  const remind = () => {
+    if (config.mode !== "fail-open") return;
+    if (!isOpen()) {
+      ends.add(1, { surface });
+      log.warn(
+        { surface, change: config.change },
+        `${surface} limits fail closed again: fail-open ended at ${until()}`,
+      );
+      return;
+    }
+    log.warn(
+      { surface, change: config.change },
+      `${surface} limits fail open under change ${config.change} until ${until()}`,
+    );
+    const leftMs = config.untilMs - clock.nowMs();
+    timer = setTimeout(remind, Math.min(REMINDER_INTERVAL_MS, leftMs + 1)).unref();
+  };
+  remind();
+
+  return {
+    current,
+    describe: () =>
+      config.mode === "fail-open" && isOpen()
+        ? `failing open under change ${config.change} until ${until()}`
+        : "failing closed",
+    close: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,36 @@
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import { type Decision, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import type { Bucket, Verdict } from "./verdict.ts";
+
+type Answer = Exclude<Verdict, { kind: "no-decision" }>;
+
+/** A rejection always carries a wait, however short. */
+const RETRY_AFTER_MS_MIN = 1;
+
+/**
+ * Reads the limiter's decision on these buckets; undefined when it cannot be one: no outcome, or
+ * not one bucket for each that was asked for.
+ */
+export function readDecision(
+  decision: Decision | undefined,
+  buckets: readonly Bucket[],
+): Answer | undefined {
+  if (decision === undefined || decision.buckets.length !== buckets.length) return undefined;
+  if (decision.outcome === Outcome.ALLOWED) {
+    const remaining = Math.min(...decision.buckets.map((bucket) => Number(bucket.remaining)));
+    return { kind: "allowed", receipt: decision.receipt, remaining, isFailOpen: false };
+  }
+  if (decision.outcome !== Outcome.REJECTED) return undefined;
+  const waits = decision.buckets.map((bucket) => milliseconds(bucket.retryAfter));
+  const longest = waits.indexOf(Math.max(...waits));
+  return {
+    kind: "rejected",
+    policy: buckets[longest]?.policy ?? "",
+    retryAfterMs: Math.max(RETRY_AFTER_MS_MIN, milliseconds(decision.retryAfter)),
+    isFailOpen: false,
+  };
+}
+
+function milliseconds(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : durationMs(duration);
+}
