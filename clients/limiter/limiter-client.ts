@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "../../services/limiter/policies-file.ts";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
@@ -51,7 +52,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
       ? undefined
       : new BackendCheck(client, requiredBackend, timeoutMs);
   const failure = createFailureMode({ surface, config: options.failure, log, clock });
-  const inProcess = new InProcessLimiter();
+  let inProcess: Promise<InProcessLimiter> | undefined;
   const count = createOutcomeCounter(surface, options.policies);
   const warn = createBoundedWarning(log, clock);
 
@@ -63,14 +64,21 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     return answer;
   };
 
-  const withoutDecision = (cause: NoDecisionCause, buckets: readonly Bucket[]): Verdict => {
+  /** Stands in for the limiter while failing open; undefined when it must not, or cannot. */
+  const decideHere = async (cause: NoDecisionCause, buckets: readonly Bucket[]) => {
+    if (!cause.isOutage || failure.current() !== "fail-open") return undefined;
+    inProcess ??= readPoliciesFile(BUILT_IN_POLICIES_FILE).then((p) => new InProcessLimiter(p));
+    return (await inProcess).consume(buckets, clock.nowMs());
+  };
+
+  const withoutDecision = async (
+    cause: NoDecisionCause,
+    buckets: readonly Bucket[],
+  ): Promise<Verdict> => {
     const policy = buckets[0]?.policy ?? "";
     const code = codeText(cause.code);
     count(policy, "backend-error");
-    const verdict =
-      cause.isOutage && failure.current() === "fail-open"
-        ? inProcess.consume(buckets, clock.nowMs())
-        : undefined;
+    const verdict = await decideHere(cause, buckets);
     const ending = verdict === undefined ? "failing closed" : failure.describe();
     warn(
       `${code} ${ending}`,
@@ -83,7 +91,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
 
   return {
     async consume(buckets) {
-      if (!breaker.admits(clock.nowMs())) return withoutDecision(circuitOpen, buckets);
+      if (!breaker.admits(clock.nowMs())) return await withoutDecision(circuitOpen, buckets);
       try {
         const answer = await ask(buckets);
         breaker.succeeded();
@@ -98,7 +106,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
           breaker.failed(clock.nowMs());
           backend?.forget();
         }
-        return withoutDecision(cause, buckets);
+        return await withoutDecision(cause, buckets);
       }
     },
 

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { InProcessLimiter } from "./in-process-limiter.ts";
+
+test("consume() enforces the policies, and names the wait", () => {
+  const limiter = setup();
+  const bucket = { policy: "connect", key: "203.0.113.9" };
+  const kinds = [0, 0, 0].map((nowMs) => limiter.consume([bucket], nowMs)?.kind);
+  expect(kinds).toEqual(["allowed", "allowed", "rejected"]);
+  const refused = limiter.consume([bucket], 0);
+  expect(refused).toEqual({
+    kind: "rejected",
+    policy: "connect",
+    retryAfterMs: 30_000,
+    isFailOpen: true,
+  });
+  expect(limiter.consume([bucket], 30_000)).toMatchObject({ kind: "allowed", remaining: 0 });
+});
+
+test("consume() takes from all buckets or from none", () => {
+  const limiter = setup();
+  const both = [
+    { policy: "connect", key: "203.0.113.9" },
+    { policy: "account", key: "ada" },
+  ];
+  expect(limiter.consume(both, 0)?.kind).toBe("allowed");
+  expect(limiter.consume(both, 0)).toMatchObject({ kind: "rejected", policy: "account" });
+  expect(limiter.consume(both.slice(0, 1), 0)).toMatchObject({ kind: "allowed", remaining: 0 });
+});
+
+test("consume() treats one IPv6 network as one client, and doubtful addresses apart", () => {
+  const limiter = setup();
+  const from = (key: string, doubtful: boolean) =>
+    limiter.consume([{ policy: "connect", key, doubtful }], 0)?.kind;
+  expect([from("2001:db8::1", false), from("2001:db8::2", false)]).toEqual(["allowed", "allowed"]);
+  expect(from("2001:db8::3", false)).toBe("rejected");
+  expect(from("2001:db8::3", true)).toBe("allowed");
+});
+
+test("consume() decides nothing it does not know", () => {
+  const limiter = setup();
+  expect(limiter.consume([{ policy: "unknown", key: "x" }], 0)).toBeUndefined();
+  expect(limiter.consume([{ policy: "connect", key: "not an address" }], 0)).toBeUndefined();
+  expect(limiter.consume([{ policy: "account", key: "ada", cost: 2 }], 0)).toBeUndefined();
+});
+
+function setup(): InProcessLimiter {
+  return new InProcessLimiter(
+    parsePolicies({
+      policies: {
+        connect: { key: "address", algorithm: "token_bucket", limit: 2, period: "1m" },
+        account: { key: "text", algorithm: "token_bucket", limit: 1, period: "1m" },
+      },
+    }),
+  );
+}
