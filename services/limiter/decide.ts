@@ -1,0 +1,184 @@
+import type { BucketState, View } from "./bucket-state.ts";
+import { acquireLease, lookAtConcurrency, releaseLease } from "./concurrency.ts";
+import { chargeFixedWindow, lookAtFixedWindow, refundFixedWindow } from "./fixed-window.ts";
+import type { Policy } from "./policy.ts";
+import { chargeSlidingWindow, lookAtSlidingWindow, refundSlidingWindow } from "./sliding-window.ts";
+import { chargeTokenBucket, lookAtTokenBucket, refundTokenBucket } from "./token-bucket.ts";
+
+/** A decision about one bucket, and the bucket after it. */
+export type Ruling = View & {
+  /** The very state that was passed in when nothing has to be written. */
+  state: BucketState | undefined;
+};
+
+/** Who holds one of the simultaneous things of a concurrency policy, and for how long. */
+export type LeaseRequest = { id: string; ttlMs: number };
+
+/** What a receipt says about one bucket. */
+export type Charge = { cost: number; chargedAtMs: number; leaseId?: string };
+
+/**
+ * Decides whether a bucket lets `cost` pass now, and takes it if so. A rejection takes nothing.
+ * A concurrency policy always takes 1, for the given lease.
+ */
+export function decide(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  cost: number,
+  lease?: LeaseRequest,
+): Ruling {
+  const view = look(policy, state, nowMs, cost, lease?.id);
+  if (!view.allowed) return { ...view, state: withoutFuture(policy, state, nowMs) };
+  const charged = charge(policy, state, nowMs, cost, lease);
+  const after = look(policy, charged, nowMs, 0, lease?.id);
+  const { blockForMs } = policy;
+  if (blockForMs === 0 || after.remaining > 0) {
+    return { ...after, allowed: true, retryAfterMs: 0, state: charged };
+  }
+  return {
+    allowed: true,
+    remaining: 0,
+    retryAfterMs: 0,
+    resetAfterMs: Math.max(after.resetAfterMs, blockForMs),
+    state: { ...charged, blockedUntilMs: nowMs + blockForMs },
+  };
+}
+
+/** What `decide` would say, without taking anything. */
+export function look(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  cost: number,
+  leaseId?: string,
+): View {
+  const view = lookUnblocked(policy, state, nowMs, cost, leaseId);
+  const blockedMs = blockedForMs(policy, state, nowMs);
+  if (blockedMs === 0) return view;
+  return {
+    allowed: false,
+    remaining: 0,
+    retryAfterMs: Math.max(view.retryAfterMs, blockedMs),
+    resetAfterMs: Math.max(view.resetAfterMs, blockedMs),
+  };
+}
+
+/**
+ * Gives back what of a charge still counts, undefined when nothing does. Lifts a block that would
+ * not have come about without the charge.
+ */
+export function refund(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  taken: Charge,
+): BucketState | undefined {
+  if (state === undefined) return undefined;
+  const given = refundUnblocked(policy, state, nowMs, taken);
+  if (given === undefined || given.blockedUntilMs === 0) return given;
+  const isExhausted = lookUnblocked(policy, given, nowMs, 0).remaining === 0;
+  return isExhausted ? given : { ...given, blockedUntilMs: 0 };
+}
+
+/** A block never outlasts its policy's, even when the clock stepped back since. */
+function blockedForMs(policy: Policy, state: BucketState | undefined, nowMs: number): number {
+  if (state === undefined || state.blockedUntilMs === 0) return 0;
+  return Math.min(Math.max(0, state.blockedUntilMs - nowMs), policy.blockForMs);
+}
+
+/**
+ * A state from the future, seen after the clock stepped back, must be written as of now: left as
+ * it is, it would lock its bucket until the clock has come that far again.
+ */
+function withoutFuture(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+): BucketState | undefined {
+  if (state === undefined || !isFromFuture(policy, state, nowMs)) return state;
+  const blockedMs = blockedForMs(policy, state, nowMs);
+  const settled = charge(policy, state, nowMs, 0);
+  return { ...settled, blockedUntilMs: blockedMs === 0 ? 0 : nowMs + blockedMs };
+}
+
+function isFromFuture(policy: Policy, state: BucketState, nowMs: number): boolean {
+  if (state.blockedUntilMs > nowMs + policy.blockForMs) return true;
+  switch (state.kind) {
+    case "token_bucket":
+      return state.atMs > nowMs;
+    case "fixed_window":
+      return state.startMs > nowMs;
+    case "sliding_window":
+      return state.index * state.subWindowMs > nowMs;
+    case "concurrency":
+      return state.leases.some((lease) => lease.expiresAtMs > nowMs + lease.ttlMs);
+  }
+}
+
+/** A state that another algorithm wrote, before the policy was changed, says nothing. */
+function lookUnblocked(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  cost: number,
+  leaseId?: string,
+): View {
+  switch (policy.algorithm) {
+    case "token_bucket":
+      return lookAtTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost);
+    case "fixed_window":
+      return lookAtFixedWindow(policy, ofKind(state, "fixed_window"), nowMs, cost);
+    case "sliding_window":
+      return lookAtSlidingWindow(policy, ofKind(state, "sliding_window"), nowMs, cost);
+    case "concurrency":
+      return lookAtConcurrency(policy, ofKind(state, "concurrency"), nowMs, leaseId);
+  }
+}
+
+function charge(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  cost: number,
+  lease?: LeaseRequest,
+): BucketState {
+  switch (policy.algorithm) {
+    case "token_bucket":
+      return chargeTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost);
+    case "fixed_window":
+      return chargeFixedWindow(policy, ofKind(state, "fixed_window"), nowMs, cost);
+    case "sliding_window":
+      return chargeSlidingWindow(policy, ofKind(state, "sliding_window"), nowMs, cost);
+    case "concurrency":
+      return acquireLease(ofKind(state, "concurrency"), nowMs, lease);
+  }
+}
+
+function refundUnblocked(
+  policy: Policy,
+  state: BucketState,
+  nowMs: number,
+  taken: Charge,
+): BucketState | undefined {
+  if (policy.algorithm === "token_bucket" && state.kind === "token_bucket") {
+    return refundTokenBucket(policy, state, nowMs, taken);
+  }
+  if (policy.algorithm === "fixed_window" && state.kind === "fixed_window") {
+    return refundFixedWindow(policy, state, nowMs, taken);
+  }
+  if (policy.algorithm === "sliding_window" && state.kind === "sliding_window") {
+    return refundSlidingWindow(policy, state, nowMs, taken);
+  }
+  if (state.kind === "concurrency" && taken.leaseId !== undefined) {
+    return releaseLease(state, nowMs, taken.leaseId);
+  }
+  return undefined;
+}
+
+function ofKind<K extends BucketState["kind"]>(
+  state: BucketState | undefined,
+  kind: K,
+): Extract<BucketState, { kind: K }> | undefined {
+  return state?.kind === kind ? (state as Extract<BucketState, { kind: K }>) : undefined;
+}

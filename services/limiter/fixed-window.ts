@@ -1,0 +1,76 @@
+import type { FixedWindowState, View } from "./bucket-state.ts";
+import type { FixedWindowPolicy } from "./policy.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** The aligned window around an instant. */
+export function windowAround(
+  period: FixedWindowPolicy["period"],
+  nowMs: number,
+): { startMs: number; endMs: number } {
+  if (period === "month") {
+    const now = new Date(nowMs);
+    const year = now.getUTCFullYear();
+    const month = now.getUTCMonth();
+    return { startMs: Date.UTC(year, month, 1), endMs: Date.UTC(year, month + 1, 1) };
+  }
+  const periodMs = period === "hour" ? HOUR_MS : period === "day" ? DAY_MS : period;
+  const startMs = nowMs - (nowMs % periodMs);
+  return { startMs, endMs: startMs + periodMs };
+}
+
+/**
+ * What counts in the window of now. A count from a later window, seen after the clock stepped
+ * back, counts in this one, so that the bucket is locked for no longer than this window lasts.
+ */
+function countAt(state: FixedWindowState | undefined, startMs: number): number {
+  return state === undefined || state.startMs < startMs ? 0 : state.count;
+}
+
+/** What the bucket says about taking `cost` now. */
+export function lookAtFixedWindow(
+  policy: FixedWindowPolicy,
+  state: FixedWindowState | undefined,
+  nowMs: number,
+  cost: number,
+): View {
+  const { startMs, endMs } = windowAround(policy.period, nowMs);
+  const count = countAt(state, startMs);
+  const allowed = count + cost <= policy.limit;
+  return {
+    allowed,
+    remaining: Math.max(0, policy.limit - count),
+    retryAfterMs: allowed ? 0 : endMs - nowMs,
+    resetAfterMs: count === 0 ? 0 : endMs - nowMs,
+  };
+}
+
+/** The bucket after `cost` more. */
+export function chargeFixedWindow(
+  policy: FixedWindowPolicy,
+  state: FixedWindowState | undefined,
+  nowMs: number,
+  cost: number,
+): FixedWindowState {
+  const { startMs } = windowAround(policy.period, nowMs);
+  return {
+    kind: "fixed_window",
+    startMs,
+    count: countAt(state, startMs) + cost,
+    blockedUntilMs: 0,
+  };
+}
+
+/** The bucket after giving back a charge of the window of now; undefined for an earlier one's. */
+export function refundFixedWindow(
+  policy: FixedWindowPolicy,
+  state: FixedWindowState,
+  nowMs: number,
+  charge: { cost: number; chargedAtMs: number },
+): FixedWindowState | undefined {
+  const { startMs } = windowAround(policy.period, nowMs);
+  const count = countAt(state, startMs);
+  if (charge.chargedAtMs < startMs || count === 0) return undefined;
+  return { ...state, startMs, count: Math.max(0, count - charge.cost) };
+}

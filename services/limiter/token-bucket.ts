@@ -1,0 +1,74 @@
+import type { TokenBucketState, View } from "./bucket-state.ts";
+import type { TokenBucketPolicy } from "./policy.ts";
+
+// A bucket counts what is used, in units of which one token has `periodMs`, and refills `limit`
+// units each millisecond. Both are whole numbers, so nothing is ever rounded away.
+
+/** What is used now; a clock that stepped back refills nothing. */
+function usedAt(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+): number {
+  if (state === undefined) return 0;
+  const { periodMs, limit, burst } = policy;
+  const used =
+    state.unit === periodMs ? state.used : Math.ceil((state.used * periodMs) / state.unit);
+  const refilled = Math.max(0, nowMs - state.atMs) * limit;
+  return Math.min(Math.max(0, used - refilled), burst * periodMs);
+}
+
+/** What the bucket says about taking `cost` now. */
+export function lookAtTokenBucket(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+  cost: number,
+): View {
+  const { periodMs, limit, burst } = policy;
+  const used = usedAt(policy, state, nowMs);
+  const missing = used + cost * periodMs - burst * periodMs;
+  return {
+    allowed: missing <= 0,
+    remaining: Math.floor((burst * periodMs - used) / periodMs),
+    retryAfterMs: missing <= 0 ? 0 : Math.ceil(missing / limit),
+    resetAfterMs: Math.ceil(used / limit),
+  };
+}
+
+/** The bucket after `cost` more; negative gives back, and never beyond full. */
+export function chargeTokenBucket(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+  cost: number,
+): TokenBucketState {
+  const { periodMs } = policy;
+  const used = Math.max(0, usedAt(policy, state, nowMs) + cost * periodMs);
+  return {
+    kind: "token_bucket",
+    used,
+    atMs: nowMs,
+    unit: periodMs,
+    blockedUntilMs: 0,
+  };
+}
+
+/**
+ * The bucket after giving back what of a charge has not refilled since, undefined when all of it
+ * has. A charge refills at the bucket's full rate from the moment it was made, whatever else was
+ * charged, so that what refunds give back together never exceeds what is used.
+ */
+export function refundTokenBucket(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState,
+  nowMs: number,
+  charge: { cost: number; chargedAtMs: number },
+): TokenBucketState | undefined {
+  const { periodMs, limit } = policy;
+  const refilled = Math.max(0, nowMs - charge.chargedAtMs) * limit;
+  const outstanding = charge.cost * periodMs - refilled;
+  const used = usedAt(policy, state, nowMs);
+  if (outstanding <= 0 || used <= 0) return undefined;
+  return { ...state, used: Math.max(0, used - outstanding), atMs: nowMs, unit: periodMs };
+}
