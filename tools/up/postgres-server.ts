@@ -1,0 +1,236 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import pg from "pg";
+import { type Child, type Exit, exitText, startChild } from "./child.ts";
+import {
+  findPostgresBinaries,
+  findPostgresUser,
+  isReachableForAll,
+  type PostgresBinaries,
+  type PostgresUser,
+} from "./postgres-binaries.ts";
+import { findPostgresProcesses, readPostmasterPid, signalIfAlive } from "./postgres-processes.ts";
+
+/** A Postgres server of ours, on the loopback interface. */
+export type PostgresServer = {
+  /** Connects as the superuser, password included. */
+  url: string;
+  port: number;
+  dataDirectory: string;
+  /** Of the postmaster. */
+  pid: number;
+  exited: Promise<Exit>;
+  isRunning(): boolean;
+  /** Ends all sessions and shuts down cleanly; by force when that takes too long. */
+  stop(): Promise<void>;
+};
+
+export type PostgresServerOptions = {
+  /** Holds the data directory `postgres` and the file `postgres-password`. */
+  folder: string;
+  port: number;
+  /** Further `name=value` settings of the server. */
+  settings?: readonly string[];
+  onLine?: (line: string) => void;
+};
+
+/** Recovery after a crash replays at most a few checkpoints of log. */
+const START_TIMEOUT_MS = 60_000;
+const READY_POLL_MS = 25;
+/** A fast shutdown writes one checkpoint. */
+const STOP_TIMEOUT_MS = 8_000;
+/** Killed processes are gone as soon as the system has let go of what they waited for. */
+const KILL_TIMEOUT_MS = 5_000;
+
+/**
+ * Starts Postgres on a data directory, which is made at the first start. Processes that a killed
+ * postmaster left behind there are ended first; a live one is left alone and the start refused.
+ */
+export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
+  const folder = resolve(options.folder);
+  const dataDirectory = join(folder, "postgres");
+  const runner = await createRunner(folder);
+  const password = await initialise(folder, dataDirectory, runner);
+  await clearRemains(dataDirectory);
+
+  const child = await startChild({
+    name: "postgres",
+    ...runner.command(runner.binaries.postgres, [
+      ...["-D", dataDirectory, "-p", String(options.port)],
+      ...[...SETTINGS, ...(options.settings ?? [])].flatMap((setting) => ["-c", setting]),
+    ]),
+    environment: ENVIRONMENT,
+    stopSignal: "SIGINT",
+    onLine: options.onLine,
+  });
+  const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
+  await waitUntilReady(child, url);
+  return {
+    url,
+    port: options.port,
+    dataDirectory,
+    pid: child.pid,
+    exited: child.exited,
+    isRunning: child.isRunning,
+    async stop() {
+      if (child.isRunning()) await child.stop(STOP_TIMEOUT_MS);
+      await killProcesses(dataDirectory);
+    },
+  };
+}
+
+/** Nothing of our own environment: PG* variables and locales would change the server. */
+const ENVIRONMENT = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", LC_ALL: "C", TZ: "UTC" };
+
+/** Durability is left at its defaults: what is answered after a commit must survive a crash. */
+const SETTINGS = [
+  "listen_addresses=127.0.0.1",
+  "unix_socket_directories=",
+  "max_connections=200",
+  "lc_messages=C",
+];
+
+type Runner = {
+  binaries: PostgresBinaries;
+  user: PostgresUser | undefined;
+  command(
+    program: string,
+    arguments_: readonly string[],
+  ): { command: string; arguments: readonly string[]; user: PostgresUser | undefined };
+};
+
+/** How to run a Postgres program: as ourselves or, when we are root, as the user `postgres`. */
+async function createRunner(folder: string): Promise<Runner> {
+  const binaries = await findPostgresBinaries();
+  const user = await findPostgresUser();
+  await mkdir(folder, { recursive: true });
+  if (user === undefined) return { binaries, user, command: asUser(undefined) };
+  await chmod(folder, (await stat(folder)).mode | 0o755);
+  const isReachable =
+    (await isReachableForAll(binaries.postgres)) &&
+    (await isReachableForAll(join(folder, "postgres-password")).catch(() =>
+      isReachableForAll(folder),
+    ));
+  return { binaries, user, command: isReachable ? asUser(user) : withPassage(user) };
+}
+
+function asUser(user: PostgresUser | undefined): Runner["command"] {
+  return (command, arguments_) => ({ command, arguments: arguments_, user });
+}
+
+/**
+ * Below a closed folder such as `/root` the user `postgres` can reach neither the programs nor the
+ * data. It is then given the one capability of passing through.
+ */
+function withPassage(user: PostgresUser): Runner["command"] {
+  const flags = [
+    `--reuid=${user.uid}`,
+    `--regid=${user.gid}`,
+    "--clear-groups",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+  ];
+  return (program, arguments_) => ({
+    command: "setpriv",
+    arguments: [...flags, program, ...arguments_],
+    user: undefined,
+  });
+}
+
+const run = promisify(execFile);
+
+/** Makes the data directory unless it exists; answers the superuser's password. */
+async function initialise(folder: string, dataDirectory: string, runner: Runner): Promise<string> {
+  const passwordFile = join(folder, "postgres-password");
+  if (await exists(dataDirectory)) return (await readFile(passwordFile, "utf8")).trim();
+
+  const password = randomBytes(24).toString("base64url");
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  // Renamed when it is complete: a start that was cut short leaves no half-made database.
+  const unfinished = `${dataDirectory}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { mode: 0o700 });
+  const { user } = runner;
+  if (user !== undefined) {
+    await chown(passwordFile, user.uid, user.gid);
+    await chown(unfinished, user.uid, user.gid);
+  }
+  const initdb = runner.command(runner.binaries.initdb, [
+    `--pgdata=${unfinished}`,
+    `--pwfile=${passwordFile}`,
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+  ]);
+  await run(initdb.command, [...initdb.arguments], { env: ENVIRONMENT, ...initdb.user });
+  await rename(unfinished, dataDirectory);
+  return password;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Ends what a killed postmaster left behind: it would keep the shared memory of the old server. */
+async function clearRemains(dataDirectory: string): Promise<void> {
+  const pids = await findPostgresProcesses(dataDirectory);
+  const postmaster = await readPostmasterPid(dataDirectory);
+  if (postmaster !== undefined && pids.includes(postmaster)) {
+    throw new Error(
+      `Postgres is already running on ${dataDirectory} as process ${postmaster}; stop it first`,
+    );
+  }
+  await killProcesses(dataDirectory);
+  // With nobody left, the file can only name a dead process, or by now somebody else's.
+  await rm(join(dataDirectory, "postmaster.pid"), { force: true });
+}
+
+async function killProcesses(dataDirectory: string): Promise<void> {
+  const deadline = Date.now() + KILL_TIMEOUT_MS;
+  for (;;) {
+    const pids = await findPostgresProcesses(dataDirectory);
+    if (pids.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`processes ${pids.join(", ")} do not end`);
+    for (const pid of pids) signalIfAlive(pid, "SIGKILL");
+    await sleep(READY_POLL_MS);
+  }
+}
+
+async function waitUntilReady(child: Child, url: string): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let ended: Exit | undefined;
+  void child.exited.then((exit) => {
+    ended = exit;
+  });
+  while (!(await canConnect(url))) {
+    if (ended !== undefined) {
+      throw new Error(`Postgres ${exitText(ended)}:\n${child.errorLines().join("\n")}`);
+    }
+    if (Date.now() > deadline) {
+      await child.stop(STOP_TIMEOUT_MS);
+      throw new Error(`Postgres was not ready after ${START_TIMEOUT_MS / 1_000} s`);
+    }
+    await sleep(READY_POLL_MS);
+  }
+}
+
+async function canConnect(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
