@@ -1,0 +1,86 @@
+import type { BoundedWarning } from "../runtime/bounded-warning.ts";
+import type { Secret } from "../runtime/secret.ts";
+import {
+  type Introspection,
+  type RevocationPage,
+  readIntrospection,
+  readRevocationPage,
+} from "./auth-answers.ts";
+
+/** Auth answered nothing that could be used. Never to be taken for a refusal. */
+export type Unreachable = { kind: "unreachable" };
+
+/** What the gateway asks auth. Never throws: every failure is `unreachable`. */
+export type AuthClient = {
+  /** Whether a datasource token counts now. */
+  introspectToken(token: string): Promise<Introspection | Unreachable>;
+  /** Whether a datasource is public now. */
+  introspectDatasource(datasource: string): Promise<Introspection | Unreachable>;
+  /** The revocations after a cursor; from the oldest known when it is null. */
+  listRevocations(sinceCursor: string | null): Promise<RevocationPage | Unreachable>;
+};
+
+/** Leaves a client that also waited for the limiter with its answer inside a second. */
+export const AUTH_TIMEOUT_MS = 800;
+/** Calls under way at once; more would only queue up in auth behind its own limits. */
+const AUTH_CALLS_MAX = 256;
+/** As many as fit into one small answer; the feed asks again until there are none. */
+export const REVOCATIONS_PAGE = 100;
+
+const UNREACHABLE: Unreachable = { kind: "unreachable" };
+
+export function createAuthClient(options: {
+  url: string;
+  token: Secret;
+  warn: BoundedWarning;
+}): AuthClient {
+  const { warn } = options;
+  let underWay = 0;
+
+  const post = async (path: string, body: object): Promise<unknown> => {
+    const response = await fetch(new URL(path, options.url), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${options.token.reveal()}`,
+      },
+      body: JSON.stringify(body),
+      redirect: "error",
+      signal: AbortSignal.timeout(AUTH_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`auth answered ${response.status} to ${path}`);
+    return JSON.parse(text);
+  };
+
+  const ask = async <T>(
+    path: string,
+    body: object,
+    read: (answer: unknown) => T | undefined,
+  ): Promise<T | Unreachable> => {
+    if (underWay >= AUTH_CALLS_MAX) return UNREACHABLE;
+    underWay++;
+    try {
+      const answer = read(await post(path, body));
+      if (answer !== undefined) return answer;
+      warn("auth answer", "auth gave an answer that could not be read", { path });
+    } catch (error) {
+      warn("auth", "auth could not be asked", { err: error, path });
+    } finally {
+      underWay--;
+    }
+    return UNREACHABLE;
+  };
+
+  const introspect = (body: object) =>
+    ask("/internal/gateway/datasource-introspect", body, readIntrospection);
+
+  return {
+    introspectToken: (sessionToken) => introspect({ sessionToken }),
+    introspectDatasource: (datasource) => introspect({ datasource }),
+    listRevocations: (sinceCursor) => {
+      const body = { sinceCursor, limit: REVOCATIONS_PAGE };
+      return ask("/internal/gateway/revoked-tokens", body, readRevocationPage);
+    },
+  };
+}

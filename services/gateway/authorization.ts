@@ -1,0 +1,24 @@
+import type { ClientIp } from "../runtime/client-ip.ts";
+import type { Grant } from "./grant.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** A client that wants a datasource. */
+export type AuthorizationRequest = {
+  client: ClientIp;
+  datasource: string;
+  /** Empty when none was shown. */
+  token: string;
+  /** A refresh continues what a subscribe was charged for. */
+  purpose: "subscribe" | "refresh";
+};
+
+export type Authorization =
+  | { kind: "granted"; grant: Grant }
+  | { kind: "refused"; refusal: Refusal };
+
+/** Decides whether a client may have a datasource. */
+export type Authorize = (request: AuthorizationRequest) => Promise<Authorization>;
+
+export function refused(refusal: Refusal): Authorization {
+  return { kind: "refused", refusal };
+}

@@ -1,0 +1,31 @@
+/** The subject of a grant that belongs to no account. */
+export const PUBLIC_SUBJECT = "public";
+
+/** What entitles a session to a datasource, and until when. */
+export type Grant = {
+  datasource: string;
+  /** The account, or `public`. */
+  subject: string;
+  /** The datasource's access version that the grant was made for. */
+  accessVersion: number;
+  /** Unset when the datasource is public and no token was shown. */
+  token?: TokenGrant;
+  /** Which revocations had been heard when auth was asked; later ones must still be checked. */
+  heardUntil: number;
+};
+
+/** The parts of a datasource token that decide when it ends. */
+export type TokenGrant = {
+  /** The token itself, to ask again when revocations may have been missed. */
+  text: string;
+  jti: string;
+  /** The login session it was minted in; unset for anonymous ones. */
+  loginSession?: string | undefined;
+  issuedAtMs: number;
+  expiresAtMs: number;
+};
+
+/** Whether a grant still lets anything through. Asked before every single update. */
+export function isUnexpired(grant: Grant, nowMs: number): boolean {
+  return grant.token === undefined || nowMs < grant.token.expiresAtMs;
+}

@@ -1,0 +1,38 @@
+import { checkHandshake } from "./handshake.ts";
+import { jsonAnswer, sendAnswer } from "./http-answer.ts";
+import { copyRequest, type TemplatedApp } from "./uws.ts";
+import { REALTIME_PATH, refusalAnswer } from "./websocket-route.ts";
+
+/** Serves health, and says what is wrong with everything that is not a route. */
+export function addHttpRoutes(
+  app: TemplatedApp,
+  options: {
+    isDraining: () => boolean;
+    /** The health of dependencies, as information; it never changes readiness. */
+    dependencies: () => Readonly<Record<string, string>>;
+    allowedOrigins: ReadonlySet<string>;
+  },
+): void {
+  const { isDraining, dependencies, allowedOrigins } = options;
+  app.get("/healthz", (response) => {
+    sendAnswer(response, jsonAnswer(200, { status: "alive", dependencies: dependencies() }));
+  });
+  app.get("/readyz", (response) => {
+    const status = isDraining() ? "draining" : "ready";
+    const body = { status, dependencies: dependencies() };
+    sendAnswer(response, jsonAnswer(isDraining() ? 503 : 200, body));
+  });
+  app.any("/*", (response, request) => {
+    const { path, headers } = copyRequest(response, request);
+    if (path !== REALTIME_PATH) {
+      return sendAnswer(response, jsonAnswer(404, { code: "not_found", message: "not found" }));
+    }
+    // The library passes on only what has a key of the right length; the rest ends up here.
+    const handshake = checkHandshake(headers, allowedOrigins);
+    const refusal =
+      handshake.kind === "refused"
+        ? handshake
+        : { kind: "refused" as const, status: 400 as const, message: "use GET" };
+    sendAnswer(response, refusalAnswer({ ...refusal, result: "invalid" }));
+  });
+}

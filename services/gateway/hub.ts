@@ -1,0 +1,141 @@
+import type { Value } from "@bufbuild/protobuf/wkt";
+import type { Clock } from "../runtime/clock.ts";
+import type { RealtimeEvents } from "./events.ts";
+import { type Grant, isUnexpired } from "./grant.ts";
+import { keysOfGrant } from "./revocation.ts";
+import type { Subscription } from "./subscription.ts";
+import { Update } from "./update.ts";
+
+/** Datasources with a stream in this process; only publishers, who are ours, can open one. */
+export const STREAMS_MAX = 10_000;
+
+/** A position in a stream. */
+export type Position = { offset: bigint; epoch: string };
+
+type Stream = {
+  offset: bigint;
+  /** Kept only while somebody is subscribed, for those who fell behind. */
+  latest: Update | undefined;
+};
+
+/**
+ * Every subscription of this process, and the streams they follow. Each update is sent to each
+ * subscriber directly and only after its grant has been looked at again, so that nothing passes
+ * after a token has expired, whatever the timers do.
+ */
+export class Hub {
+  readonly #epoch: string;
+  readonly #clock: Clock;
+  readonly #events: RealtimeEvents;
+  readonly #streams = new Map<string, Stream>();
+  /** Subscriptions by everything that can end them; `datasource …` is the topic. */
+  readonly #index = new Map<string, Set<Subscription>>();
+
+  constructor(options: { epoch: string; clock: Clock; events: RealtimeEvents }) {
+    this.#epoch = options.epoch;
+    this.#clock = options.clock;
+    this.#events = options.events;
+  }
+
+  /** Where the stream of a datasource is now. */
+  positionOf(datasource: string): Position {
+    return { offset: this.#streams.get(datasource)?.offset ?? 0n, epoch: this.#epoch };
+  }
+
+  add(subscription: Subscription): void {
+    this.#indexUnder(keysOfGrant(subscription.grant), subscription);
+    this.#events.subscribed();
+  }
+
+  remove(subscription: Subscription): void {
+    this.#forgetUnder(keysOfGrant(subscription.grant), subscription);
+    this.#events.unsubscribed();
+    const stream = this.#streams.get(subscription.datasource);
+    if (stream !== undefined && this.#topic(subscription.datasource) === undefined) {
+      stream.latest = undefined;
+    }
+  }
+
+  /** Puts a subscription under a new grant, without a moment in which it is not subscribed. */
+  replaceGrant(subscription: Subscription, grant: Grant): void {
+    const before = keysOfGrant(subscription.grant);
+    const after = keysOfGrant(grant);
+    subscription.grant = grant;
+    this.#indexUnder(after, subscription);
+    this.#forgetUnder(
+      before.filter((key) => !after.includes(key)),
+      subscription,
+    );
+  }
+
+  /** The subscriptions under an index key, as a copy that may be ended one by one. */
+  find(key: string): Subscription[] {
+    return [...(this.#index.get(key) ?? [])];
+  }
+
+  /** Every subscription there is. */
+  all(): Subscription[] {
+    const topics = [...this.#index].filter(([key]) => key.startsWith("datasource "));
+    return topics.flatMap(([, subscriptions]) => [...subscriptions]);
+  }
+
+  /** Sends an update to everybody entitled to it; undefined when there are too many streams. */
+  publish(datasource: string, json: Value): Position | undefined {
+    const stream = this.#openStream(datasource);
+    if (stream === undefined) return undefined;
+    stream.offset++;
+    const position = { offset: stream.offset, epoch: this.#epoch };
+    const topic = this.#topic(datasource);
+    if (topic === undefined) return position;
+    const update = new Update({ datasource, ...position }, json);
+    stream.latest = update;
+    const nowMs = this.#clock.nowMs();
+    for (const subscription of topic) this.#deliver(subscription, update, nowMs);
+    return position;
+  }
+
+  /** Sends the latest update to a subscription that fell behind; what lay between is conflated. */
+  catchUp(subscription: Subscription): void {
+    const latest = this.#streams.get(subscription.datasource)?.latest;
+    if (latest !== undefined) this.#deliver(subscription, latest, this.#clock.nowMs());
+  }
+
+  #deliver(subscription: Subscription, update: Update, nowMs: number): void {
+    const { subscriber } = subscription;
+    if (!isUnexpired(subscription.grant, nowMs)) {
+      subscriber.end(subscription, "token_expired");
+      return;
+    }
+    subscription.isBehind = !subscriber.offer(update.encodedBy(subscriber.codec));
+    if (subscription.isBehind) return;
+    this.#events.delivered(Number(update.offset - subscription.sentOffset - 1n));
+    subscription.sentOffset = update.offset;
+  }
+
+  #topic(datasource: string): Set<Subscription> | undefined {
+    return this.#index.get(`datasource ${datasource}`);
+  }
+
+  #openStream(datasource: string): Stream | undefined {
+    const known = this.#streams.get(datasource);
+    if (known !== undefined || this.#streams.size >= STREAMS_MAX) return known;
+    const stream: Stream = { offset: 0n, latest: undefined };
+    this.#streams.set(datasource, stream);
+    return stream;
+  }
+
+  #indexUnder(keys: readonly string[], subscription: Subscription): void {
+    for (const key of keys) {
+      const subscriptions = this.#index.get(key) ?? new Set();
+      this.#index.set(key, subscriptions.add(subscription));
+    }
+  }
+
+  #forgetUnder(keys: readonly string[], subscription: Subscription): void {
+    for (const key of keys) {
+      const subscriptions = this.#index.get(key);
+      subscriptions?.delete(subscription);
+      if (subscriptions?.size === 0) this.#index.delete(key);
+    }
+  }
+}

@@ -1,0 +1,4 @@
+/** The limiter's policies that the gateway consumes. */
+export const CONNECT_BY_IP = "realtime.connect.ip";
+export const PUBLIC_SUBSCRIBE_BY_IP = "realtime.subscribe.public.ip";
+export const PUBLIC_SUBSCRIBE_BY_DATASOURCE = "realtime.subscribe.public.datasource";

@@ -1,0 +1,72 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { AuthClient, Unreachable } from "./auth-client.ts";
+import type { RevocationMemory } from "./revocation-memory.ts";
+
+/** A public datasource as auth saw it. */
+export type PublicView = {
+  kind: "public";
+  accessVersion: number;
+  /** Which revocations had been heard before auth was asked. */
+  heardUntil: number;
+};
+
+/** Unknown and private look the same from outside. */
+export type View = PublicView | { kind: "not-public" } | Unreachable;
+
+/** How long a datasource may be taken for public without asking again. */
+const VIEW_TTL_MS = 3_000;
+/** Far more datasources than are opened anew within that time. */
+const VIEWS_MAX = 1_000;
+
+/**
+ * Which datasources are public, remembered briefly so that a storm of subscribes is one question.
+ * Only good news is kept: a datasource made public is open at once.
+ */
+export class PublicViews {
+  readonly #auth: AuthClient;
+  readonly #revocations: RevocationMemory;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, { view: PublicView; untilMs: number }>();
+  readonly #asked = new Map<string, Promise<View>>();
+
+  constructor(options: { auth: AuthClient; revocations: RevocationMemory; clock: Clock }) {
+    this.#auth = options.auth;
+    this.#revocations = options.revocations;
+    this.#clock = options.clock;
+  }
+
+  async find(datasource: string): Promise<View> {
+    const known = this.#known.get(datasource);
+    if (known !== undefined && this.#clock.nowMs() < known.untilMs) return known.view;
+    const asked = this.#asked.get(datasource) ?? this.#ask(datasource);
+    this.#asked.set(datasource, asked);
+    return await asked;
+  }
+
+  /** Called when something about a datasource was revoked. */
+  forget(datasource: string): void {
+    this.#known.delete(datasource);
+    this.#asked.delete(datasource);
+  }
+
+  async #ask(datasource: string): Promise<View> {
+    const heardUntil = this.#revocations.heard;
+    const answer = await this.#auth.introspectDatasource(datasource);
+    this.#asked.delete(datasource);
+    if (answer.kind === "unreachable") return answer;
+    if (answer.kind === "inactive" || answer.datasource !== datasource) {
+      return { kind: "not-public" };
+    }
+    const view: PublicView = { kind: "public", accessVersion: answer.accessVersion, heardUntil };
+    // What was revoked while auth answered is not worth remembering.
+    if (this.#revocations.heard === heardUntil) this.#remember(datasource, view);
+    return view;
+  }
+
+  #remember(datasource: string, view: PublicView): void {
+    this.#known.delete(datasource);
+    this.#known.set(datasource, { view, untilMs: this.#clock.nowMs() + VIEW_TTL_MS });
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > VIEWS_MAX && oldest !== undefined) this.#known.delete(oldest);
+  }
+}

@@ -1,0 +1,116 @@
+import {
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { compressionGzip } from "@connectrpc/connect-node";
+import type { Logger } from "../runtime/log.ts";
+import { peerKey } from "../runtime/peer.ts";
+import { type HttpAnswer, jsonAnswer, sendAnswer } from "./http-answer.ts";
+import { copyRequest, type HttpResponse, type TemplatedApp, type UwsRequest } from "./uws.ts";
+
+/** The largest request: an update of 64 KiB with every character escaped, and its envelope. */
+const REQUEST_BYTES_MAX = 512 * 1024;
+
+/** A request whose sender went away before its body was there; nobody reads the answer. */
+type Gone = { kind: "gone" };
+type Body = { kind: "body"; bytes: Uint8Array } | { kind: "too-large" } | Gone;
+
+/** Serves unary RPCs of a Connect router on uWebSockets, as connect-node does on node:http. */
+export function addRpcRoutes(
+  app: TemplatedApp,
+  options: {
+    routes: (router: ConnectRouter) => void;
+    interceptors: Interceptor[];
+    log: Logger;
+  },
+): void {
+  const router = createConnectRouter({
+    interceptors: options.interceptors,
+    readMaxBytes: REQUEST_BYTES_MAX,
+    acceptCompression: [compressionGzip],
+    jsonOptions: { alwaysEmitImplicit: true },
+    // gRPC proper needs HTTP/2 trailers, which this server does not have.
+    grpc: false,
+  });
+  options.routes(router);
+  for (const handler of router.handlers) {
+    if (handler.method.methodKind !== "unary") {
+      throw new Error(`${handler.requestPath} streams, which these routes do not`);
+    }
+    app.any(handler.requestPath, (response, request) => {
+      const copied = copyRequest(response, request);
+      const aborted = new AbortController();
+      response.onAborted(() => aborted.abort());
+      readBody(response, aborted.signal)
+        .then((body) => answerRpc(handler, copied, body, aborted.signal))
+        .catch((error) => {
+          options.log.error({ err: error, rpc: handler.requestPath }, "RPC failed");
+          return jsonAnswer(500, { code: "internal", message: "internal error" });
+        })
+        .then((answer) => {
+          if (!aborted.signal.aborted) sendAnswer(response, answer);
+        })
+        .catch((error) => options.log.error({ err: error }, "an RPC could not be answered"));
+    });
+  }
+}
+
+/** Reads a bounded body, copying each piece before the library takes it back. */
+function readBody(response: HttpResponse, aborted: AbortSignal): Promise<Body> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    response.onData((piece, isLast) => {
+      bytes += piece.byteLength;
+      if (bytes <= REQUEST_BYTES_MAX) pieces.push(Buffer.from(new Uint8Array(piece)));
+      else pieces.length = 0;
+      if (!isLast) return;
+      if (bytes > REQUEST_BYTES_MAX) resolve({ kind: "too-large" });
+      else resolve({ kind: "body", bytes: Buffer.concat(pieces) });
+    });
+    aborted.addEventListener("abort", () => resolve({ kind: "gone" }));
+  });
+}
+
+async function answerRpc(
+  handler: UniversalHandler,
+  request: UwsRequest,
+  body: Body,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  if (body.kind === "too-large") {
+    const message = `a request holds at most ${REQUEST_BYTES_MAX} bytes`;
+    return jsonAnswer(413, { code: "resource_exhausted", message });
+  }
+  const { headers, method, remote, path } = request;
+  const peer = { remote, forwardedLines: headers.get("x-forwarded-for") ?? [] };
+  const answer = await handler({
+    httpVersion: "1.1",
+    // The host is the client's word and is of no use here.
+    url: `http://gateway${path}`,
+    method,
+    header: new Headers([...headers].map(([name, lines]) => [name, lines.join(", ")])),
+    body: only(body.kind === "body" ? body.bytes : new Uint8Array()),
+    signal,
+    contextValues: createContextValues().set(peerKey, peer),
+  });
+  return await collect(answer);
+}
+
+async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+/** A unary answer is one message; it is sent as a whole. */
+async function collect(response: UniversalServerResponse): Promise<HttpAnswer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of response.body ?? []) pieces.push(piece);
+  const headers = new Map(response.header ?? []);
+  for (const [name, value] of response.trailer ?? []) headers.set(`trailer-${name}`, value);
+  // Written by the server itself.
+  headers.delete("content-length");
+  return { status: response.status, headers, body: Buffer.concat(pieces) };
+}

@@ -1,0 +1,317 @@
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type ClientFrame, Status_State } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
+import type { ClientIp } from "../runtime/client-ip.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Logger } from "../runtime/log.ts";
+import {
+  type Authorization,
+  type AuthorizationRequest,
+  type Authorize,
+  refused,
+} from "./authorization.ts";
+import { CLOSE_CODES, type CloseReason } from "./close-codes.ts";
+import { isDatasourceName } from "./datasource-name.ts";
+import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
+import { type FrameCodec, type ServerFrameBody, serverFrame } from "./frame-codec.ts";
+import { type Grant, isUnexpired } from "./grant.ts";
+import type { Hub } from "./hub.ts";
+import { RETRY_AFTER_OUTAGE_MS, type Refusal, toErrorFrame, unavailable } from "./refusal.ts";
+import type { RevocationMemory } from "./revocation-memory.ts";
+import type { Schedule } from "./schedule.ts";
+import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+
+/** How often clients are asked to send a ping: most proxies drop what is silent for a minute. */
+export const PING_INTERVAL_MS = 25_000;
+/** The largest client frame; the largest honest one carries a token of at most 8 KiB. */
+export const FRAME_BYTES_MAX = 16 * 1024;
+/** Datasources on one page; bounds what one session can hold in memory. */
+export const SUBSCRIPTIONS_MAX = 50;
+/** Frames of one session that wait for the limiter or auth at the same time. */
+export const PENDING_MAX = SUBSCRIPTIONS_MAX;
+/** An honest client sends none; a broken one is told before it is closed. */
+export const UNREADABLE_FRAMES_MAX = 10;
+/** Above this, updates wait for the client to read; the latest of each datasource is kept. */
+export const UPDATES_BUFFERED_BYTES_MAX = 64 * 1024;
+/**
+ * Above this the client is closed. It leaves room for the largest update on top of the updates
+ * bound and for thousands of control frames, and stays below the socket's own limit, at which
+ * even a close frame would be dropped.
+ */
+export const CONTROL_BUFFERED_BYTES_MAX = 256 * 1024;
+
+/** The connection under a session. Never used after it has closed. */
+export type SessionSocket = {
+  send(data: Uint8Array, isBinary: boolean): void;
+  bufferedBytes(): number;
+  /** Sends a close frame; reports the close before it returns. */
+  end(code: number, reason: string): void;
+};
+
+/** What all sessions share. */
+export type SessionContext = {
+  hub: Hub;
+  authorize: Authorize;
+  revocations: RevocationMemory;
+  clock: Clock;
+  schedule: Schedule;
+  log: Logger;
+};
+
+/** A subscription, or the place that is held for one while it is decided. */
+type Slot = { subscription: Subscription | undefined; cancelExpiry: () => void };
+
+/**
+ * One client on one connection: what it may send, what it is subscribed to, and what it is told.
+ * Driven by events alone: `receive`, `drained`, `closed`, and the expiry it schedules.
+ */
+export class Session implements Subscriber {
+  readonly id: string;
+  readonly codec: FrameCodec;
+  readonly #client: ClientIp;
+  readonly #socket: SessionSocket;
+  readonly #context: SessionContext;
+  readonly #slots = new Map<string, Slot>();
+  #budget: FrameBudget;
+  #pending = 0;
+  #unreadable = 0;
+  #isClosed = false;
+
+  constructor(
+    identity: { id: string; client: ClientIp; codec: FrameCodec },
+    socket: SessionSocket,
+    context: SessionContext,
+  ) {
+    this.id = identity.id;
+    this.codec = identity.codec;
+    this.#client = identity.client;
+    this.#socket = socket;
+    this.#context = context;
+    this.#budget = fullFrameBudget(context.clock.nowMs());
+  }
+
+  /** Greets the client. */
+  open(): void {
+    const pingInterval = durationFromMs(PING_INTERVAL_MS);
+    this.#send({ case: "hello", value: { sessionId: this.id, pingInterval } });
+  }
+
+  /** Carries out one frame of the client, or says why not. */
+  receive(data: Uint8Array, isBinary: boolean) {
+    if (this.#isClosed) return;
+    const budget = takeFrame(this.#budget, this.#context.clock.nowMs());
+    if (budget === undefined) return this.close("frame_rate");
+    this.#budget = budget;
+    if (data.byteLength > FRAME_BYTES_MAX) return this.close("frame_too_large");
+    if (isBinary !== this.codec.isBinary) return this.close("wrong_frame_kind");
+    const decoded = this.codec.decode(data);
+    if (decoded.kind === "unreadable") return this.#refuseUnreadable(decoded.id);
+    this.#unreadable = 0;
+    this.#carryOut(decoded.frame);
+  }
+
+  /** Sends what was held back, now that the client has read some. */
+  drained(): void {
+    for (const { subscription } of this.#slots.values()) {
+      if (subscription?.isBehind) this.#context.hub.catchUp(subscription);
+    }
+  }
+
+  offer(update: Uint8Array): boolean {
+    if (this.#socket.bufferedBytes() > UPDATES_BUFFERED_BYTES_MAX) return false;
+    this.#socket.send(update, this.codec.isBinary);
+    return true;
+  }
+
+  end(subscription: Subscription, reason: EndReason): void {
+    const { datasource } = subscription;
+    if (this.#slots.get(datasource)?.subscription !== subscription) return;
+    this.#release(datasource);
+    const value = { datasource, state: Status_State.ENDED, reason };
+    this.#send({ case: "status", value });
+  }
+
+  /** Announces a close that is not the client's fault, and when to come back. */
+  dismiss(reason: CloseReason, retryAfterMs: number): void {
+    const retryAfter = durationFromMs(retryAfterMs);
+    this.#send({ case: "bye", value: { reason, retryAfter } });
+    this.close(reason);
+  }
+
+  close(reason: CloseReason) {
+    if (!this.#isClosed) this.#socket.end(CLOSE_CODES[reason], reason);
+  }
+
+  /** Lets go of everything. What is still being decided finds a closed session and is dropped. */
+  closed(): void {
+    this.#isClosed = true;
+    for (const datasource of [...this.#slots.keys()]) this.#release(datasource);
+  }
+
+  #carryOut({ id, body }: ClientFrame) {
+    switch (body.case) {
+      case "subscribe":
+        return this.#subscribe(id, body.value.datasource, body.value.token);
+      case "unsubscribe":
+        return this.#unsubscribe(id, body.value.datasource);
+      case "refresh":
+        return this.#refresh(id, body.value.datasource, body.value.token);
+      case "ping":
+        return this.#send({ case: "pong", value: {} }, id);
+    }
+  }
+
+  #subscribe(id: number | undefined, datasource: string, token: string) {
+    const refusal = this.#findSubscribeRefusal(datasource);
+    if (refusal !== undefined) return this.#refuse(id, refusal);
+    const slot: Slot = { subscription: undefined, cancelExpiry: () => {} };
+    this.#slots.set(datasource, slot);
+    this.#decide({ client: this.#client, datasource, token, purpose: "subscribe" }, (answer) => {
+      if (this.#slots.get(datasource) !== slot) {
+        return this.#refuse(id, { code: "not_found", message: "unsubscribed in the meantime" });
+      }
+      if (answer.kind === "refused") {
+        this.#release(datasource);
+        return this.#refuse(id, answer.refusal);
+      }
+      const { hub } = this.#context;
+      const { offset } = hub.positionOf(datasource);
+      const { grant } = answer;
+      const subscription: Subscription = {
+        datasource,
+        subscriber: this,
+        grant,
+        sentOffset: offset,
+        isBehind: false,
+      };
+      slot.subscription = subscription;
+      hub.add(subscription);
+      this.#expireOnTime(slot, subscription);
+      this.#acknowledge(id, datasource, grant);
+    });
+  }
+
+  #findSubscribeRefusal(datasource: string): Refusal | undefined {
+    if (!isDatasourceName(datasource)) {
+      return { code: "invalid_argument", message: "datasource is not a valid name" };
+    }
+    if (this.#slots.has(datasource)) {
+      return { code: "already_subscribed", message: "already subscribed to this datasource" };
+    }
+    if (this.#slots.size >= SUBSCRIPTIONS_MAX) {
+      const message = `a session holds at most ${SUBSCRIPTIONS_MAX} subscriptions`;
+      return { code: "permission_denied", message };
+    }
+    return undefined;
+  }
+
+  #unsubscribe(id: number | undefined, datasource: string) {
+    if (!this.#slots.has(datasource)) return this.#refuse(id, NOT_SUBSCRIBED);
+    this.#release(datasource);
+    this.#acknowledge(id, datasource);
+  }
+
+  #refresh(id: number | undefined, datasource: string, token: string) {
+    const slot = this.#slots.get(datasource);
+    const subscription = slot?.subscription;
+    if (slot === undefined || subscription === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
+    if (token === "") {
+      return this.#refuse(id, { code: "invalid_argument", message: "token is required" });
+    }
+    this.#decide({ client: this.#client, datasource, token, purpose: "refresh" }, (answer) => {
+      if (answer.kind === "refused") return this.#refuse(id, answer.refusal);
+      if (this.#slots.get(datasource) !== slot) return this.#refuse(id, NOT_SUBSCRIBED);
+      if (answer.grant.subject !== subscription.grant.subject) {
+        const message = "the token belongs to another subject";
+        return this.#refuse(id, { code: "permission_denied", message });
+      }
+      this.#context.hub.replaceGrant(subscription, answer.grant);
+      this.#expireOnTime(slot, subscription);
+      this.#acknowledge(id, datasource, answer.grant);
+    });
+  }
+
+  /** Asks whether the client may have a datasource; goes on only if the session still lives. */
+  #decide(request: AuthorizationRequest, goOn: (answer: Authorization) => void) {
+    if (this.#pending >= PENDING_MAX) return goOn(refused(TOO_MUCH_PENDING));
+    const { authorize, log } = this.#context;
+    const report = (error: unknown) => {
+      log.error({ err: error, session: this.id }, "a client frame could not be carried out");
+      return refused(unavailable());
+    };
+    this.#pending++;
+    authorize(request)
+      .catch(report)
+      .then((answer) => {
+        this.#pending--;
+        if (!this.#isClosed) goOn(this.#recheck(answer));
+      })
+      .catch(report);
+  }
+
+  /** A grant can expire or be revoked between auth's answer and its first use. */
+  #recheck(answer: Authorization): Authorization {
+    if (answer.kind === "refused") return answer;
+    const { grant } = answer;
+    const state = this.#context.revocations.check(grant);
+    const isOver = !isUnexpired(grant, this.#context.clock.nowMs());
+    if (state === "unknown") return refused(unavailable());
+    if (state === "valid" && !isOver) return answer;
+    // Without a token there is nothing wrong with the client: it may ask for the new version.
+    if (grant.token === undefined) return refused(unavailable());
+    const message = isOver ? "the token has expired" : "the token was revoked";
+    return refused({ code: "unauthenticated", message });
+  }
+
+  #expireOnTime(slot: Slot, subscription: Subscription) {
+    slot.cancelExpiry();
+    slot.cancelExpiry = () => {};
+    const { token } = subscription.grant;
+    if (token === undefined) return;
+    const { clock, schedule } = this.#context;
+    slot.cancelExpiry = schedule(token.expiresAtMs - clock.nowMs(), () => {
+      if (isUnexpired(subscription.grant, clock.nowMs())) this.#expireOnTime(slot, subscription);
+      else this.end(subscription, "token_expired");
+    });
+  }
+
+  #release(datasource: string) {
+    const slot = this.#slots.get(datasource);
+    this.#slots.delete(datasource);
+    slot?.cancelExpiry();
+    if (slot?.subscription !== undefined) this.#context.hub.remove(slot.subscription);
+  }
+
+  #refuseUnreadable(id: number | undefined) {
+    this.#unreadable++;
+    if (this.#unreadable > UNREADABLE_FRAMES_MAX) return this.close("unreadable_frames");
+    this.#refuse(id, { code: "invalid_argument", message: "the frame could not be read" });
+  }
+
+  #refuse(id: number | undefined, refusal: Refusal) {
+    this.#send({ case: "error", value: toErrorFrame(refusal) }, id);
+  }
+
+  #acknowledge(id: number | undefined, datasource: string, grant?: Grant) {
+    const expiresAtMs = grant?.token?.expiresAtMs;
+    const expiry = expiresAtMs === undefined ? {} : { expiresAt: timestampFromMs(expiresAtMs) };
+    const position = this.#context.hub.positionOf(datasource);
+    this.#send({ case: "ack", value: { resumed: false, ...position, ...expiry } }, id);
+  }
+
+  #send(body: NonNullable<ServerFrameBody>, id?: number) {
+    if (this.#isClosed) return;
+    if (this.#socket.bufferedBytes() > CONTROL_BUFFERED_BYTES_MAX) return this.close("slow_reader");
+    this.#socket.send(this.codec.encode(serverFrame(body, id)), this.codec.isBinary);
+  }
+}
+
+const NOT_SUBSCRIBED: Refusal = {
+  code: "not_found",
+  message: "not subscribed to this datasource",
+};
+
+const TOO_MUCH_PENDING: Refusal = {
+  code: "rate_limited",
+  message: "too many frames wait for an answer",
+  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
+};

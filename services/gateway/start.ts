@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { createRemoteJWKSet } from "jose";
+import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import { createBoundedWarning } from "../runtime/bounded-warning.ts";
+import { createCallerInterceptor } from "../runtime/caller.ts";
+import { createClientIdentity } from "../runtime/client-identity.ts";
+import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
+import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
+import { Secret } from "../runtime/secret.ts";
+import { createAdmission } from "./admission.ts";
+import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
+import { createAuthorizer } from "./authorizer.ts";
+import type { GatewayConfig } from "./config.ts";
+import { createRealtimeEvents } from "./events.ts";
+import { addHttpRoutes } from "./http-routes.ts";
+import { Hub } from "./hub.ts";
+import {
+  CONNECT_BY_IP,
+  PUBLIC_SUBSCRIBE_BY_DATASOURCE,
+  PUBLIC_SUBSCRIBE_BY_IP,
+} from "./policies.ts";
+import { PublicViews } from "./public-views.ts";
+import { addPublishService } from "./publish-service.ts";
+import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
+import { RevocationMemory } from "./revocation-memory.ts";
+import { addRpcRoutes } from "./rpc-route.ts";
+import { scheduleTimer } from "./schedule.ts";
+import { Sessions } from "./sessions.ts";
+import { listen, loadUws } from "./uws.ts";
+import { addWebsocketRoute } from "./websocket-route.ts";
+
+/** Enough that two starts never share an epoch. */
+const EPOCH_BYTES = 8;
+/** Auth's keys are asked for again at most this often when a token names an unknown one. */
+const KEYS_COOLDOWN_MS = 1_000;
+/** Close frames of clients that read are out long before. */
+const STOP_FLUSH_MS = 100;
+
+/** Starts the gateway: everything it consists of, put together in one place. */
+export async function start(
+  config: GatewayConfig,
+  { log, clock }: ServiceContext,
+): Promise<RunningService> {
+  const uws = await loadUws();
+  const events = createRealtimeEvents();
+  const warn = createBoundedWarning(log, clock);
+  const token = config.serviceTokens[0] ?? new Secret("");
+  const auth = createAuthClient({ url: config.authUrl, token, warn });
+  const limiter = createLimiterClient({
+    ...config.limiter,
+    token,
+    surface: "realtime",
+    policies: [CONNECT_BY_IP, PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
+    log,
+    clock,
+  });
+  const keys = createRemoteJWKSet(new URL("/.well-known/jwks.json", config.authUrl), {
+    timeoutDuration: AUTH_TIMEOUT_MS,
+    cooldownDuration: KEYS_COOLDOWN_MS,
+  });
+
+  const hub = new Hub({ epoch: randomBytes(EPOCH_BYTES).toString("hex"), clock, events });
+  const revocations = new RevocationMemory();
+  const views = new PublicViews({ auth, revocations, clock });
+  const authorize = createAuthorizer({ limiter, auth, keys, views, revocations, clock });
+  const feed = new RevocationFeed({ auth, hub, memory: revocations, views, clock, log });
+  events.observeRevocationLag(() => feed.lagMs());
+
+  const sessions = new Sessions();
+  const identity = createClientIdentity({ service: "gateway", trust: config.trust, log, clock });
+  const allowedOrigins = new Set(config.allowedOrigins);
+  const admit = createAdmission({ allowedOrigins, identity, limiter, sessions });
+  const context = { hub, authorize, revocations, clock, schedule: scheduleTimer, log };
+
+  const app = uws.App();
+  addWebsocketRoute(uws, app, { admit, sessions, context, events, log });
+  addRpcRoutes(app, {
+    routes: (router) => addPublishService(router, hub),
+    interceptors: [
+      createTelemetryInterceptor({ trustTraceContext: true }),
+      createErrorInterceptor(log),
+      createCallerInterceptor(config.callers),
+    ],
+    log,
+  });
+  addHttpRoutes(app, {
+    isDraining: () => sessions.isDraining,
+    dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
+    allowedOrigins,
+  });
+  const server = await listen(uws, app, config.listen.host, config.listen.port);
+  const following = followRevocations(feed, config.revocationPollMs, log);
+  log.info({ port: server.port }, "gateway is listening");
+
+  return {
+    async stop() {
+      server.close();
+      sessions.drain(Math.random);
+      following.stop();
+      await new Promise((resolve) => setTimeout(resolve, STOP_FLUSH_MS));
+      limiter.close();
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../runtime/log.ts";
+import type { Admission, createAdmission } from "./admission.ts";
+import type { RealtimeEvents } from "./events.ts";
+import { FRAME_CODECS } from "./frame-codec.ts";
+import { type HttpAnswer, jsonAnswer, retryAfterSeconds, sendAnswer } from "./http-answer.ts";
+import { Session, type SessionContext } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+import { copyRequest, type TemplatedApp, type Uws, type WebSocket } from "./uws.ts";
+
+/** Where browsers connect. */
+export const REALTIME_PATH = "/gateway/realtime";
+
+/** Above the protocol's limit, so that a frame somewhat too large still gets its close code. */
+const PAYLOAD_BYTES_MAX = 64 * 1024;
+/** Never reached by a session, which closes a slow reader long before. */
+const BACKPRESSURE_BYTES_MAX = 1024 * 1024;
+/** Two and a half ping intervals, in the library's steps of four seconds. */
+const IDLE_TIMEOUT_S = 64;
+/** The close code for a bug of ours (RFC 6455). */
+const INTERNAL_ERROR = 1011;
+
+type Connection = {
+  sessionId: string;
+  admitted: Admission & { kind: "admitted" };
+  session?: Session;
+};
+
+/** Serves websockets: turns what the library reports into events of a session, and nothing more. */
+export function addWebsocketRoute(
+  uws: Uws,
+  app: TemplatedApp,
+  options: {
+    admit: ReturnType<typeof createAdmission>;
+    sessions: Sessions;
+    context: SessionContext;
+    events: RealtimeEvents;
+    log: Logger;
+  },
+): void {
+  const { admit, sessions, context, events, log } = options;
+
+  /** A bug that shows in one session ends that session, not the process. */
+  const guard = (ws: WebSocket<Connection>, work: (session: Session) => void) => {
+    const { session } = ws.getUserData();
+    if (session === undefined) return;
+    try {
+      work(session);
+    } catch (error) {
+      log.error({ err: error, session: session.id }, "a session failed");
+      ws.end(INTERNAL_ERROR, "internal error");
+    }
+  };
+
+  app.ws<Connection>(REALTIME_PATH, {
+    compression: uws.DISABLED,
+    maxPayloadLength: PAYLOAD_BYTES_MAX,
+    maxBackpressure: BACKPRESSURE_BYTES_MAX,
+    idleTimeout: IDLE_TIMEOUT_S,
+    sendPingsAutomatically: true,
+
+    upgrade(response, request, socketContext) {
+      const copied = copyRequest(response, request);
+      const sessionId = randomUUID();
+      let isAborted = false;
+      response.onAborted(() => {
+        isAborted = true;
+      });
+      admit(copied, sessionId)
+        .catch((error): Admission => {
+          log.error({ err: error }, "an upgrade could not be decided");
+          return { kind: "refused", result: "unavailable", status: 503, message: "unavailable" };
+        })
+        .then((admission) => {
+          if (isAborted) return events.upgraded("aborted");
+          if (admission.kind === "refused") {
+            events.upgraded(admission.result);
+            events.refused(admission.status);
+            return sendAnswer(response, refusalAnswer(admission));
+          }
+          events.upgraded("accepted");
+          const connection: Connection = { sessionId, admitted: admission };
+          const { key, echo } = admission;
+          response.cork(() => response.upgrade(connection, key, echo, "", socketContext));
+        })
+        .catch((error) => log.error({ err: error }, "an upgrade could not be answered"));
+    },
+
+    open(ws) {
+      const connection = ws.getUserData();
+      const { client, subprotocol } = connection.admitted;
+      const codec = FRAME_CODECS[subprotocol];
+      const socket = {
+        send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
+        bufferedBytes: () => ws.getBufferedAmount(),
+        end: (code: number, reason: string) => ws.end(code, reason),
+      };
+      const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
+      connection.session = session;
+      sessions.add(session);
+      events.opened();
+      guard(ws, () => session.open());
+    },
+
+    message: (ws, data, isBinary) =>
+      guard(ws, (session) => session.receive(new Uint8Array(data), isBinary)),
+
+    drain: (ws) => guard(ws, (session) => session.drained()),
+
+    close(ws, code) {
+      const { session } = ws.getUserData();
+      if (session === undefined) return;
+      sessions.delete(session);
+      session.closed();
+      events.closed(code);
+    },
+  });
+}
+
+/** The HTTP answer to an upgrade that is refused. */
+export function refusalAnswer(admission: Admission & { kind: "refused" }): HttpAnswer {
+  const { status, message, retryAfterMs } = admission;
+  const headers: Record<string, string> = {};
+  if (retryAfterMs !== undefined) headers["retry-after"] = retryAfterSeconds(retryAfterMs);
+  if (status === 426) {
+    headers["upgrade"] = "websocket";
+    headers["sec-websocket-version"] = "13";
+  }
+  return jsonAnswer(status, { code: CODES[status], message }, headers);
+}
+
+const CODES = {
+  400: "invalid_argument",
+  403: "permission_denied",
+  426: "upgrade_required",
+  429: "rate_limited",
+  503: "unavailable",
+} as const;
