@@ -27,6 +27,8 @@ export type PostgresServer = {
   isRunning(): boolean;
   /** Ends all sessions and shuts down cleanly; by force when that takes too long. */
   stop(): Promise<void>;
+  /** Ends the postmaster by force; its children notice that and end themselves. */
+  kill(): void;
 };
 
 export type PostgresServerOptions = {
@@ -35,7 +37,8 @@ export type PostgresServerOptions = {
   port: number;
   /** Further `name=value` settings of the server. */
   settings?: readonly string[];
-  onLine?: (line: string) => void;
+  /** Ends a start that is under way. */
+  signal?: AbortSignal | undefined;
 };
 
 /** Recovery after a crash replays at most a few checkpoints of log. */
@@ -54,8 +57,9 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   const folder = resolve(options.folder);
   const dataDirectory = join(folder, "postgres");
   const runner = await createRunner(folder);
-  const password = await initialise(folder, dataDirectory, runner);
+  const password = await initialise(folder, dataDirectory, runner, options.signal);
   await clearRemains(dataDirectory);
+  options.signal?.throwIfAborted();
 
   const child = await startChild({
     name: "postgres",
@@ -65,10 +69,13 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     ]),
     environment: ENVIRONMENT,
     stopSignal: "SIGINT",
-    onLine: options.onLine,
   });
   const url = `postgres://postgres:${password}@127.0.0.1:${options.port}/postgres`;
-  await waitUntilReady(child, url);
+  await waitUntilReady(child, url, options.signal).catch(async (error) => {
+    await child.stop(STOP_TIMEOUT_MS);
+    await killProcesses(dataDirectory);
+    throw error;
+  });
   return {
     url,
     port: options.port,
@@ -80,6 +87,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
       if (child.isRunning()) await child.stop(STOP_TIMEOUT_MS);
       await killProcesses(dataDirectory);
     },
+    kill: () => child.kill("SIGKILL"),
   };
 }
 
@@ -144,7 +152,12 @@ function withPassage(user: PostgresUser): Runner["command"] {
 const run = promisify(execFile);
 
 /** Makes the data directory unless it exists; answers the superuser's password. */
-async function initialise(folder: string, dataDirectory: string, runner: Runner): Promise<string> {
+async function initialise(
+  folder: string,
+  dataDirectory: string,
+  runner: Runner,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const passwordFile = join(folder, "postgres-password");
   if (await exists(dataDirectory)) return (await readFile(passwordFile, "utf8")).trim();
 
@@ -168,7 +181,7 @@ async function initialise(folder: string, dataDirectory: string, runner: Runner)
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
   ]);
-  await run(initdb.command, [...initdb.arguments], { env: ENVIRONMENT, ...initdb.user });
+  await run(initdb.command, [...initdb.arguments], { env: ENVIRONMENT, signal, ...initdb.user });
   await rename(unfinished, dataDirectory);
   return password;
 }
@@ -205,18 +218,19 @@ async function killProcesses(dataDirectory: string): Promise<void> {
   }
 }
 
-async function waitUntilReady(child: Child, url: string): Promise<void> {
+async function waitUntilReady(
+  child: Child,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
-  let ended: Exit | undefined;
-  void child.exited.then((exit) => {
-    ended = exit;
-  });
   while (!(await canConnect(url))) {
-    if (ended !== undefined) {
-      throw new Error(`Postgres ${exitText(ended)}:\n${child.errorLines().join("\n")}`);
+    signal?.throwIfAborted();
+    if (!child.isRunning()) {
+      const exit = await child.exited;
+      throw new Error(`Postgres ${exitText(exit)}:\n${child.errorLines().join("\n")}`);
     }
     if (Date.now() > deadline) {
-      await child.stop(STOP_TIMEOUT_MS);
       throw new Error(`Postgres was not ready after ${START_TIMEOUT_MS / 1_000} s`);
     }
     await sleep(READY_POLL_MS);

@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { assignPorts } from "./assign-ports.ts";
+import { type DemoPublisher, startDemoPublisher } from "./demo-publisher.ts";
+import { claimFolder } from "./folder-claim.ts";
+import { createPostgresUnit } from "./postgres-unit.ts";
+import { createServiceUnit } from "./service-unit.ts";
+import { createSupervisor, type Unit } from "./supervisor.ts";
+import type { PortName, UpConfig } from "./up-config.ts";
+import { welcomeText } from "./welcome-text.ts";
+
+export type UpOptions = {
+  config: UpConfig;
+  /** What the services inherit. */
+  environment: NodeJS.ProcessEnv;
+  /** Where the built programs are. */
+  programs: URL;
+  onLine: (line: string, stream: "stdout" | "stderr") => void;
+  /** Told what happens. */
+  report: (text: string) => void;
+  /** Told how to use it. */
+  show: (text: string) => void;
+  /** Ends everything in order; also while it is still starting. */
+  stop: AbortSignal;
+  /** For those who cannot wait for `stop`: ends everything by force. */
+  force: AbortSignal;
+};
+
+/** What another process of this program looks like. */
+const PROGRAM = "tools/up/main";
+
+/**
+ * Runs a whole system on this machine until it is told to stop. Rejects with the first reason why
+ * something cannot start; in every case nothing is left running.
+ */
+export async function runUp(options: UpOptions): Promise<void> {
+  const { folder, databaseUrl } = options.config;
+  const ports = await assignPorts(portsOf(options.config));
+  if (databaseUrl !== undefined) return await runStages(options, ports, databaseUrl);
+
+  await mkdir(folder, { recursive: true });
+  const claim = await claimFolder(folder, PROGRAM);
+  try {
+    await runStages(options, ports, undefined);
+  } finally {
+    await claim.release();
+  }
+}
+
+type Ports = Readonly<Record<PortName | "POSTGRES_PORT", number>>;
+
+function portsOf({ ports, postgresPort, databaseUrl }: UpConfig): Ports {
+  return { ...ports, POSTGRES_PORT: databaseUrl === undefined ? postgresPort : 0 };
+}
+
+async function runStages(
+  options: UpOptions,
+  ports: Ports,
+  externalDatabaseUrl: string | undefined,
+): Promise<void> {
+  const { config, report, stop, force } = options;
+  let databaseUrl = externalDatabaseUrl ?? "";
+  const services = createServiceUnits(options, ports, () => databaseUrl);
+  const postgres = createPostgresUnit({
+    folder: config.folder,
+    port: ports.POSTGRES_PORT,
+    onUrl: (url) => {
+      databaseUrl = url;
+    },
+  });
+  const supervisor = createSupervisor({
+    stages: externalDatabaseUrl === undefined ? [[postgres], services] : [services],
+    restartDelayMs: config.restartDelayMs,
+    report,
+    signal: stop,
+  });
+  force.addEventListener("abort", supervisor.kill);
+  let publisher: DemoPublisher | undefined;
+  try {
+    await supervisor.start();
+    publisher = startDemoPublisher({
+      gatewayUrl: loopbackUrl(ports.GATEWAY_PORT),
+      token: config.publisherToken,
+    });
+    await Promise.race([publisher.started, aborted(stop)]);
+    stop.throwIfAborted();
+    report("portcullis is ready");
+    options.show(welcomeText(ports, databaseUrl));
+    await aborted(stop);
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  } finally {
+    publisher?.stop();
+    await supervisor.stop();
+  }
+}
+
+function createServiceUnits(options: UpOptions, ports: Ports, databaseUrl: () => string): Unit[] {
+  const urls = {
+    AUTH_URL: loopbackUrl(ports.AUTH_PORT),
+    LIMITER_URL: loopbackUrl(ports.LIMITER_PORT),
+    GATEWAY_URL: loopbackUrl(ports.GATEWAY_PORT),
+  };
+  const portTexts = Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, String(port)]),
+  );
+  const create = (name: string, url: string) =>
+    createServiceUnit({
+      name,
+      program: new URL(`services/${name}/main.js`, options.programs),
+      url,
+      environment: () => ({
+        ...urls,
+        ...options.environment,
+        ...portTexts,
+        DATABASE_URL: databaseUrl(),
+        NODE_ENV: "development",
+      }),
+      onLine: options.onLine,
+    });
+  return [
+    create("limiter", urls.LIMITER_URL),
+    create("auth", urls.AUTH_URL),
+    create("gateway", urls.GATEWAY_URL),
+  ];
+}
+
+function loopbackUrl(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
+}

@@ -1,0 +1,89 @@
+import picocolors from "picocolors";
+import type { PortName } from "./up-config.ts";
+
+const { bold, dim } = picocolors;
+
+/** What a newcomer wants to know once everything serves: where it is, and one line to try each. */
+export function welcomeText(
+  ports: Readonly<Record<PortName, number>>,
+  databaseUrl: string,
+): string {
+  const at = (port: number) => `http://127.0.0.1:${port}`;
+  const auth = at(ports.AUTH_PORT);
+  const limiter = at(ports.LIMITER_PORT);
+  const rows = [
+    ["auth", auth, metricsUrl(ports.AUTH_METRICS_PORT)],
+    ["limiter", limiter, metricsUrl(ports.LIMITER_METRICS_PORT)],
+    [
+      "gateway",
+      `ws://127.0.0.1:${ports.GATEWAY_PORT}/gateway/realtime`,
+      metricsUrl(ports.GATEWAY_METRICS_PORT),
+    ],
+    ["postgres", withoutPassword(databaseUrl), ""],
+  ];
+  const examples = [
+    [
+      "sign in with the demo account",
+      post(`${auth}/portcullis.auth.v1.AuthService/Login`, {
+        email: "demo@portcullis.test",
+        password: "portcullis-demo",
+      }),
+    ],
+    [
+      "mint a token for the public datasource (demo-private needs the access token of a sign-in)",
+      post(`${auth}/portcullis.auth.v1.DatasourceService/MintToken`, { datasource: "demo" }),
+    ],
+    ["watch live updates", watchCommand(ports.GATEWAY_PORT)],
+    [
+      "ask the limiter",
+      post(
+        `${limiter}/portcullis.limiter.v1.LimiterService/Consume`,
+        { buckets: [{ policy: "realtime.connect.ip", key: "203.0.113.9" }] },
+        "development-operator-token",
+      ),
+    ],
+    [
+      "see what was decided",
+      `curl -s ${metricsUrl(ports.AUTH_METRICS_PORT)} | grep portcullis_limiter_outcomes`,
+    ],
+  ];
+  return [
+    "",
+    ...rows.map(([name = "", url = "", metrics = ""]) =>
+      `  ${bold(name.padEnd(9))} ${url.padEnd(42)} ${dim(metrics)}`.trimEnd(),
+    ),
+    ...examples.flatMap(([title = "", command = ""]) => [
+      "",
+      `  ${dim(`# ${title}`)}`,
+      `  ${command}`,
+    ]),
+    "",
+    `  ${dim("Ctrl-C stops everything.")}`,
+    "",
+  ].join("\n");
+}
+
+function metricsUrl(port: number): string {
+  return `http://127.0.0.1:${port}/metrics`;
+}
+
+function post(url: string, body: unknown, token?: string): string {
+  const authorization = token === undefined ? "" : ` -H 'authorization: Bearer ${token}'`;
+  return `curl -s ${url}${authorization} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
+}
+
+function watchCommand(port: number): string {
+  // In single quotes for the shell, so there are none inside.
+  const program = [
+    `const s=new(require("ws"))("ws://127.0.0.1:${port}/gateway/realtime","portcullis.realtime.v1.json")`,
+    `s.on("open",()=>s.send(JSON.stringify({id:1,subscribe:{datasource:"demo"}})))`,
+    `s.on("message",(m)=>console.log(String(m)))`,
+  ];
+  return `node -e '${program.join(";")}'`;
+}
+
+function withoutPassword(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.password = "";
+  return url.href;
+}
