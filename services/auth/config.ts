@@ -1,0 +1,109 @@
+import { type FailureConfig, readFailureConfig } from "../../clients/limiter/failure-config.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { createEnvReader, type Environment, type EnvReader } from "../runtime/env.ts";
+import { readListenConfig, readProxyTrust } from "../runtime/listen-config.ts";
+import { Secret } from "../runtime/secret.ts";
+import { parsePrivateKey } from "./signing-key.ts";
+import {
+  ACCESS_TOKEN_TTL_SECONDS_MAX,
+  DATASOURCE_TOKEN_TTL_SECONDS_MAX,
+} from "./token-lifetimes.ts";
+
+export type Config = ReturnType<typeof readConfig>;
+
+/** One signs and the other still verifies, or will sign next. */
+const SIGNING_KEYS_MAX = 2;
+/** Claims count whole seconds. */
+const TOKEN_TTL_SECONDS_MIN = 1;
+/** Beyond this a caller's own patience has ended. */
+const LIMITER_TIMEOUT_MS_MAX = 2_000;
+
+/** Reads the environment of auth, or names everything that is wrong with it. */
+export function readConfig(environment: Environment, nowMs = systemClock.nowMs()) {
+  const env = createEnvReader(environment);
+  const ttlSeconds = (name: string, max: number, defaultSeconds: number) =>
+    env.integer(name, { min: TOKEN_TTL_SECONDS_MIN, max, default: defaultSeconds }) * 1_000;
+  const security = readFailureConfig(env, "SECURITY_LIMITER", nowMs);
+  const realtime = readFailureConfig(env, "REALTIME_LIMITER", nowMs);
+  return env.finish({
+    listen: readListenConfig(env, {
+      name: "AUTH_PORT",
+      default: 4001,
+      metricsName: "AUTH_METRICS_PORT",
+      metricsDefault: 9464,
+    }),
+    trust: readProxyTrust(env, "API_TRUST_PROXY_HOPS"),
+    // Holds a password.
+    databaseUrl: new Secret(env.url("DATABASE_URL", ["postgres", "postgresql"])),
+    limiterUrl: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
+    limiterTimeoutMs: env.integer("LIMITER_TIMEOUT_MS", {
+      min: 10,
+      max: LIMITER_TIMEOUT_MS_MAX,
+      default: 500,
+    }),
+    requiredBackend: readRequiredBackend(env),
+    security,
+    forwarded: forwardedFailure(security, realtime),
+    isLoginAlwaysClosed: env.flag("LOGIN_ALWAYS_CLOSED", false),
+    allowedOrigins: readOrigins(env),
+    accessTokenTtlMs: ttlSeconds("ACCESS_TOKEN_TTL_SECONDS", ACCESS_TOKEN_TTL_SECONDS_MAX, 600),
+    datasourceTokenTtlMs: ttlSeconds(
+      "DATASOURCE_TOKEN_TTL_SECONDS",
+      DATASOURCE_TOKEN_TTL_SECONDS_MAX,
+      300,
+    ),
+    signingKeys: readSigningKeys(env),
+    authTokens: env.rotatingSecret("AUTH_SERVICE_TOKEN", "development-auth-token"),
+    gatewayTokens: env.rotatingSecret("GATEWAY_SERVICE_TOKEN", "development-gateway-token"),
+    operatorTokens: env.rotatingSecret("OPERATOR_SERVICE_TOKEN", "development-operator-token"),
+  });
+}
+
+/**
+ * What is forwarded for the gateway stays closed unless both surfaces are open, and then only for
+ * as long as both are.
+ */
+function forwardedFailure(security: FailureConfig, realtime: FailureConfig): FailureConfig {
+  if (security.mode === "fail-closed" || realtime.mode === "fail-closed") {
+    return { mode: "fail-closed" };
+  }
+  return { ...realtime, untilMs: Math.min(security.untilMs, realtime.untilMs) };
+}
+
+/** Where the limiter must keep its state; anywhere in development. */
+function readRequiredBackend(env: EnvReader): string | undefined {
+  const required = env.oneOf("DB_BACKEND", ["postgres"], "postgres");
+  const limiter = env.oneOf("SECURITY_LIMITER_BACKEND", ["postgres", "memory"], required);
+  if (env.isDevelopment) return undefined;
+  if (limiter !== required) {
+    env.problem("SECURITY_LIMITER_BACKEND", `must be ${required}, as DB_BACKEND`);
+  }
+  return required;
+}
+
+function readOrigins(env: EnvReader): readonly string[] {
+  const origins = env.list("ALLOWED_ORIGINS");
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      env.problem("ALLOWED_ORIGINS", `holds ${origin}, which is no origin (scheme://host[:port])`);
+    }
+  }
+  return origins;
+}
+
+/**
+ * One or two private keys: the first signs, both verify and are published. To rotate, add the new
+ * key behind the old one, swap them once verifiers have seen it, and drop the old one when its last
+ * token has ended.
+ */
+function readSigningKeys(env: EnvReader): readonly Secret[] {
+  const name = "AUTH_SIGNING_KEYS";
+  const texts = env.list(name);
+  if (texts.length === 0 && !env.isDevelopment) env.problem(name, "is required");
+  if (texts.length > SIGNING_KEYS_MAX) env.problem(name, "holds more than two keys");
+  if (new Set(texts).size < texts.length) env.problem(name, "holds the same key twice");
+  if (texts.some((text) => parsePrivateKey(text) === undefined)) {
+    env.problem(name, "must hold Ed25519 private keys, each as base64 of its PKCS #8 DER");
+  }
+  return texts.map((text) => new Secret(text));
+}

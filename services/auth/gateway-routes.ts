@@ -1,0 +1,83 @@
+import type { LimiterClient } from "../../clients/limiter/verdict.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { PostgresPool } from "../runtime/postgres.ts";
+import { forwardConsume } from "./forward-consume.ts";
+import {
+  badField,
+  type InternalCall,
+  type InternalHandler,
+  type JsonAnswer,
+  limited,
+  unavailable,
+} from "./internal-route.ts";
+import { introspectDatasource, introspectToken } from "./introspect.ts";
+import { callerBucket } from "./limits.ts";
+import { EVENTS_MAX, readRevocationPage } from "./revocation-page.ts";
+import type { TokenSigner } from "./signed-token.ts";
+
+export type GatewayRoutesOptions = {
+  db: PostgresPool;
+  /** Auth's own. */
+  limiter: LimiterClient;
+  /** Speaks to the limiter as the gateway. */
+  gatewayLimiter: LimiterClient;
+  signer: TokenSigner;
+  clock: Clock;
+};
+
+/** As many events as a poller gets that does not say. */
+const EVENTS_DEFAULT = 100;
+
+/** The three endpoints that the gateway relies on. */
+export function createGatewayHandlers(
+  options: GatewayRoutesOptions,
+): Readonly<Record<string, InternalHandler>> {
+  const { db, limiter, gatewayLimiter } = options;
+
+  /** Spends the caller's limit; an answer is a refusal. */
+  const spend = async (
+    policy: "introspect.caller" | "revocations.caller",
+    { caller, client }: InternalCall,
+  ): Promise<JsonAnswer | undefined> => {
+    const verdict = await limiter.consume([callerBucket(policy, caller, client)]);
+    if (verdict.kind === "rejected") return limited(verdict.retryAfterMs);
+    if (verdict.kind === "no-decision") {
+      return unavailable("no limiter decision", verdict.retryAfterMs);
+    }
+    return undefined;
+  };
+
+  return {
+    "/internal/gateway/datasource-introspect": async (call) => {
+      const { sessionToken, datasource } = call.body;
+      if (datasource !== undefined && sessionToken === undefined) {
+        if (typeof datasource !== "string") return badField("datasource", "must be a text");
+        const refusal = await spend("introspect.caller", call);
+        return refusal ?? { status: 200, body: await introspectDatasource(db, datasource) };
+      }
+      if (typeof sessionToken !== "string" || sessionToken === "") {
+        return badField("sessionToken", "must be a token");
+      }
+      const refusal = await spend("introspect.caller", call);
+      return refusal ?? { status: 200, body: await introspectToken(options, sessionToken) };
+    },
+
+    "/internal/gateway/revoked-tokens": async (call) => {
+      const { sinceCursor = null, limit = EVENTS_DEFAULT } = call.body;
+      if (sinceCursor !== null && typeof sinceCursor !== "string") {
+        return badField("sinceCursor", "must be null or a cursor");
+      }
+      if (!isWholeNumber(limit) || limit < 1 || limit > EVENTS_MAX) {
+        return badField("limit", `must be a whole number from 1 to ${EVENTS_MAX}`);
+      }
+      const refusal = await spend("revocations.caller", call);
+      return refusal ?? { status: 200, body: await readRevocationPage(db, sinceCursor, limit) };
+    },
+
+    "/internal/gateway/rate-limit/consume": (call) => forwardConsume(gatewayLimiter, call.body),
+  };
+}
+
+function isWholeNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}

@@ -1,0 +1,119 @@
+import type { Queryable } from "../runtime/postgres.ts";
+import type { Principal } from "./access-token.ts";
+
+export type MintAnswer =
+  | { kind: "minted"; accessVersion: number }
+  /** The login session was revoked or has ended, or the account is disabled or locked. */
+  | { kind: "signed-out" }
+  /** There is no such datasource, or it is not for this subject. */
+  | { kind: "not-found" };
+
+/**
+ * Records a datasource token before it is signed, if its subject may have it now: anybody for a
+ * public datasource, its readers for a private one. No principal means anonymous.
+ */
+export async function recordMintedToken(
+  db: Queryable,
+  token: {
+    jti: string;
+    principal: Principal | undefined;
+    datasource: string;
+    now: Date;
+    expiresAt: Date;
+  },
+): Promise<MintAnswer> {
+  const { rows } = await db.query<{ is_signed_in: boolean; access_version: string | null }>(
+    `with session as (
+       select id, account_id from auth.live_login_sessions
+       where account_id = $2::uuid and id = $3::uuid and expires_at > $5::timestamptz
+     ), target as (
+       select d.name, d.access_version from auth.datasources d
+       where d.name = $4 and (
+         d.visibility = 'public' or exists (
+           select from auth.datasource_readers r
+           join session on session.account_id = r.account_id
+           where r.datasource = d.name
+         )
+       )
+     ), minted as (
+       insert into auth.minted_tokens
+         (jti, account_id, login_session, datasource, access_version, expires_at)
+       select $1::uuid, $2::uuid, $3::uuid, name, access_version, $6::timestamptz from target
+       where $2::uuid is null or exists (select from session)
+     )
+     select $2::uuid is null or exists (select from session) as is_signed_in,
+            (select access_version from target) as access_version`,
+    [
+      token.jti,
+      token.principal?.accountId,
+      token.principal?.loginSession,
+      token.datasource,
+      token.now,
+      token.expiresAt,
+    ],
+  );
+  const [row] = rows;
+  if (!row?.is_signed_in) return { kind: "signed-out" };
+  if (row.access_version === null) return { kind: "not-found" };
+  return { kind: "minted", accessVersion: Number(row.access_version) };
+}
+
+/**
+ * Whether a token, its login session and its account still count, its datasource is still at the
+ * access version it was minted for, and its subject may still read that.
+ */
+export async function isTokenLive(db: Queryable, jti: string): Promise<boolean> {
+  const { rows } = await db.query<{ is_live: boolean }>(
+    `select exists (
+       select from auth.minted_tokens m
+       join auth.datasources d on d.name = m.datasource
+       where m.jti = $1::uuid and m.revoked_at is null and m.access_version >= d.access_version
+         and (d.visibility = 'public' or exists (
+           select from auth.datasource_readers r
+           where r.datasource = d.name and r.account_id = m.account_id
+         ))
+         and (m.account_id is null or exists (
+           select from auth.live_login_sessions s
+           where s.id = m.login_session and s.account_id = m.account_id
+         ))
+     ) as is_live`,
+    [jti],
+  );
+  return rows[0]?.is_live ?? false;
+}
+
+/** Whose token this is, as far as it is remembered: `accountId` is null for anonymous ones. */
+export async function findMintedToken(
+  db: Queryable,
+  jti: string,
+): Promise<{ accountId: string | null } | undefined> {
+  const { rows } = await db.query<{ account_id: string | null }>(
+    "select account_id from auth.minted_tokens where jti = $1::uuid",
+    [jti],
+  );
+  const [row] = rows;
+  return row && { accountId: row.account_id };
+}
+
+/** Revokes a token; a second time changes nothing. */
+export async function revokeMintedToken(
+  db: Queryable,
+  jti: string,
+  revokedBy: "owner" | "operator",
+  now: Date,
+): Promise<void> {
+  await db.query(
+    `with revoked as (
+       update auth.minted_tokens set revoked_at = $3::timestamptz
+       where jti = $1::uuid and revoked_at is null
+       returning jti, account_id, datasource
+     ), audit as (
+       insert into auth.audit_log (at, event, account_id, detail)
+       select $3::timestamptz, 'token.revoked', account_id,
+              jsonb_build_object('jti', jti, 'datasource', datasource, 'by', $2::text)
+       from revoked
+     )
+     select auth.append_revocation('jti', jti::text, $3::timestamptz) from revoked`,
+    [jti, revokedBy, now],
+  );
+}

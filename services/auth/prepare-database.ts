@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "../runtime/log.ts";
+import { migrate, readMigrations } from "../runtime/migrate.ts";
+import { createPostgresPool, isDatabaseOutage, type PostgresPool } from "../runtime/postgres.ts";
+import type { Config } from "./config.ts";
+import { seedDemo } from "./demo.ts";
+import type { SigningKey } from "./signing-key.ts";
+import { loadSigningKeys } from "./signing-key-store.ts";
+
+/** A database that starts at the same time as we do is up by then. */
+const DATABASE_WAIT_MS = 15_000;
+const DATABASE_RETRY_MS = 250;
+/** Replicas that start together wait for each other's migrations. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+
+/**
+ * Waits for the database, brings the schema up to date, and loads the signing keys. Rejects with
+ * the reason when the database does not come up in time or refuses us.
+ */
+export async function prepareDatabase(
+  config: Config,
+  { log, now }: { log: Logger; now: Date },
+): Promise<[SigningKey, ...SigningKey[]]> {
+  const pool = createPostgresPool({
+    url: config.databaseUrl.reveal(),
+    applicationName: "portcullis-auth-start",
+    connectionsMax: 1,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    log,
+  });
+  try {
+    await waitForDatabase(pool, log);
+    const migrations = await readMigrations(new URL("./migrations/", import.meta.url));
+    await migrate({ pool, schema: "auth", migrations, log });
+    if (config.listen.isDevelopment) await seedDemo(pool, now);
+    return await loadSigningKeys(pool, config.signingKeys);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function waitForDatabase(pool: PostgresPool, log: Logger): Promise<void> {
+  const deadlineMs = performance.now() + DATABASE_WAIT_MS;
+  for (;;) {
+    try {
+      await pool.query("select 1");
+      return;
+    } catch (error) {
+      if (!isDatabaseOutage(error) || performance.now() >= deadlineMs) throw error;
+      log.warn({ err: error }, "waiting for the database");
+      await sleep(DATABASE_RETRY_MS);
+    }
+  }
+}

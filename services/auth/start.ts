@@ -1,0 +1,142 @@
+import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import type { LimiterClient } from "../../clients/limiter/verdict.ts";
+import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
+import { createClientIdentity } from "../runtime/client-identity.ts";
+import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
+import { createPostgresPool } from "../runtime/postgres.ts";
+import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
+import { Secret } from "../runtime/secret.ts";
+import { type HttpHandler, sendJson, serve } from "../runtime/serve.ts";
+import { createAuthService } from "./auth-service.ts";
+import { createBoundedQueue } from "./bounded-queue.ts";
+import type { Config } from "./config.ts";
+import { createCors } from "./cors.ts";
+import { createDatasourceService } from "./datasource-service.ts";
+import { createGatewayHandlers } from "./gateway-routes.ts";
+import { BODY_BYTES_MAX, createInternalRoutes } from "./internal-route.ts";
+import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
+import { hashPassword } from "./password-hash.ts";
+import { prepareDatabase } from "./prepare-database.ts";
+import { retryAfterInterceptor } from "./refusal.ts";
+import { startRetention } from "./retention.ts";
+import { createTokenSigner } from "./signed-token.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+/** A paused database is noticed within this time, so that refusals come within a second. */
+const STATEMENT_TIMEOUT_MS = 800;
+/** Beyond this, more connections only make a busy database slower. */
+const CONNECTIONS_MAX = 10;
+/** One hash fills a core and 19 MiB; more at once would starve everything else. */
+const HASHING = { concurrencyMax: 2, waitingMax: 32 };
+/** Verifiers see a new key within this time. */
+const JWKS_MAX_AGE_SECONDS = 300;
+
+/** Starts auth. Once it has started, no outage of a dependency ends it. */
+export async function start(
+  config: Config,
+  { log, clock }: ServiceContext,
+): Promise<RunningService & { port: number }> {
+  const keys = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
+  const signer = createTokenSigner(keys);
+  const db = createPostgresPool({
+    url: config.databaseUrl.reveal(),
+    applicationName: "portcullis-auth",
+    connectionsMax: CONNECTIONS_MAX,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    log,
+  });
+  const { limiter, gatewayLimiter } = createLimiters(config, { log, clock });
+  const identify = createClientIdentity({ service: "auth", trust: config.trust, log, clock });
+  const authService = createAuthService({
+    db,
+    limiter,
+    signer,
+    identify,
+    clock,
+    log,
+    hashing: createBoundedQueue(HASHING),
+    dummyHash: await hashPassword("nobody's password"),
+    isAlwaysClosed: config.isLoginAlwaysClosed,
+    accessTokenTtlMs: config.accessTokenTtlMs,
+  });
+  const datasourceService = createDatasourceService({
+    db,
+    limiter,
+    signer,
+    identify,
+    clock,
+    credentials: { operator: config.operatorTokens },
+    datasourceTokenTtlMs: config.datasourceTokenTtlMs,
+  });
+  const internalRoutes = createInternalRoutes({
+    credentials: { gateway: config.gatewayTokens },
+    identify,
+    handlers: createGatewayHandlers({ db, limiter, gatewayLimiter, signer, clock }),
+    log,
+  });
+  const retention = startRetention(db, { log, clock });
+  const server = await serve({
+    host: config.listen.host,
+    port: config.listen.port,
+    log,
+    routes: (router) => {
+      router.service(AuthService, authService);
+      router.service(DatasourceService, datasourceService);
+    },
+    interceptors: [
+      createTelemetryInterceptor({ trustTraceContext: false }),
+      retryAfterInterceptor,
+      createErrorInterceptor(log),
+    ],
+    httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
+    before: createCors(config.allowedOrigins),
+    readBytesMax: BODY_BYTES_MAX,
+  });
+
+  return {
+    port: server.port,
+    async stop() {
+      await server.stop();
+      await retention.stop();
+      limiter.close();
+      gatewayLimiter.close();
+      await db.end();
+    },
+  };
+}
+
+/** Auth's own client, and the one with which it speaks for the gateway. */
+function createLimiters(
+  config: Config,
+  { log, clock }: ServiceContext,
+): { limiter: LimiterClient; gatewayLimiter: LimiterClient } {
+  const shared = {
+    url: config.limiterUrl,
+    timeoutMs: config.limiterTimeoutMs,
+    requiredBackend: config.requiredBackend,
+    log,
+    clock,
+  };
+  const limiter = createLimiterClient({
+    ...shared,
+    token: config.authTokens[0] ?? new Secret(""),
+    surface: "api",
+    policies: API_POLICIES,
+    failure: config.security,
+  });
+  const gatewayLimiter = createLimiterClient({
+    ...shared,
+    token: config.gatewayTokens[0] ?? new Secret(""),
+    surface: "realtime",
+    policies: REALTIME_POLICIES,
+    failure: config.forwarded,
+  });
+  return { limiter, gatewayLimiter };
+}
+
+/** Publishes the public halves, under which anybody can verify what we sign. */
+function createJwksRoute(keys: readonly SigningKey[]): HttpHandler {
+  const body = { keys: keys.map((key) => key.publicJwk) };
+  const headers = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
+  return (_request, response) => sendJson(response, 200, body, headers);
+}
