@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { sendJson, serve } from "../../services/runtime/serve.ts";
+
+test("serve() answers health, routes with a query, and 404 for the rest", async () => {
+  const { url } = await setup();
+  const health = await fetch(`${url}/healthz`);
+  expect([health.status, await health.json()]).toEqual([
+    200,
+    { status: "alive", dependencies: { database: "down" } },
+  ]);
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  expect(await (await fetch(`${url}/slow?x=1`)).json()).toEqual({ done: true });
+  expect((await fetch(`${url}/slow`, { method: "POST" })).status).toBe(404);
+  expect((await fetch(`${url}/nothing`)).status).toBe(404);
+});
+
+test("stop() finishes what is under way and refuses what is new", async () => {
+  const { url, server } = await setup();
+  const underWay = fetch(`${url}/slow`);
+  await sleep(50);
+  const stopped = server.stop();
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  expect(await (await underWay).json()).toEqual({ done: true });
+  await stopped;
+});
+
+test("serve() rejects when the port is taken", async () => {
+  const { server } = await setup();
+  await expect(start(server.port)).rejects.toThrow("EADDRINUSE");
+});
+
+async function start(port: number) {
+  return await serve({
+    host: "127.0.0.1",
+    port,
+    log: pino({ level: "silent" }),
+    routes: () => undefined,
+    interceptors: [],
+    readBytesMax: 1_024,
+    dependencies: () => ({ database: "down" }),
+    httpRoutes: {
+      "GET /slow": async (_request, response) => {
+        await sleep(200);
+        sendJson(response, 200, { done: true });
+      },
+    },
+  });
+}
+
+async function setup() {
+  const server = await start(0);
+  onTestFinished(async () => await server.stop());
+  return { server, url: `http://127.0.0.1:${server.port}` };
+}

@@ -1,0 +1,30 @@
+/** What a judge says. Without enough evidence it says so; it never passes on missing data. */
+export type Verdict = "pass" | "fail" | "inconclusive";
+
+/** One thing that was looked at. */
+export type Check = {
+  /** Stable over versions, for example `hops.aligned`; what runbooks and scripts refer to. */
+  id: string;
+  /** What was looked at, for people. */
+  title: string;
+  verdict: Verdict;
+  /** What was found. */
+  observed: string;
+  /** Why it matters, and what goes wrong otherwise. */
+  why: string;
+  /** What to do about it; empty when it passed. */
+  mend: string;
+};
+
+/** The exit codes of every verb. */
+export const EXIT = { pass: 0, fail: 1, usage: 2, inconclusive: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** One failure fails the whole; one doubt makes it inconclusive; nothing looked at is a doubt. */
+export function overall(checks: readonly Check[]): Verdict {
+  if (checks.some((check) => check.verdict === "fail")) return "fail";
+  if (checks.length === 0 || checks.some((check) => check.verdict === "inconclusive")) {
+    return "inconclusive";
+  }
+  return "pass";
+}
