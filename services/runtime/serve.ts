@@ -59,6 +59,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   const server = createServer((request, response) => {
     if (draining) response.setHeader("connection", "close");
+    // What was under way when the stop began leaves a connection behind that is idle only now.
+    response.once("close", () => {
+      if (draining) setImmediate(() => server.closeIdleConnections());
+    });
     if (options.before?.(request, response)) return;
     const path = request.url?.split("?", 1)[0];
     const route = httpRoutes[`${request.method} ${path}`];
