@@ -23,12 +23,15 @@ export type RevocationPage = {
 export function readIntrospection(answer: unknown): Introspection | undefined {
   const { active, datasource, subject, scope, intent } = recordOf(answer);
   if (active === false) return { kind: "inactive" };
-  const accessVersion = Number(recordOf(intent)["accessVersion"]);
+  const version = recordOf(intent)["accessVersion"];
   if (active !== true || typeof datasource !== "string" || typeof subject !== "string") {
     return undefined;
   }
-  if (typeof scope !== "string" || !Number.isSafeInteger(accessVersion)) return undefined;
-  return { kind: "active", datasource, subject, scope, accessVersion };
+  // A 64-bit integer of proto3 JSON is a text.
+  if (typeof scope !== "string" || typeof version !== "string" || !/^\d{1,15}$/.test(version)) {
+    return undefined;
+  }
+  return { kind: "active", datasource, subject, scope, accessVersion: Number(version) };
 }
 
 /** Reads the answer of `revoked-tokens`; undefined when it is malformed. */

@@ -74,14 +74,11 @@ function readClaims(payload: JWTPayload): TokenClaims | undefined {
     return undefined;
   }
   if (typeof datasource !== "string" || !isDatasourceName(datasource)) return undefined;
-  const accessVersion = Number(ver);
-  if (iat === undefined || exp === undefined || !Number.isSafeInteger(accessVersion)) {
-    return undefined;
-  }
+  if (iat === undefined || exp === undefined || typeof ver !== "number") return undefined;
   return {
     datasource,
     subject: sub,
-    accessVersion,
+    accessVersion: ver,
     jti,
     loginSession: typeof sid === "string" ? sid : undefined,
     issuedAtMs: iat * 1_000,

@@ -4,6 +4,8 @@ import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createCallerInterceptor } from "../runtime/caller.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
+import { configHash } from "../runtime/config-hash.ts";
+import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
@@ -75,7 +77,16 @@ export async function start(
   const app = uws.App();
   addWebsocketRoute(uws, app, { admit, sessions, context, events, log });
   addRpcRoutes(app, {
-    routes: (router) => addPublishService(router, hub),
+    routes(router) {
+      addPublishService(router, hub);
+      identityRoutes(router, {
+        identify: identity,
+        hops: config.trust.hops,
+        operatorTokens: config.callers.operator,
+        failureMode: limiter.failureMode,
+        configHash: configHash(config),
+      });
+    },
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
