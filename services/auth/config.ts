@@ -25,6 +25,12 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
     env.integer(name, { min: TOKEN_TTL_SECONDS_MIN, max, default: defaultSeconds }) * 1_000;
   const security = readFailureConfig(env, "SECURITY_LIMITER", nowMs);
   const realtime = readFailureConfig(env, "REALTIME_LIMITER", nowMs);
+  const authTokens = env.rotatingSecret("AUTH_SERVICE_TOKEN", "development-auth-token");
+  const gatewayTokens = env.rotatingSecret("GATEWAY_SERVICE_TOKEN", "development-gateway-token");
+  const operatorTokens = env.rotatingSecret("OPERATOR_SERVICE_TOKEN", "development-operator-token");
+  if (gatewayTokens.some((a) => operatorTokens.some((b) => a.equals(b.reveal())))) {
+    env.problem("OPERATOR_SERVICE_TOKEN", "must differ from GATEWAY_SERVICE_TOKEN");
+  }
   return env.finish({
     listen: readListenConfig(env, {
       name: "AUTH_PORT",
@@ -53,9 +59,9 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
       300,
     ),
     signingKeys: readSigningKeys(env),
-    authTokens: env.rotatingSecret("AUTH_SERVICE_TOKEN", "development-auth-token"),
-    gatewayTokens: env.rotatingSecret("GATEWAY_SERVICE_TOKEN", "development-gateway-token"),
-    operatorTokens: env.rotatingSecret("OPERATOR_SERVICE_TOKEN", "development-operator-token"),
+    authTokens,
+    gatewayTokens,
+    operatorTokens,
   });
 }
 

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runSql } from "../fixtures/postgres.ts";
+import type { System } from "../fixtures/services.ts";
+import { connectTo, createAccount, rejection, signIn, startAuthSystem } from "./auth-system.ts";
+
+let system: System;
+beforeAll(async () => {
+  system = await startAuthSystem();
+});
+afterAll(async () => {
+  await system.stop();
+});
+
+test("the audit log tells what happened to an account, and why a login failed", async () => {
+  const account = await createAccount(system.databaseUrl);
+  const { auth, datasources, refreshToken } = await signIn(system.urls.auth, account);
+  const { token } = await datasources.mintToken({ datasource: "demo-private" });
+  await datasources.revokeToken({ target: { case: "token", value: token } });
+  await auth.refresh({ refreshToken });
+  await rejection(auth.refresh({ refreshToken }));
+  await rejection(auth.login({ email: account.email, password: "wrong" }));
+  await runSql(system.databaseUrl, "update auth.accounts set locked_at = now() where id = $1", [
+    account.id,
+  ]);
+  await rejection(auth.login(account));
+
+  const entries = await runSql(
+    system.databaseUrl,
+    `select event, detail ->> 'reason' as reason, detail ->> 'by' as by
+     from auth.audit_log where account_id = $1 order by id`,
+    [account.id],
+  );
+  expect(entries).toEqual([
+    { event: "login.succeeded", reason: null, by: null },
+    { event: "token.revoked", reason: null, by: "owner" },
+    { event: "login-session.revoked", reason: "refresh-token-reused", by: null },
+    { event: "login.failed", reason: "wrong-password", by: null },
+    { event: "login.failed", reason: "locked", by: null },
+  ]);
+});
+
+test("the audit log keeps neither addresses nor the e-mail of an unknown account", async () => {
+  const { auth, address } = connectTo(system.urls.auth);
+  await rejection(auth.login({ email: "nobody@portcullis.test", password: "secret guess" }));
+  const [row] = await runSql<{ log: string }>(
+    system.databaseUrl,
+    "select string_agg(l::text, ' ') as log from auth.audit_log l where detail ->> 'reason' = 'unknown'",
+  );
+  expect(row?.log).toContain("login.failed");
+  expect(row?.log).not.toContain("nobody");
+  expect(row?.log).not.toContain("secret");
+  expect(row?.log).not.toContain(address);
+});
+
+test("the audit log cannot be changed, not even by its owner", async () => {
+  await signIn(system.urls.auth, await createAccount(system.databaseUrl));
+  const changes = [
+    "update auth.audit_log set event = 'nothing'",
+    "delete from auth.audit_log",
+    "truncate auth.audit_log",
+  ];
+  for (const change of changes) {
+    await expect(runSql(system.databaseUrl, change)).rejects.toThrow("append-only");
+  }
+});
+
+test("a failed login is answered even when it cannot be written down", async () => {
+  const account = await createAccount(system.databaseUrl);
+  await runSql(
+    system.databaseUrl,
+    "alter table auth.audit_log add constraint full_disk check (event <> 'login.failed') not valid",
+  );
+  const { auth } = connectTo(system.urls.auth);
+  const error = await rejection(auth.login({ email: account.email, password: "wrong" }));
+  expect(error.message).toBe("[unauthenticated] wrong e-mail address or password");
+  const messages = system.services.auth.logs().map((line) => line.msg);
+  expect(messages).toContain("a failed login is missing in the audit log");
+});
