@@ -1,0 +1,298 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { eventually } from "../fixtures/eventually.ts";
+import type { System } from "../fixtures/services.ts";
+import {
+  freshAddress,
+  mint,
+  post,
+  publish,
+  putDatasource,
+  readMetric,
+  revoke,
+  signIn,
+  startGatewaySystem,
+} from "./gateway-system.ts";
+import { connect, type Frame, JSON_FRAMES, type RealtimeClient } from "./realtime-client.ts";
+
+/** Tokens of this system are this short, so that tests can see them end. */
+const TOKEN_TTL_MS = 4_000;
+/** What a revocation may take from the call to the end of the stream. */
+const REVOKED_WITHIN_MS = 2_000;
+
+let system: System;
+beforeAll(async () => {
+  system = await startGatewaySystem({ DATASOURCE_TOKEN_TTL_SECONDS: String(TOKEN_TTL_MS / 1_000) });
+});
+afterAll(async () => {
+  await system.stop();
+});
+
+test("the journey: sign in, mint, connect, subscribe, updates, refresh, revoke, end", async () => {
+  const { urls } = system;
+  const bearer = await signIn(urls);
+  const client = await join();
+  expect(client.frames[0]).toEqual({
+    hello: { sessionId: expect.any(String), pingInterval: "25s" },
+  });
+  const token = await mint(urls, "demo-private", bearer);
+  expect(await subscribe(client, "demo-private", token)).toMatchObject({
+    ack: { resumed: false, epoch: expect.any(String), offset: "0", expiresAt: expect.any(String) },
+  });
+  expect(await subscribe(client, "demo")).toHaveProperty("ack");
+
+  const { offset, epoch } = await publish(urls, "demo-private", { value: [1, null, "ü"] });
+  await publish(urls, "demo", 2);
+  expect(await client.find(updateOf("demo-private"))).toEqual({
+    update: { datasource: "demo-private", offset, epoch, json: { value: [1, null, "ü"] } },
+  });
+  expect(await client.find(updateOf("demo"))).toMatchObject({ update: { json: 2 } });
+
+  const newer = await mint(urls, "demo-private", bearer);
+  const refreshed = await client.ask({ refresh: { datasource: "demo-private", token: newer } });
+  expect(refreshed).toMatchObject({ ack: { epoch, offset: "1" } });
+
+  await revoke(urls, newer, bearer);
+  expect(await client.find(statusOf("demo-private"), REVOKED_WITHIN_MS)).toEqual({
+    status: { datasource: "demo-private", state: "STATE_ENDED", reason: "revoked" },
+  });
+  await publish(urls, "demo-private", "after the end");
+  await publish(urls, "demo", "still there");
+  await client.find(({ update }) => update?.json === "still there");
+  expect(client.frames.filter(updateOf("demo-private"))).toHaveLength(1);
+});
+
+test("a token that expires ends the stream on time, and nothing arrives after it", async () => {
+  const { urls } = system;
+  const client = await join();
+  const token = await mint(urls, "demo-private", await signIn(urls));
+  const { ack } = await subscribe(client, "demo-private", token);
+  const expiresAtMs = Date.parse(ack?.expiresAt ?? "");
+  const arrivals = recordArrivals(client);
+  let publishing = true;
+  onTestFinished(() => {
+    publishing = false;
+  });
+  const publisher = (async () => {
+    while (publishing) await publish(urls, "demo-private", Date.now());
+  })();
+  await client.find(statusOf("demo-private"), TOKEN_TTL_MS + 1_000);
+  const endedAtMs = Date.now();
+  await publish(urls, "demo-private", "too late");
+  publishing = false;
+  await publisher;
+  expect(await client.ask({ ping: {} })).toHaveProperty("pong");
+
+  expect(client.frames.find(statusOf("demo-private"))).toMatchObject({
+    status: { reason: "token_expired" },
+  });
+  expect(endedAtMs - expiresAtMs).toBeGreaterThanOrEqual(0);
+  expect(endedAtMs - expiresAtMs).toBeLessThan(500);
+  const updates = arrivals.filter(({ frame }) => frame.update !== undefined);
+  expect(updates.length).toBeGreaterThan(10);
+  expect(Math.max(...updates.map(({ frame }) => Number(frame.update?.json)))).toBeLessThan(
+    expiresAtMs,
+  );
+  const lastUpdate = client.frames.findLastIndex(updateOf("demo-private"));
+  expect(lastUpdate).toBeLessThan(client.frames.findIndex(statusOf("demo-private")));
+});
+
+test("a refresh carries a stream beyond the end of its first token", async () => {
+  const { urls } = system;
+  const bearer = await signIn(urls);
+  const client = await join();
+  const token = await mint(urls, "demo-private", bearer);
+  const { ack } = await subscribe(client, "demo-private", token);
+  const firstEndMs = Date.parse(ack?.expiresAt ?? "");
+  await eventually(() => expect(Date.now()).toBeGreaterThan(firstEndMs - TOKEN_TTL_MS / 2));
+  const newer = await mint(urls, "demo-private", bearer);
+  await client.ask({ refresh: { datasource: "demo-private", token: newer } });
+  await eventually(() => expect(Date.now()).toBeGreaterThan(firstEndMs + 200));
+  await publish(urls, "demo-private", "beyond");
+  await client.find(({ update }) => update?.json === "beyond");
+  expect(client.frames.filter(statusOf("demo-private"))).toEqual([]);
+});
+
+test("an anonymous token of a public datasource is enforced when it is shown", async () => {
+  const { urls } = system;
+  const client = await join();
+  const token = await mint(urls, "demo");
+  const { ack } = await subscribe(client, "demo", token);
+  expect(ack).toHaveProperty("expiresAt");
+  expect(await client.find(statusOf("demo"), TOKEN_TTL_MS + 1_000)).toMatchObject({
+    status: { reason: "token_expired" },
+  });
+  expect(await subscribe(client, "demo", token)).toMatchObject({
+    error: { code: "unauthenticated", status: 401, temporary: false },
+  });
+});
+
+test("subscribe tells nobody without a token what exists", async () => {
+  const client = await join();
+  const answers = await Promise.all(
+    ["demo-private", "no-such-datasource"].map((datasource) => subscribe(client, datasource)),
+  );
+  const [first, second] = answers.map(({ error }) => error);
+  expect(first).toMatchObject({ code: "unauthenticated", status: 401 });
+  expect(second).toEqual(first);
+});
+
+test("subscribe refuses tokens that are not for it", async () => {
+  const { urls } = system;
+  const bearer = await signIn(urls);
+  const token = await mint(urls, "demo-private", bearer);
+  const revoked = await mint(urls, "demo-private", bearer);
+  await revoke(urls, revoked, bearer);
+  const client = await join();
+  const codes = [];
+  const shown = ["garbage", bearer, revoked, `${token.slice(0, -3)}AAA`];
+  for (const text of shown) codes.push((await subscribe(client, "demo-private", text)).error?.code);
+  codes.push((await subscribe(client, "demo", token)).error?.code);
+  expect(codes).toEqual([...shown.map(() => "unauthenticated"), "permission_denied"]);
+});
+
+test("a refresh needs a token of the same subject for the same datasource", async () => {
+  const { urls } = system;
+  const bearer = await signIn(urls);
+  const client = await join();
+  await subscribe(client, "demo", await mint(urls, "demo"));
+  const refresh = async (token: string) =>
+    (await client.ask({ refresh: { datasource: "demo", token } })).error?.code;
+  expect(await refresh(await mint(urls, "demo", bearer))).toBe("permission_denied");
+  expect(await refresh(await mint(urls, "demo-private", bearer))).toBe("permission_denied");
+  expect(await refresh("")).toBe("invalid_argument");
+  expect(await refresh(await mint(urls, "demo"))).toBeUndefined();
+});
+
+test("unsubscribe ends a stream and lets it be started again", async () => {
+  const { urls } = system;
+  const client = await join();
+  await subscribe(client, "demo");
+  expect((await subscribe(client, "demo")).error?.code).toBe("already_subscribed");
+  expect(await client.ask({ unsubscribe: { datasource: "demo" } })).toHaveProperty("ack");
+  await publish(urls, "demo", "unheard");
+  const { ack } = await subscribe(client, "demo");
+  await publish(urls, "demo", "heard");
+  const { update } = await client.find(updateOf("demo"));
+  expect(update).toMatchObject({ json: "heard", offset: String(Number(ack?.offset) + 1) });
+  expect((await client.ask({ unsubscribe: { datasource: "other" } })).error?.code).toBe(
+    "not_found",
+  );
+});
+
+test("a datasource whose tokens are revoked ends for everybody, and its new version is open", async () => {
+  const { urls } = system;
+  await putDatasource(urls, "versioned", { visibility: "VISIBILITY_PUBLIC" });
+  const client = await join();
+  const other = await join();
+  await subscribe(client, "versioned");
+  await subscribe(other, "versioned", await mint(urls, "versioned"));
+  await putDatasource(urls, "versioned", { visibility: "VISIBILITY_PUBLIC", revokeTokens: true });
+  for (const session of [client, other]) {
+    expect(await session.find(statusOf("versioned"), REVOKED_WITHIN_MS)).toMatchObject({
+      status: { reason: "revoked" },
+    });
+  }
+  expect(await subscribe(client, "versioned")).toHaveProperty("ack");
+  await putDatasource(urls, "versioned", { visibility: "VISIBILITY_PRIVATE" });
+  const ended = () => client.frames.filter(statusOf("versioned"));
+  await eventually(() => expect(ended()).toHaveLength(2), REVOKED_WITHIN_MS);
+  expect((await subscribe(client, "versioned")).error?.code).toBe("unauthenticated");
+});
+
+test("publicly subscribing is limited per address, with the wait in the answer", async () => {
+  const address = freshAddress();
+  const client = await join(address);
+  const errors = [];
+  for (let count = 0; count < 65; count++) {
+    const { error } = await subscribe(client, "demo");
+    if (error !== undefined) errors.push(error);
+    else await client.ask({ unsubscribe: { datasource: "demo" } });
+  }
+  expect(errors.length).toBeGreaterThan(0);
+  expect(errors[0]).toMatchObject({
+    code: "rate_limited",
+    status: 429,
+    temporary: true,
+    retryAfter: expect.stringMatching(/^\d+(\.\d+)?s$/),
+  });
+  expect((await subscribe(await join(), "demo")).ack).toBeDefined();
+});
+
+test("a client without a subprotocol gets JSON, one with the binary one gets the same stream", async () => {
+  const plain = await join(undefined, []);
+  expect(plain.socket.protocol).toBe("");
+  expect((await join()).socket.protocol).toBe(JSON_FRAMES);
+  expect(await subscribe(plain, "demo")).toHaveProperty("ack");
+});
+
+test("the gateway counts connections, subscriptions, updates and closes", async () => {
+  const { urls, metricsUrls } = system;
+  const metric = (series: string) =>
+    readMetric(metricsUrls.gateway, `portcullis_realtime_${series}`);
+  await putDatasource(urls, "counted", { visibility: "VISIBILITY_PUBLIC" });
+  const before = await metric("updates_total");
+  const closes = await metric('closes_total{code="1000"}');
+  const subscriptions = await metric("subscriptions");
+  const client = await join();
+  await subscribe(client, "counted");
+  expect(await metric("subscriptions")).toBe(subscriptions + 1);
+  await publish(urls, "counted", 1);
+  expect(await metric("updates_total")).toBe(before + 1);
+  client.socket.close(1000);
+  await client.closed;
+  await eventually(async () => {
+    expect(await metric("subscriptions")).toBe(subscriptions);
+    expect(await metric('closes_total{code="1000"}')).toBe(closes + 1);
+  });
+  expect(await metric("revocation_lag")).toBeLessThan(3);
+});
+
+test("Publish is for publishers, and names the field that is wrong", async () => {
+  const url = `${system.urls.gateway}/portcullis.realtime.v1.PublishService/Publish`;
+  const good = { datasource: "demo", json: 1 };
+  const bearer = "development-publisher-token";
+  const cases = [
+    { body: good, bearer: "development-gateway-token", status: 401, message: /token/ },
+    { body: { json: 1 }, bearer, status: 400, message: /datasource/ },
+    { body: { datasource: "demo" }, bearer, status: 400, message: /json/ },
+    { body: { ...good, json: "x".repeat(65_536) }, bearer, status: 400, message: /json/ },
+    { body: { ...good, json: "x".repeat(600_000) }, bearer, status: 413, message: /bytes/ },
+  ];
+  for (const { body, bearer, status, message } of cases) {
+    const answer = await post(url, body, { bearer });
+    expect(answer.status, String(message)).toBe(status);
+    expect(answer.body["message"]).toMatch(message);
+  }
+  expect((await post(url, good)).status).toBe(401);
+  expect((await post(url, { ...good, json: null }, { bearer })).status).toBe(200);
+});
+
+async function join(
+  address = freshAddress(),
+  subprotocols: readonly string[] = [JSON_FRAMES],
+): Promise<RealtimeClient> {
+  const client = await connect(system.urls.gateway, { address, subprotocols });
+  onTestFinished(() => client.socket.terminate());
+  await client.find((frame) => frame.hello !== undefined);
+  return client;
+}
+
+async function subscribe(client: RealtimeClient, datasource: string, token = ""): Promise<Frame> {
+  return await client.ask({ subscribe: { datasource, token } });
+}
+
+function updateOf(datasource: string) {
+  return (frame: Frame) => frame.update?.datasource === datasource;
+}
+
+function statusOf(datasource: string) {
+  return (frame: Frame) => frame.status?.datasource === datasource;
+}
+
+function recordArrivals(client: RealtimeClient): { atMs: number; frame: Frame }[] {
+  const arrivals: { atMs: number; frame: Frame }[] = [];
+  client.socket.on("message", (data) => {
+    arrivals.push({ atMs: Date.now(), frame: JSON.parse(String(data)) });
+  });
+  return arrivals;
+}
