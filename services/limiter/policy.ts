@@ -57,3 +57,30 @@ export type Algorithm = Policy["algorithm"];
 export function capacityOf(policy: Policy): number {
   return policy.algorithm === "token_bucket" ? policy.burst : policy.limit;
 }
+
+const MONTH_MS_MAX = 31 * 86_400_000;
+const CALENDAR_MS: Readonly<Record<CalendarPeriod, number>> = {
+  hour: 3_600_000,
+  day: 86_400_000,
+  month: MONTH_MS_MAX,
+};
+
+/** After this time nothing that was charged under a policy counts any more. */
+export function longestPeriodMs(policy: Policy): number {
+  switch (policy.algorithm) {
+    case "token_bucket":
+      return Math.max(
+        policy.blockForMs,
+        Math.ceil((policy.burst * policy.periodMs) / policy.limit),
+      );
+    case "sliding_window":
+      return Math.max(policy.blockForMs, 2 * policy.periodMs);
+    case "fixed_window":
+      return Math.max(
+        policy.blockForMs,
+        typeof policy.period === "number" ? policy.period : CALENDAR_MS[policy.period],
+      );
+    case "concurrency":
+      return 0;
+  }
+}

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/limiter/v1/limiter.proto.
  */
 export const file_portcullis_limiter_v1_limiter: GenFile = /*@__PURE__*/
-  fileDesc("CiNwb3J0Y3VsbGlzL2xpbWl0ZXIvdjEvbGltaXRlci5wcm90bxIVcG9ydGN1bGxpcy5saW1pdGVyLnYxIloKDUJ1Y2tldFJlcXVlc3QSDgoGcG9saWN5GAEgASgJEgsKA2tleRgCIAEoCRIRCgRjb3N0GAMgASgNSACIAQESEAoIZG91YnRmdWwYBCABKAhCBwoFX2Nvc3QiYAoOQ29uc3VtZVJlcXVlc3QSNQoHYnVja2V0cxgBIAMoCzIkLnBvcnRjdWxsaXMubGltaXRlci52MS5CdWNrZXRSZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCSKiAQoOQnVja2V0RGVjaXNpb24SDgoGcG9saWN5GAEgASgJEg0KBWxpbWl0GAIgASgEEhEKCXJlbWFpbmluZxgDIAEoBBIuCgtyZXRyeV9hZnRlchgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtyZXNldF9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK0AQoIRGVjaXNpb24SLwoHb3V0Y29tZRgBIAEoDjIeLnBvcnRjdWxsaXMubGltaXRlci52MS5PdXRjb21lEg8KB3JlY2VpcHQYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoHYnVja2V0cxgEIAMoCzIlLnBvcnRjdWxsaXMubGltaXRlci52MS5CdWNrZXREZWNpc2lvbiJECg9Db25zdW1lUmVzcG9uc2USMQoIZGVjaXNpb24YASABKAsyHy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRGVjaXNpb24iTgoTQ29uc3VtZUJhdGNoUmVxdWVzdBI3CghyZXF1ZXN0cxgBIAMoCzIlLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVxdWVzdCIrCgpCYXRjaEVycm9yEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSKCAQoNQ29uc3VtZVJlc3VsdBIzCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbkgAEjIKBWVycm9yGAIgASgLMiEucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJhdGNoRXJyb3JIAEIICgZyZXN1bHQiTQoUQ29uc3VtZUJhdGNoUmVzcG9uc2USNQoHcmVzdWx0cxgBIAMoCzIkLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVzdWx0IkQKC1BlZWtSZXF1ZXN0EjUKB2J1Y2tldHMYASADKAsyJC5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQnVja2V0UmVxdWVzdCJBCgxQZWVrUmVzcG9uc2USMQoIZGVjaXNpb24YASABKAsyHy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRGVjaXNpb24iMgoNUmVmdW5kUmVxdWVzdBIPCgdyZWNlaXB0GAEgASgJEhAKCHBvbGljaWVzGAIgAygJIiIKDlJlZnVuZFJlc3BvbnNlEhAKCHJlZnVuZGVkGAEgASgIIhAKDkdldEluZm9SZXF1ZXN0IosBCg9HZXRJbmZvUmVzcG9uc2USDwoHYmFja2VuZBgBIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgCIAEoDRIYChBzYWx0X2ZpbmdlcnByaW50GAMgASgJEjUKCmR1cmFiaWxpdHkYBCABKA4yIS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRHVyYWJpbGl0eSIcCgpOb0RlY2lzaW9uEg4KBnJlYXNvbhgBIAEoCSpNCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FMTE9XRUQQARIUChBPVVRDT01FX1JFSkVDVEVEEAIqdgoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASGgoWRFVSQUJJTElUWV9TWU5DSFJPTk9VUxABEhsKF0RVUkFCSUxJVFlfQVNZTkNIUk9OT1VTEAISEwoPRFVSQUJJTElUWV9OT05FEAMy1QMKDkxpbWl0ZXJTZXJ2aWNlElgKB0NvbnN1bWUSJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlc3BvbnNlEmcKDENvbnN1bWVCYXRjaBIqLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lQmF0Y2hSZXF1ZXN0GisucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVCYXRjaFJlc3BvbnNlEk8KBFBlZWsSIi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1JlcXVlc3QaIy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1Jlc3BvbnNlElUKBlJlZnVuZBIkLnBvcnRjdWxsaXMubGltaXRlci52MS5SZWZ1bmRSZXF1ZXN0GiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlZnVuZFJlc3BvbnNlElgKB0dldEluZm8SJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1JlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("CiNwb3J0Y3VsbGlzL2xpbWl0ZXIvdjEvbGltaXRlci5wcm90bxIVcG9ydGN1bGxpcy5saW1pdGVyLnYxIpoBCg1CdWNrZXRSZXF1ZXN0Eg4KBnBvbGljeRgBIAEoCRILCgNrZXkYAiABKAkSEQoEY29zdBgDIAEoDUgAiAEBEhAKCGRvdWJ0ZnVsGAQgASgIEhAKCGxlYXNlX2lkGAUgASgJEiwKCWxlYXNlX3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIHCgVfY29zdCJgCg5Db25zdW1lUmVxdWVzdBI1CgdidWNrZXRzGAEgAygLMiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldFJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIqIBCg5CdWNrZXREZWNpc2lvbhIOCgZwb2xpY3kYASABKAkSDQoFbGltaXQYAiABKAQSEQoJcmVtYWluaW5nGAMgASgEEi4KC3JldHJ5X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3Jlc2V0X2FmdGVyGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrQBCghEZWNpc2lvbhIvCgdvdXRjb21lGAEgASgOMh4ucG9ydGN1bGxpcy5saW1pdGVyLnYxLk91dGNvbWUSDwoHcmVjZWlwdBgCIAEoCRIuCgtyZXRyeV9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2CgdidWNrZXRzGAQgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldERlY2lzaW9uIkQKD0NvbnN1bWVSZXNwb25zZRIxCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbiJOChNDb25zdW1lQmF0Y2hSZXF1ZXN0EjcKCHJlcXVlc3RzGAEgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVSZXF1ZXN0IisKCkJhdGNoRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIoIBCg1Db25zdW1lUmVzdWx0EjMKCGRlY2lzaW9uGAEgASgLMh8ucG9ydGN1bGxpcy5saW1pdGVyLnYxLkRlY2lzaW9uSAASMgoFZXJyb3IYAiABKAsyIS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQmF0Y2hFcnJvckgAQggKBnJlc3VsdCJNChRDb25zdW1lQmF0Y2hSZXNwb25zZRI1CgdyZXN1bHRzGAEgAygLMiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVSZXN1bHQiRAoLUGVla1JlcXVlc3QSNQoHYnVja2V0cxgBIAMoCzIkLnBvcnRjdWxsaXMubGltaXRlci52MS5CdWNrZXRSZXF1ZXN0IkEKDFBlZWtSZXNwb25zZRIxCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbiIyCg1SZWZ1bmRSZXF1ZXN0Eg8KB3JlY2VpcHQYASABKAkSEAoIcG9saWNpZXMYAiADKAkiIgoOUmVmdW5kUmVzcG9uc2USEAoIcmVmdW5kZWQYASABKAgiPQoMUmVzZXRSZXF1ZXN0Eg4KBnBvbGljeRgBIAEoCRILCgNrZXkYAiABKAkSEAoIZG91YnRmdWwYAyABKAgiDwoNUmVzZXRSZXNwb25zZSJ5Cg5BY3F1aXJlUmVxdWVzdBIOCgZwb2xpY3kYASABKAkSCwoDa2V5GAIgASgJEhAKCGxlYXNlX2lkGAMgASgJEiYKA3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghkb3VidGZ1bBgFIAEoCCJECg9BY3F1aXJlUmVzcG9uc2USMQoIZGVjaXNpb24YASABKAsyHy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRGVjaXNpb24iSQoMUmVuZXdSZXF1ZXN0EhEKCWxlYXNlX2lkcxgBIAMoCRImCgN0dGwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iHQoNUmVuZXdSZXNwb25zZRIMCgRsb3N0GAEgAygJIiMKDlJlbGVhc2VSZXF1ZXN0EhEKCWxlYXNlX2lkcxgBIAMoCSIRCg9SZWxlYXNlUmVzcG9uc2UiEAoOR2V0SW5mb1JlcXVlc3QiiwEKD0dldEluZm9SZXNwb25zZRIPCgdiYWNrZW5kGAEgASgJEhYKDnNjaGVtYV92ZXJzaW9uGAIgASgNEhgKEHNhbHRfZmluZ2VycHJpbnQYAyABKAkSNQoKZHVyYWJpbGl0eRgEIAEoDjIhLnBvcnRjdWxsaXMubGltaXRlci52MS5EdXJhYmlsaXR5IhwKCk5vRGVjaXNpb24SDgoGcmVhc29uGAEgASgJKk0KB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQUxMT1dFRBABEhQKEE9VVENPTUVfUkVKRUNURUQQAip2CgpEdXJhYmlsaXR5EhoKFkRVUkFCSUxJVFlfVU5TUEVDSUZJRUQQABIaChZEVVJBQklMSVRZX1NZTkNIUk9OT1VTEAESGwoXRFVSQUJJTElUWV9BU1lOQ0hST05PVVMQAhITCg9EVVJBQklMSVRZX05PTkUQAzKxBgoOTGltaXRlclNlcnZpY2USWAoHQ29uc3VtZRIlLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVxdWVzdBomLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVzcG9uc2USZwoMQ29uc3VtZUJhdGNoEioucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVCYXRjaFJlcXVlc3QaKy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZUJhdGNoUmVzcG9uc2USTwoEUGVlaxIiLnBvcnRjdWxsaXMubGltaXRlci52MS5QZWVrUmVxdWVzdBojLnBvcnRjdWxsaXMubGltaXRlci52MS5QZWVrUmVzcG9uc2USVQoGUmVmdW5kEiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlZnVuZFJlcXVlc3QaJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVmdW5kUmVzcG9uc2USUgoFUmVzZXQSIy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVzZXRSZXF1ZXN0GiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlc2V0UmVzcG9uc2USWAoHQWNxdWlyZRIlLnBvcnRjdWxsaXMubGltaXRlci52MS5BY3F1aXJlUmVxdWVzdBomLnBvcnRjdWxsaXMubGltaXRlci52MS5BY3F1aXJlUmVzcG9uc2USUgoFUmVuZXcSIy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVuZXdSZXF1ZXN0GiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlbmV3UmVzcG9uc2USWAoHUmVsZWFzZRIlLnBvcnRjdWxsaXMubGltaXRlci52MS5SZWxlYXNlUmVxdWVzdBomLnBvcnRjdWxsaXMubGltaXRlci52MS5SZWxlYXNlUmVzcG9uc2USWAoHR2V0SW5mbxIlLnBvcnRjdWxsaXMubGltaXRlci52MS5HZXRJbmZvUmVxdWVzdBomLnBvcnRjdWxsaXMubGltaXRlci52MS5HZXRJbmZvUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration]);
 
 /**
  * One policy applied to one key.
@@ -54,6 +54,21 @@ export type BucketRequest = Message<"portcullis.limiter.v1.BucketRequest"> & {
    * @generated from field: bool doubtful = 4;
    */
   doubtful: boolean;
+
+  /**
+   * For concurrency policies, required by Consume: names the lease, as in Acquire. A lease can be
+   * held in several buckets under one name.
+   *
+   * @generated from field: string lease_id = 5;
+   */
+  leaseId: string;
+
+  /**
+   * For concurrency policies, required by Consume: as in Acquire.
+   *
+   * @generated from field: google.protobuf.Duration lease_ttl = 6;
+   */
+  leaseTtl?: Duration | undefined;
 };
 
 /**
@@ -77,9 +92,10 @@ export type ConsumeRequest = Message<"portcullis.limiter.v1.ConsumeRequest"> & {
   buckets: BucketRequest[];
 
   /**
-   * Optional, at most 128 bytes: a retry with the same key and body is charged once and gets the
-   * first answer again; the same key with another body is `invalid_argument`. Kept at least ten
-   * minutes, per caller.
+   * Optional, at most 128 bytes: a retry of an allowed request with the same key and body is charged
+   * once and gets the first answer again; the same key with another body is `invalid_argument`. Kept
+   * at least ten minutes, per caller. A rejection is not kept: it charged nothing, and a retry is
+   * decided anew.
    *
    * @generated from field: string idempotency_key = 2;
    */
@@ -319,7 +335,7 @@ export const ConsumeBatchResponseSchema: GenMessage<ConsumeBatchResponse> = /*@_
  */
 export type PeekRequest = Message<"portcullis.limiter.v1.PeekRequest"> & {
   /**
-   * 1 to 16 distinct buckets.
+   * 1 to 16 distinct buckets; leases need not be named.
    *
    * @generated from field: repeated portcullis.limiter.v1.BucketRequest buckets = 1;
    */
@@ -405,6 +421,211 @@ export const RefundResponseSchema: GenMessage<RefundResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_limiter_v1_limiter, 12);
 
 /**
+ * What to empty.
+ *
+ * @generated from message portcullis.limiter.v1.ResetRequest
+ */
+export type ResetRequest = Message<"portcullis.limiter.v1.ResetRequest"> & {
+  /**
+   * The name of a policy.
+   *
+   * @generated from field: string policy = 1;
+   */
+  policy: string;
+
+  /**
+   * As in BucketRequest.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * As in BucketRequest.
+   *
+   * @generated from field: bool doubtful = 3;
+   */
+  doubtful: boolean;
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.ResetRequest.
+ * Use `create(ResetRequestSchema)` to create a new message.
+ */
+export const ResetRequestSchema: GenMessage<ResetRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 13);
+
+/**
+ * The bucket is full again.
+ *
+ * @generated from message portcullis.limiter.v1.ResetResponse
+ */
+export type ResetResponse = Message<"portcullis.limiter.v1.ResetResponse"> & {
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.ResetResponse.
+ * Use `create(ResetResponseSchema)` to create a new message.
+ */
+export const ResetResponseSchema: GenMessage<ResetResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 14);
+
+/**
+ * One place of a concurrency policy.
+ *
+ * @generated from message portcullis.limiter.v1.AcquireRequest
+ */
+export type AcquireRequest = Message<"portcullis.limiter.v1.AcquireRequest"> & {
+  /**
+   * The name of a concurrency policy, for example `realtime.connections.ip`.
+   *
+   * @generated from field: string policy = 1;
+   */
+  policy: string;
+
+  /**
+   * As in BucketRequest.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * Names the lease, unique among those of the caller; at most 128 bytes.
+   *
+   * @generated from field: string lease_id = 3;
+   */
+  leaseId: string;
+
+  /**
+   * How long the lease holds without a Renew; 100 ms to 1 hour.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 4;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * As in BucketRequest.
+   *
+   * @generated from field: bool doubtful = 5;
+   */
+  doubtful: boolean;
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.AcquireRequest.
+ * Use `create(AcquireRequestSchema)` to create a new message.
+ */
+export const AcquireRequestSchema: GenMessage<AcquireRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 15);
+
+/**
+ * The answer to Acquire.
+ *
+ * @generated from message portcullis.limiter.v1.AcquireResponse
+ */
+export type AcquireResponse = Message<"portcullis.limiter.v1.AcquireResponse"> & {
+  /**
+   * Rejected when all places are taken; `retry_after` is until the first of them ends by itself.
+   *
+   * @generated from field: portcullis.limiter.v1.Decision decision = 1;
+   */
+  decision?: Decision | undefined;
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.AcquireResponse.
+ * Use `create(AcquireResponseSchema)` to create a new message.
+ */
+export const AcquireResponseSchema: GenMessage<AcquireResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 16);
+
+/**
+ * Leases to keep.
+ *
+ * @generated from message portcullis.limiter.v1.RenewRequest
+ */
+export type RenewRequest = Message<"portcullis.limiter.v1.RenewRequest"> & {
+  /**
+   * 1 to 1000 leases of the caller.
+   *
+   * @generated from field: repeated string lease_ids = 1;
+   */
+  leaseIds: string[];
+
+  /**
+   * As in AcquireRequest.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 2;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.RenewRequest.
+ * Use `create(RenewRequestSchema)` to create a new message.
+ */
+export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 17);
+
+/**
+ * The answer to Renew.
+ *
+ * @generated from message portcullis.limiter.v1.RenewResponse
+ */
+export type RenewResponse = Message<"portcullis.limiter.v1.RenewResponse"> & {
+  /**
+   * Those of the leases that are not held any more, or never were.
+   *
+   * @generated from field: repeated string lost = 1;
+   */
+  lost: string[];
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.RenewResponse.
+ * Use `create(RenewResponseSchema)` to create a new message.
+ */
+export const RenewResponseSchema: GenMessage<RenewResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 18);
+
+/**
+ * Leases to give back.
+ *
+ * @generated from message portcullis.limiter.v1.ReleaseRequest
+ */
+export type ReleaseRequest = Message<"portcullis.limiter.v1.ReleaseRequest"> & {
+  /**
+   * 1 to 1000 leases of the caller.
+   *
+   * @generated from field: repeated string lease_ids = 1;
+   */
+  leaseIds: string[];
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.ReleaseRequest.
+ * Use `create(ReleaseRequestSchema)` to create a new message.
+ */
+export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 19);
+
+/**
+ * The leases are not held any more.
+ *
+ * @generated from message portcullis.limiter.v1.ReleaseResponse
+ */
+export type ReleaseResponse = Message<"portcullis.limiter.v1.ReleaseResponse"> & {
+};
+
+/**
+ * Describes the message portcullis.limiter.v1.ReleaseResponse.
+ * Use `create(ReleaseResponseSchema)` to create a new message.
+ */
+export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
+  messageDesc(file_portcullis_limiter_v1_limiter, 20);
+
+/**
  * Asks how the limiter keeps its state.
  *
  * @generated from message portcullis.limiter.v1.GetInfoRequest
@@ -417,7 +638,7 @@ export type GetInfoRequest = Message<"portcullis.limiter.v1.GetInfoRequest"> & {
  * Use `create(GetInfoRequestSchema)` to create a new message.
  */
 export const GetInfoRequestSchema: GenMessage<GetInfoRequest> = /*@__PURE__*/
-  messageDesc(file_portcullis_limiter_v1_limiter, 13);
+  messageDesc(file_portcullis_limiter_v1_limiter, 21);
 
 /**
  * How the limiter keeps its state.
@@ -459,7 +680,7 @@ export type GetInfoResponse = Message<"portcullis.limiter.v1.GetInfoResponse"> &
  * Use `create(GetInfoResponseSchema)` to create a new message.
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
-  messageDesc(file_portcullis_limiter_v1_limiter, 14);
+  messageDesc(file_portcullis_limiter_v1_limiter, 22);
 
 /**
  * Detail of an `unavailable` error: why no decision could be had.
@@ -480,7 +701,7 @@ export type NoDecision = Message<"portcullis.limiter.v1.NoDecision"> & {
  * Use `create(NoDecisionSchema)` to create a new message.
  */
 export const NoDecisionSchema: GenMessage<NoDecision> = /*@__PURE__*/
-  messageDesc(file_portcullis_limiter_v1_limiter, 15);
+  messageDesc(file_portcullis_limiter_v1_limiter, 23);
 
 /**
  * The outcome of a decision. There is no permissive zero value: a client that reads UNSPECIFIED has
@@ -628,6 +849,52 @@ export const LimiterService: GenService<{
     methodKind: "unary";
     input: typeof RefundRequestSchema;
     output: typeof RefundResponseSchema;
+  },
+  /**
+   * Empties a bucket, so that nothing of what was charged counts any more; its leases are lost.
+   * For operators. Takes effect everywhere within 250 ms.
+   *
+   * @generated from rpc portcullis.limiter.v1.LimiterService.Reset
+   */
+  reset: {
+    methodKind: "unary";
+    input: typeof ResetRequestSchema;
+    output: typeof ResetResponseSchema;
+  },
+  /**
+   * Takes one place of a concurrency policy for a lease that its holder names. The place is free
+   * again after Release or once the TTL has passed without a Renew. Acquiring a lease that is held
+   * puts off its end, so a retry takes no second place.
+   *
+   * Errors: as Consume.
+   *
+   * @generated from rpc portcullis.limiter.v1.LimiterService.Acquire
+   */
+  acquire: {
+    methodKind: "unary";
+    input: typeof AcquireRequestSchema;
+    output: typeof AcquireResponseSchema;
+  },
+  /**
+   * Puts off the end of leases by a full TTL from now. A lease that has ended is lost for good: its
+   * place may be somebody else's by now.
+   *
+   * @generated from rpc portcullis.limiter.v1.LimiterService.Renew
+   */
+  renew: {
+    methodKind: "unary";
+    input: typeof RenewRequestSchema;
+    output: typeof RenewResponseSchema;
+  },
+  /**
+   * Gives places back at once. Leases that are not held are no error.
+   *
+   * @generated from rpc portcullis.limiter.v1.LimiterService.Release
+   */
+  release: {
+    methodKind: "unary";
+    input: typeof ReleaseRequestSchema;
+    output: typeof ReleaseResponseSchema;
   },
   /**
    * Tells how this limiter keeps its state, so that a caller can refuse a limiter that is weaker

@@ -1,0 +1,113 @@
+import type { Secret } from "../runtime/secret.ts";
+import { Bucket } from "./bucket.ts";
+import { GenerationalMap } from "./generational-map.ts";
+import { keyedDigest } from "./key-digest.ts";
+import { limiterKeyOf } from "./limiter-key.ts";
+import type { Policies } from "./parse-policies.ts";
+import { capacityOf, type Policy } from "./policy.ts";
+
+/** As many bytes as the proto allows. */
+const KEY_BYTES_MAX = 512;
+/** What one process remembers of buckets: some hundred bytes each. */
+const BUCKETS_CACHED_MAX = 1 << 20;
+
+/** A policy applied to a key: usually one row, more for wider networks and while salts change. */
+export type Target = {
+  policy: Policy;
+  capacity: number;
+  buckets: readonly Bucket[];
+};
+
+export type FoundTarget =
+  | { kind: "found"; target: Target }
+  | { kind: "unknown-policy" }
+  | { kind: "bad-key"; problem: string };
+
+/** Finds the rows of policies and keys. Those in use are cached, with what is known of them. */
+export class BucketDirectory {
+  readonly #policies: Policies;
+  readonly #salts: readonly Secret[];
+  readonly #ipv6PrefixBits: number;
+  readonly #targets = new GenerationalMap<string, Target>(BUCKETS_CACHED_MAX);
+
+  constructor(options: {
+    policies: Policies;
+    /** The one in use first; while salts change, the other one too. */
+    salts: readonly Secret[];
+    ipv6PrefixBits: number;
+  }) {
+    this.#policies = options.policies;
+    this.#salts = options.salts;
+    this.#ipv6PrefixBits = options.ipv6PrefixBits;
+  }
+
+  find(policyName: string, key: string, isDoubtful: boolean): FoundTarget {
+    const cacheKey = `${isDoubtful ? "?" : "!"}${policyName}\n${key}`;
+    const cached = this.#targets.get(cacheKey);
+    if (cached !== undefined) return { kind: "found", target: cached };
+    const policy = this.#policies.get(policyName);
+    if (policy === undefined) return { kind: "unknown-policy" };
+    if (key === "") return { kind: "bad-key", problem: "is required" };
+    if (Buffer.byteLength(key) > KEY_BYTES_MAX) {
+      return { kind: "bad-key", problem: `is longer than ${KEY_BYTES_MAX} bytes` };
+    }
+    const texts = this.#textsOf(policy, key, isDoubtful);
+    if (typeof texts === "string") return { kind: "bad-key", problem: texts };
+    const target = { policy, capacity: capacityOf(policy), buckets: this.#rowsOf(policy, texts) };
+    this.#targets.set(cacheKey, target);
+    return { kind: "found", target };
+  }
+
+  /** The rule of a row that a receipt names. */
+  findPolicy(policyName: string, isWider: boolean): Policy | undefined {
+    const policy = this.#policies.get(policyName);
+    return policy !== undefined && isWider ? widerPolicy(policy) : policy;
+  }
+
+  /**
+   * While salts change every row exists under both, and both are charged: replicas that know only
+   * the old salt and, later, those that know only the new one see every charge.
+   */
+  #rowsOf(policy: Policy, texts: { own: string; wider?: string }): Bucket[] {
+    return this.#salts.flatMap((salt) => {
+      const row = (text: string, rule: Policy) =>
+        new Bucket(keyedDigest(salt, `${policy.mode}\n${policy.name}\n${text}`), rule);
+      const own = row(texts.own, policy);
+      return texts.wider === undefined ? [own] : [own, row(texts.wider, widerPolicy(policy))];
+    });
+  }
+
+  /** What the rows of a key are digests of; the problem when it is no key of this policy. */
+  #textsOf(
+    policy: Policy,
+    key: string,
+    isDoubtful: boolean,
+  ): { own: string; wider?: string } | string {
+    if (policy.key === "text") return { own: `text:${key}` };
+    const space = policy.key === "address" ? key.length : key.indexOf(" ");
+    if (space < 0 || (policy.key === "address_and_text" && space === key.length - 1)) {
+      return "must be an IP address, one space, and a text";
+    }
+    const address = key.slice(0, space);
+    const rest = key.slice(space);
+    const source = isDoubtful ? "sock" : "fwd";
+    const network = limiterKeyOf(address, this.#ipv6PrefixBits);
+    if (network === undefined) {
+      return policy.key === "address" ? "must be an IP address" : "must begin with an IP address";
+    }
+    const own = `${source}:${network}${rest}`;
+    const wider = limiterKeyOf(address, policy.wider?.prefixBits ?? this.#ipv6PrefixBits);
+    // Only the networks of IPv6 come in sizes.
+    if (policy.wider === undefined || wider === network) return { own };
+    return { own, wider: `wide:${source}:${wider}${rest}` };
+  }
+}
+
+/** The rule of the wider network's row; without one, the policy itself. */
+function widerPolicy(policy: Policy): Policy {
+  if (policy.wider === undefined) return policy;
+  const { limit } = policy.wider;
+  return policy.algorithm === "token_bucket"
+    ? { ...policy, limit, burst: limit }
+    : { ...policy, limit };
+}

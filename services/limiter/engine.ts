@@ -1,0 +1,251 @@
+import { context, ROOT_CONTEXT } from "@opentelemetry/api";
+import type { Events } from "./events.ts";
+import { FlushRows } from "./flush-rows.ts";
+import { NoDecisionError } from "./no-decision.ts";
+import type { Operation } from "./operation.ts";
+import { LANES, type Store } from "./store.ts";
+
+/** More than a busy database decides within the time a decision may take. */
+const QUEUE_MAX = 20_000;
+/** A larger flush takes longer without becoming much cheaper for each request. */
+const FLUSH_OPERATIONS_MAX = 2_000;
+/** How often waiting requests are checked for their deadline. */
+const DEADLINE_CHECK_MS = 20;
+/** Rows that vanish again and again are not worth more tries. */
+const ATTEMPTS_MAX = 3;
+
+/** SQLSTATE classes that tell of bad data: another flush without it would succeed. */
+const DATA_CLASSES = new Set(["22", "23", "54"]);
+
+type Lane = { waiting: Operation[]; current: readonly Operation[]; isRunning: boolean };
+
+/**
+ * Decides in groups: whatever waits for a lane is decided by its next flush, in the order in which
+ * it came, and answered only when that is committed. Errors are never retried here: what a lost
+ * connection left behind nobody knows.
+ */
+export class Engine {
+  readonly #store: Store;
+  readonly #events: Events;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, newLane);
+  readonly #reader: Lane = newLane();
+  #waiting = 0;
+  #isDraining = false;
+  #isFailing = false;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    store: Store,
+    options: {
+      createEvents: (queueDepth: () => number) => Events;
+      onFailure: (error: unknown) => void;
+    },
+  ) {
+    this.#store = store;
+    this.#events = options.createEvents(() => this.#waiting);
+    this.#onFailure = options.onFailure;
+  }
+
+  /** Whether the last flush could not be decided. */
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
+  get events(): Events {
+    return this.#events;
+  }
+
+  /** Has an operation applied to its locked rows; a group waits in the lane of its lowest id. */
+  submit(operation: Operation): void {
+    let lowest = operation.buckets[0];
+    for (const bucket of operation.buckets) {
+      if (lowest === undefined || bucket.id < lowest.id) lowest = bucket;
+    }
+    const index = lowest?.lane ?? 0;
+    const lane = this.#lanes[index];
+    if (lane !== undefined) this.#enqueue(lane, operation, () => this.#runLane(lane, index));
+  }
+
+  /** Has an operation applied to its rows as they are committed, without locking them. */
+  read(operation: Operation): void {
+    this.#enqueue(this.#reader, operation, () => this.#runReader());
+  }
+
+  /** Refuses what comes from now on, and waits for what is under way. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    while (this.#waiting > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    clearInterval(this.#deadlineTimer);
+  }
+
+  #enqueue(lane: Lane, operation: Operation, run: () => Promise<void>): void {
+    if (this.#isDraining) {
+      operation.fail(new NoDecisionError("draining"));
+      return;
+    }
+    if (this.#waiting >= QUEUE_MAX) {
+      this.#events.shed();
+      operation.fail(new NoDecisionError("overloaded"));
+      return;
+    }
+    this.#waiting++;
+    lane.waiting.push(operation);
+    this.#watchDeadlines();
+    if (lane.isRunning) return;
+    lane.isRunning = true;
+    // What else arrives in this turn of the event loop shares the flush. A flush belongs to no
+    // single request, so it does not run in the trace of one.
+    setImmediate(() => {
+      context.with(ROOT_CONTEXT, run).catch((error: Error) => this.#abandon(lane, error));
+    });
+  }
+
+  async #runLane(lane: Lane, index: number): Promise<void> {
+    for (let batch = this.#take(lane); batch.length > 0; batch = this.#take(lane)) {
+      await this.#flush(lane, index, batch);
+    }
+    lane.isRunning = false;
+  }
+
+  async #runReader(): Promise<void> {
+    const lane = this.#reader;
+    for (let batch = this.#take(lane); batch.length > 0; batch = this.#take(lane)) {
+      const rows = new FlushRows(batch);
+      const startedAtMs = performance.now();
+      try {
+        rows.open(await this.#store.read(rows.wanted));
+        for (const operation of batch) if (!operation.isSettled) operation.apply(rows);
+        this.#waiting -= batch.length;
+        rows.remember(startedAtMs);
+        for (const operation of batch) if (!operation.isSettled) operation.succeed();
+      } catch (error) {
+        this.#fail(batch, error);
+      }
+    }
+    lane.isRunning = false;
+  }
+
+  #take(lane: Lane): readonly Operation[] {
+    const taken =
+      lane.waiting.length <= FLUSH_OPERATIONS_MAX
+        ? lane.waiting
+        : lane.waiting.slice(0, FLUSH_OPERATIONS_MAX);
+    lane.waiting = lane.waiting.length === taken.length ? [] : lane.waiting.slice(taken.length);
+    const batch = taken.filter((operation) => !operation.isSettled);
+    this.#waiting -= taken.length - batch.length;
+    lane.current = batch;
+    return batch.length === 0 && lane.waiting.length > 0 ? this.#take(lane) : batch;
+  }
+
+  async #flush(lane: Lane, index: number, batch: readonly Operation[]): Promise<void> {
+    const startedAtMs = performance.now();
+    const rows = new FlushRows(batch);
+    const putBack: Operation[] = [];
+    try {
+      const unknown = rows.unknown();
+      if (unknown.length > 0) await this.#store.create(index, unknown);
+      await this.#store.flush(index, rows.wanted, (found) => {
+        rows.open(found);
+        putBack.length = 0;
+        for (const operation of batch) {
+          if (operation.isSettled) continue;
+          if (operation.needsRows && rows.isMissing(operation)) putBack.push(operation);
+          else operation.apply(rows);
+        }
+        return rows.changes();
+      });
+    } catch (error) {
+      rows.forget();
+      await this.#recover(lane, index, batch, error);
+      return;
+    }
+    this.#isFailing = false;
+    rows.remember(startedAtMs);
+    this.#waiting -= batch.length - putBack.length;
+    const missing = new Set(putBack);
+    for (const operation of batch) {
+      if (!operation.isSettled && !missing.has(operation)) operation.succeed();
+    }
+    this.#putBack(lane, putBack);
+    this.#events.flushed(batch.length, performance.now() - startedAtMs);
+  }
+
+  /** Rows that were swept away in between are made again by the next flush. */
+  #putBack(lane: Lane, operations: readonly Operation[]): void {
+    if (operations.length === 0) return;
+    this.#events.conflicted("missing-rows");
+    const hopeless = operations.filter((operation) => ++operation.attempts > ATTEMPTS_MAX);
+    this.#fail(hopeless, new Error("rows vanished repeatedly"));
+    lane.waiting = [...operations.filter((o) => !hopeless.includes(o)), ...lane.waiting];
+  }
+
+  /** Splits a flush that failed on its data, so that one bad request is refused alone. */
+  async #recover(
+    lane: Lane,
+    index: number,
+    batch: readonly Operation[],
+    error: unknown,
+  ): Promise<void> {
+    const sqlState = sqlStateOf(error);
+    if (sqlState === "55P03") this.#events.conflicted("lock-timeout");
+    if (!DATA_CLASSES.has(sqlState.slice(0, 2)) || batch.length === 1) {
+      this.#fail(batch, error);
+      return;
+    }
+    this.#events.conflicted("split");
+    const half = batch.length >> 1;
+    await this.#flush(lane, index, batch.slice(0, half));
+    await this.#flush(lane, index, batch.slice(half));
+  }
+
+  #fail(batch: readonly Operation[], cause: unknown): void {
+    if (batch.length === 0) return;
+    this.#isFailing = true;
+    this.#onFailure(cause);
+    this.#waiting -= batch.length;
+    for (const operation of batch) {
+      if (!operation.isSettled) operation.fail(new NoDecisionError("database", cause));
+    }
+  }
+
+  /** Only a bug gets here; whoever waits must not wait for ever. */
+  #abandon(lane: Lane, error: Error): void {
+    const batch = [...lane.current, ...lane.waiting];
+    this.#waiting -= batch.length;
+    lane.waiting = [];
+    lane.isRunning = false;
+    for (const operation of batch) if (!operation.isSettled) operation.fail(error);
+  }
+
+  /** Waiting ends at the deadline, whatever the database does. */
+  #watchDeadlines(): void {
+    this.#deadlineTimer ??= setInterval(() => {
+      const nowMs = performance.now();
+      for (const lane of [...this.#lanes, this.#reader]) {
+        endOverdue(lane.current, nowMs);
+        endOverdue(lane.waiting, nowMs);
+      }
+      if (this.#waiting > 0) return;
+      clearInterval(this.#deadlineTimer);
+      this.#deadlineTimer = undefined;
+    }, DEADLINE_CHECK_MS);
+  }
+}
+
+function newLane(): Lane {
+  return { waiting: [], current: [], isRunning: false };
+}
+
+/** Operations wait in the order of their deadlines, but for those put back. */
+function endOverdue(operations: readonly Operation[], nowMs: number): void {
+  for (const operation of operations) {
+    if (operation.deadlineMs > nowMs) return;
+    if (!operation.isSettled) operation.fail(new NoDecisionError("timeout"));
+  }
+}
+
+function sqlStateOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+}

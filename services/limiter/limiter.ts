@@ -1,0 +1,196 @@
+import { randomBytes } from "node:crypto";
+import { type Consumed, ConsumeOperation, type Idempotency } from "./consume-operation.ts";
+import { type Decision, type Demand, findRememberedRejection } from "./decision.ts";
+import type { Engine } from "./engine.ts";
+import { NoDecisionError } from "./no-decision.ts";
+import { PeekOperation } from "./peek-operation.ts";
+import { type RefundEntry, RefundOperation } from "./refund-operation.ts";
+import type { RowId } from "./store.ts";
+
+/**
+ * A shadow bucket never changes an answer, so it is not waited for much longer than a flush takes.
+ */
+const SHADOW_WAIT_MS = 50;
+
+/** Decides requests: what is enforced as one group, what is in the shadow by itself. */
+export class Limiter {
+  readonly #engine: Engine;
+  readonly #waitMs: number;
+  readonly #receiptPrefix = randomBytes(8).toString("latin1");
+  readonly #receiptSuffix = Buffer.alloc(8);
+  #receipts = 0n;
+
+  constructor(options: { engine: Engine; waitMs: number }) {
+    this.#engine = options.engine;
+    this.#waitMs = options.waitMs;
+  }
+
+  /** Takes from all buckets that are enforced, or from none. Rejects when nothing can be decided. */
+  consume(demands: readonly Demand[], idempotency?: Idempotency): Promise<Consumed> {
+    if (demands.some(({ target }) => target.policy.mode !== "enforce")) {
+      return this.#consumeMixed(demands, idempotency);
+    }
+    return this.#consumeEnforced(demands, idempotency);
+  }
+
+  /** What `consume` would answer; always read from what is committed. */
+  async peek(demands: readonly Demand[]): Promise<Decision> {
+    const enforced = demands.filter(({ target }) => target.policy.mode === "enforce");
+    const decision = await this.#peek(enforced);
+    if (enforced.length === demands.length) return decision;
+    const others = demands.filter(({ target }) => target.policy.mode !== "enforce");
+    const shadows = await Promise.all(
+      others.map(async (demand) => await this.#lookAtShadow(demand)),
+    );
+    return merge(demands, decision, new Map(others.map((demand, i) => [demand, shadows[i]])));
+  }
+
+  /** Gives back what of a receipt still counts; false when nothing does, or it was given back. */
+  refund(receiptId: RowId, entries: readonly RefundEntry[]): Promise<boolean> {
+    if (entries.length === 0) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      const deadlineMs = this.#deadlineMs();
+      this.#engine.submit(new RefundOperation({ receiptId, entries, deadlineMs, resolve, reject }));
+    });
+  }
+
+  #consumeEnforced(
+    demands: readonly Demand[],
+    idempotency: Idempotency | undefined,
+  ): Promise<Consumed> {
+    // A retry must find its first answer, which what is remembered of the buckets does not hold.
+    const remembered = idempotency === undefined ? findRememberedRejection(demands) : undefined;
+    if (remembered !== undefined) {
+      this.#count(demands, remembered);
+      return Promise.resolve(remembered);
+    }
+    return new Promise((resolve, reject) => {
+      this.#engine.submit(
+        new ConsumeOperation({
+          demands,
+          idempotency,
+          receiptId: this.#nextReceiptId(),
+          deadlineMs: this.#deadlineMs(),
+          resolve: (consumed) => {
+            if (consumed !== "key-reused") this.#count(demands, consumed);
+            resolve(consumed);
+          },
+          reject: (error) => {
+            this.#countNoDecision(demands);
+            reject(error);
+          },
+        }),
+      );
+    });
+  }
+
+  async #consumeMixed(
+    demands: readonly Demand[],
+    idempotency: Idempotency | undefined,
+  ): Promise<Consumed> {
+    const enforced = demands.filter(({ target }) => target.policy.mode === "enforce");
+    const others = demands.filter(({ target }) => target.policy.mode !== "enforce");
+    const consumed =
+      enforced.length === 0
+        ? this.#unlimited()
+        : await this.#consumeEnforced(enforced, idempotency);
+    if (consumed === "key-reused") return consumed;
+    const shadows = new Map<Demand, Decision | undefined>();
+    await Promise.all(
+      others.map(async (demand) => {
+        const shadow = consumed.allowed
+          ? await this.#consumeShadow(demand)
+          : await this.#lookAtShadow(demand);
+        shadows.set(demand, shadow);
+      }),
+    );
+    return merge(demands, consumed, shadows);
+  }
+
+  /** Allowed because nothing is enforced. */
+  #unlimited(): Decision {
+    const charged = { receiptId: this.#nextReceiptId(), chargedAtMs: Date.now() };
+    return { allowed: true, retryAfterMs: 0, buckets: [], charged };
+  }
+
+  /** Undefined when the shadow could not be decided in time. */
+  async #consumeShadow(demand: Demand): Promise<Decision | undefined> {
+    if (demand.target.policy.mode === "off") return undefined;
+    const consumed = await withinShadowWait(this.#consumeEnforced([demand], undefined));
+    return consumed === "key-reused" ? undefined : consumed;
+  }
+
+  async #lookAtShadow(demand: Demand): Promise<Decision | undefined> {
+    if (demand.target.policy.mode === "off") return undefined;
+    return await withinShadowWait(this.#peek([demand]));
+  }
+
+  #peek(demands: readonly Demand[]): Promise<Decision> {
+    if (demands.length === 0) return Promise.resolve({ ...this.#unlimited(), charged: undefined });
+    return new Promise((resolve, reject) => {
+      const deadlineMs = this.#deadlineMs();
+      this.#engine.read(new PeekOperation({ demands, deadlineMs, resolve, reject }));
+    });
+  }
+
+  #deadlineMs(): number {
+    return performance.now() + this.#waitMs;
+  }
+
+  #nextReceiptId(): RowId {
+    this.#receipts += 1n;
+    this.#receiptSuffix.writeBigUInt64BE(this.#receipts);
+    return this.#receiptPrefix + this.#receiptSuffix.toString("latin1");
+  }
+
+  #count(demands: readonly Demand[], decision: Decision): void {
+    for (const [index, { target }] of demands.entries()) {
+      const isRejecting = (decision.buckets[index]?.retryAfterMs ?? 0) > 0;
+      if (isRejecting) this.#engine.events.decided(target.policy.name, "reject");
+      else if (decision.allowed) this.#engine.events.decided(target.policy.name, "allow");
+    }
+  }
+
+  #countNoDecision(demands: readonly Demand[]): void {
+    for (const { target } of demands) {
+      this.#engine.events.decided(target.policy.name, "no-decision");
+    }
+  }
+}
+
+async function withinShadowWait<T>(decided: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const waited = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, SHADOW_WAIT_MS, undefined);
+  });
+  try {
+    return await Promise.race([decided, waited]);
+  } catch (error) {
+    if (error instanceof NoDecisionError) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Puts what the shadows say in its place; one that says nothing counts as full. */
+function merge(
+  demands: readonly Demand[],
+  enforced: Decision,
+  shadows: ReadonlyMap<Demand, Decision | undefined>,
+): Decision {
+  const decided = enforced.buckets.values();
+  const buckets = demands.map((demand) => {
+    const { policy, capacity } = demand.target;
+    const full = {
+      policy: policy.name,
+      limit: capacity,
+      remaining: capacity,
+      retryAfterMs: 0,
+      resetAfterMs: 0,
+    };
+    if (policy.mode === "enforce") return decided.next().value ?? full;
+    return shadows.get(demand)?.buckets[0] ?? full;
+  });
+  return { ...enforced, buckets };
+}

@@ -1,0 +1,123 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { BucketState } from "./bucket-state.ts";
+import type { Changes, Found, RowId, Store, StoredAnswer, Wanted } from "./store.ts";
+
+/** Bounds the memory of one process. A full store refuses rather than forgets what still counts. */
+const ROWS_MAX = 1_000_000;
+/** A new row must live until the flush it was made for. */
+const NEW_ROW_MS = 60_000;
+/** Looked at by one sweep. */
+const SWEEP_ROWS = 10_000;
+
+type Expiring<T> = { value: T; expiresMs: number };
+
+/** Keeps everything in this process, for development: a restart forgets it. */
+export class MemoryStore implements Store {
+  readonly #clock: Clock;
+  readonly #buckets = new Map<RowId, Expiring<BucketState | undefined>>();
+  readonly #answers = new Map<RowId, Expiring<StoredAnswer>>();
+  readonly #refunds = new Map<RowId, Expiring<true>>();
+  readonly #leases = new Map<RowId, Set<RowId>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async create(_lane: number, ids: readonly RowId[]): Promise<void> {
+    if (this.#buckets.size + ids.length > ROWS_MAX) {
+      await this.sweep();
+      if (this.#buckets.size + ids.length > ROWS_MAX) throw new Error("the memory store is full");
+    }
+    const expiresMs = this.#clock.nowMs() + NEW_ROW_MS;
+    for (const id of ids) {
+      if (!this.#buckets.has(id)) this.#buckets.set(id, { value: undefined, expiresMs });
+    }
+  }
+
+  async flush(_lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
+    this.#apply(decide(this.#find(wanted)));
+  }
+
+  async read(wanted: Wanted): Promise<Found> {
+    return this.#find(wanted);
+  }
+
+  async findLeases(
+    leaseIds: readonly RowId[],
+  ): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>> {
+    return leaseIds.flatMap((id) =>
+      [...(this.#leases.get(id) ?? [])].map((bucketId) => ({ id, bucketId })),
+    );
+  }
+
+  async sweep(): Promise<number> {
+    const nowMs = this.#clock.nowMs();
+    const tables = [
+      { rows: this.#buckets, remove: (id: RowId) => this.#deleteBucket(id) },
+      { rows: this.#answers, remove: (id: RowId) => this.#answers.delete(id) },
+      { rows: this.#refunds, remove: (id: RowId) => this.#refunds.delete(id) },
+    ];
+    let deleted = 0;
+    for (const { rows, remove } of tables) {
+      let looked = 0;
+      for (const [id, { expiresMs }] of rows) {
+        if (++looked > SWEEP_ROWS) break;
+        if (expiresMs >= nowMs) continue;
+        remove(id);
+        deleted++;
+      }
+    }
+    return deleted;
+  }
+
+  async close(): Promise<void> {}
+
+  #find(wanted: Wanted): Found {
+    const answers = new Map<RowId, StoredAnswer>();
+    for (const id of wanted.answers) {
+      const stored = this.#answers.get(id);
+      if (stored !== undefined) answers.set(id, stored.value);
+    }
+    return {
+      nowMs: this.#clock.nowMs(),
+      states: wanted.buckets.map((id) => this.#buckets.get(id)?.value),
+      missing: new Set(wanted.buckets.filter((id) => !this.#buckets.has(id))),
+      answers,
+      refunded: new Set(wanted.refunds.filter((id) => this.#refunds.has(id))),
+    };
+  }
+
+  #apply(changes: Changes): void {
+    for (const { id, before, after, expiresMs } of changes.buckets) {
+      this.#indexLeases(id, before, after);
+      this.#buckets.set(id, { value: after, expiresMs });
+    }
+    for (const { id, expiresMs, body, answer } of changes.answers) {
+      this.#answers.set(id, { value: { body, answer }, expiresMs });
+    }
+    for (const { id, expiresMs } of changes.refunds) {
+      this.#refunds.set(id, { value: true, expiresMs });
+    }
+  }
+
+  #deleteBucket(id: RowId): void {
+    this.#indexLeases(id, this.#buckets.get(id)?.value, undefined);
+    this.#buckets.delete(id);
+  }
+
+  #indexLeases(
+    bucketId: RowId,
+    before: BucketState | undefined,
+    after: BucketState | undefined,
+  ): void {
+    for (const { id } of before?.kind === "concurrency" ? before.leases : []) {
+      const buckets = this.#leases.get(id);
+      buckets?.delete(bucketId);
+      if (buckets?.size === 0) this.#leases.delete(id);
+    }
+    for (const { id } of after?.kind === "concurrency" ? after.leases : []) {
+      const buckets = this.#leases.get(id) ?? new Set();
+      this.#leases.set(id, buckets.add(bucketId));
+    }
+  }
+}

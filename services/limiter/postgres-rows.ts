@@ -1,0 +1,119 @@
+import { bigintArray, rowIdFromUuid, smallintArray, uuidArray } from "./binary-array.ts";
+import type { BucketState, Lease } from "./bucket-state.ts";
+import type { WireRow } from "./postgres-connection.ts";
+import type { Changes, RowId } from "./store.ts";
+
+/** How `kind` tells which algorithm wrote a row; 0 is a row without state. */
+const KINDS = {
+  token_bucket: 1,
+  fixed_window: 2,
+  sliding_window: 3,
+  concurrency: 4,
+} as const;
+
+/** Reads `kind, amount, at_ms, unit, blocked_until_ms, ring`, from the second column on. */
+export function stateFromRow(row: WireRow, leases: readonly Lease[]): BucketState | undefined {
+  const amount = Number(row[2]);
+  const atMs = Number(row[3]);
+  const unit = Number(row[4]);
+  const blockedUntilMs = Number(row[5]);
+  switch (Number(row[1])) {
+    case KINDS.token_bucket:
+      return { kind: "token_bucket", used: amount, atMs, unit, blockedUntilMs };
+    case KINDS.fixed_window:
+      return { kind: "fixed_window", startMs: atMs, count: amount, blockedUntilMs };
+    case KINDS.sliding_window:
+      return {
+        kind: "sliding_window",
+        index: atMs,
+        subWindowMs: unit,
+        counts: (row[6] ?? "{}").slice(1, -1).split(",").map(Number),
+        blockedUntilMs,
+      };
+    case KINDS.concurrency:
+      return { kind: "concurrency", leases, blockedUntilMs };
+    default:
+      return undefined;
+  }
+}
+
+/** The leases of each bucket, from rows of `bucket_id, id, expires_ms, ttl_ms`. */
+export function leasesFromRows(rows: readonly WireRow[]): Map<RowId, Lease[]> {
+  const leases = new Map<RowId, Lease[]>();
+  for (const [bucket, id, expiresMs, ttlMs] of rows) {
+    const bucketId = rowIdFromUuid(bucket ?? "");
+    const ofBucket = leases.get(bucketId) ?? [];
+    ofBucket.push({
+      id: rowIdFromUuid(id ?? ""),
+      expiresAtMs: Number(expiresMs),
+      ttlMs: Number(ttlMs),
+    });
+    leases.set(bucketId, ofBucket);
+  }
+  return leases;
+}
+
+type BucketChange = Changes["buckets"][number];
+
+/** The parameters of `write_buckets`. */
+export function bucketParameters(changes: readonly BucketChange[]): Buffer[] {
+  return [
+    uuidArray(changes, (change) => change.id),
+    smallintArray(changes, ({ after }) => (after === undefined ? 0 : KINDS[after.kind])),
+    bigintArray(changes, ({ after }) => amountOf(after)),
+    bigintArray(changes, ({ after }) => instantOf(after)),
+    bigintArray(changes, ({ after }) => unitOf(after)),
+    bigintArray(changes, ({ after }) => after?.blockedUntilMs ?? 0),
+    bigintArray(changes, (change) => change.expiresMs),
+  ];
+}
+
+function amountOf(state: BucketState | undefined): number {
+  if (state?.kind === "token_bucket") return state.used;
+  return state?.kind === "fixed_window" ? state.count : 0;
+}
+
+function instantOf(state: BucketState | undefined): number {
+  switch (state?.kind) {
+    case "token_bucket":
+      return state.atMs;
+    case "fixed_window":
+      return state.startMs;
+    case "sliding_window":
+      return state.index;
+    default:
+      return 0;
+  }
+}
+
+function unitOf(state: BucketState | undefined): number {
+  if (state?.kind === "token_bucket") return state.unit;
+  return state?.kind === "sliding_window" ? state.subWindowMs : 0;
+}
+
+/** The rings of the sliding windows among the changes, as parameters of `write_rings`. */
+export function ringParameters(
+  changes: readonly BucketChange[],
+): Array<Buffer | string> | undefined {
+  const rings = changes.flatMap(({ id, after }) =>
+    after?.kind === "sliding_window" ? [{ id, ring: `"{${after.counts.join(",")}}"` }] : [],
+  );
+  if (rings.length === 0) return undefined;
+  return [uuidArray(rings, ({ id }) => id), `{${rings.map(({ ring }) => ring).join(",")}}`];
+}
+
+/** Which leases were taken or put off, and which are gone. */
+export function leaseChanges(changes: readonly BucketChange[]) {
+  const written: Array<Lease & { bucketId: RowId }> = [];
+  const deleted: Array<{ id: RowId; bucketId: RowId }> = [];
+  for (const { id: bucketId, before, after } of changes) {
+    const old = before?.kind === "concurrency" ? before.leases : [];
+    const now = after?.kind === "concurrency" ? after.leases : [];
+    const kept = new Set(now.map((lease) => lease.id));
+    written.push(
+      ...now.filter((lease) => !old.includes(lease)).map((lease) => ({ ...lease, bucketId })),
+    );
+    deleted.push(...old.filter((lease) => !kept.has(lease.id)).map(({ id }) => ({ id, bucketId })));
+  }
+  return { written, deleted };
+}

@@ -1,0 +1,89 @@
+/** What a Postgres store does, by the names its statements are prepared under. */
+export const STATEMENTS = {
+  begin: "begin",
+  commit: "commit",
+  roll_back: "rollback",
+
+  clock: "select floor(date_part('epoch', clock_timestamp()) * 1000)::bigint",
+
+  // Never inside a transaction that holds locks: two of those would wait for each other.
+  create_buckets: `
+    insert into limiter.buckets (id, expires_ms)
+    select n.id, floor(date_part('epoch', clock_timestamp()) * 1000)::bigint + 60000
+    from unnest($1::uuid[]) as n (id)
+    order by n.id
+    on conflict (id) do nothing`,
+
+  lock_buckets: `
+    select n.ord, b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring
+    from unnest($1::uuid[]) with ordinality as n (id, ord)
+    join limiter.buckets b on b.id = n.id
+    order by n.id
+    for update of b`,
+
+  read_buckets: `
+    select n.ord, b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring
+    from unnest($1::uuid[]) with ordinality as n (id, ord)
+    join limiter.buckets b on b.id = n.id`,
+
+  write_buckets: `
+    update limiter.buckets b
+    set kind = n.kind, amount = n.amount, at_ms = n.at_ms, unit = n.unit,
+      blocked_until_ms = n.blocked_until_ms, expires_ms = n.expires_ms
+    from unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[],
+      $6::bigint[], $7::bigint[])
+      as n (id, kind, amount, at_ms, unit, blocked_until_ms, expires_ms)
+    where b.id = n.id`,
+
+  write_rings: `
+    update limiter.buckets b
+    set ring = n.ring::bigint[]
+    from unnest($1::uuid[], $2::text[]) as n (id, ring)
+    where b.id = n.id`,
+
+  read_leases: `
+    select l.bucket_id, l.id, l.expires_ms, l.ttl_ms
+    from limiter.leases l
+    where l.bucket_id = any ($1::uuid[])`,
+
+  find_leases: `
+    select l.id, l.bucket_id
+    from limiter.leases l
+    where l.id = any ($1::uuid[])`,
+
+  write_leases: `
+    insert into limiter.leases (bucket_id, id, expires_ms, ttl_ms)
+    select n.bucket_id, n.id, n.expires_ms, n.ttl_ms
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
+      as n (bucket_id, id, expires_ms, ttl_ms)
+    on conflict (bucket_id, id) do update
+    set expires_ms = excluded.expires_ms, ttl_ms = excluded.ttl_ms`,
+
+  delete_leases: `
+    delete from limiter.leases l
+    using unnest($1::uuid[], $2::uuid[]) as n (bucket_id, id)
+    where l.bucket_id = n.bucket_id and l.id = n.id`,
+
+  read_answers: `
+    select a.id, a.body, a.answer
+    from limiter.answers a
+    where a.id = any ($1::uuid[])`,
+
+  write_answers: `
+    insert into limiter.answers (id, body, answer, expires_ms)
+    select n.id, n.body, n.answer, n.expires_ms
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
+      as n (id, body, answer, expires_ms)
+    order by n.id`,
+
+  read_refunds: `
+    select r.id
+    from limiter.refunds r
+    where r.id = any ($1::uuid[])`,
+
+  write_refunds: `
+    insert into limiter.refunds (id, expires_ms)
+    select n.id, n.expires_ms
+    from unnest($1::uuid[], $2::bigint[]) as n (id, expires_ms)
+    order by n.id`,
+} as const;

@@ -1,0 +1,281 @@
+import { isDatabaseOutage } from "../runtime/postgres.ts";
+import { bigintArray, rowIdFromUuid, uuidArray } from "./binary-array.ts";
+import { PostgresConnection, type Step, type WireRow } from "./postgres-connection.ts";
+import {
+  bucketParameters,
+  leaseChanges,
+  leasesFromRows,
+  ringParameters,
+  stateFromRow,
+} from "./postgres-rows.ts";
+import { STATEMENTS } from "./postgres-statements.ts";
+import { SWEEP_STATEMENTS, sweepPostgres } from "./postgres-sweep.ts";
+import { type Changes, type Found, LANES, type RowId, type Store, type Wanted } from "./store.ts";
+
+/**
+ * How long a replica that stops in the middle of a flush can hold rows, and how long others wait
+ * for them. Below the time a decision may take.
+ */
+const HOLD_TIMEOUT_MS = 200;
+/** The client gives up a little after the server should have, so that the server's reason wins. */
+const CLIENT_SLACK_MS = 30;
+
+/** Connections beside the lanes': one for reads, one for housekeeping. */
+const READS = LANES;
+const HOUSEKEEPING = LANES + 1;
+
+/**
+ * The planner knows neither how many ids come nor that they are few among many rows; the only
+ * good plan is to look each up by the index.
+ */
+const PLANNER_SETTINGS = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  enable_material: "off",
+  jit: "off",
+};
+
+/** Keeps buckets in Postgres: exact and durable over any number of replicas. */
+export class PostgresStore implements Store {
+  readonly #options: { url: string; synchronousCommit: string };
+  readonly #connections = new Map<number, Promise<PostgresConnection>>();
+  #sweepFromBlock = 0;
+
+  constructor(options: { url: string; synchronousCommit: string }) {
+    this.#options = options;
+  }
+
+  async create(lane: number, ids: readonly RowId[]): Promise<void> {
+    const connection = await this.#connect(lane);
+    await this.#execute(connection, [
+      { name: "create_buckets", values: [uuidArray(ids, (id) => id)] },
+    ]);
+  }
+
+  async flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
+    const connection = await this.#connect(lane);
+    const reads = readSteps(wanted);
+    const results = await this.#execute(connection, [
+      { name: "begin" },
+      { name: "lock_buckets", values: [uuidArray(wanted.buckets, (id) => id)] },
+      ...reads,
+      // Only now are all locks held.
+      { name: "clock" },
+    ]);
+    const changes = await this.#decide(connection, () =>
+      decide(foundFrom(wanted, reads, results.slice(1))),
+    );
+    const writes = writeSteps(changes);
+    // A transaction that changed nothing is not worth waiting for the disk.
+    const end = writes.length === 0 ? "roll_back" : "commit";
+    await this.#execute(connection, [...writes, { name: end }]);
+  }
+
+  async read(wanted: Wanted): Promise<Found> {
+    const connection = await this.#connect(READS);
+    const reads = readSteps(wanted);
+    const results = await this.#execute(connection, [
+      { name: "read_buckets", values: [uuidArray(wanted.buckets, (id) => id)] },
+      ...reads,
+      { name: "clock" },
+    ]);
+    return foundFrom(wanted, reads, results);
+  }
+
+  async findLeases(
+    leaseIds: readonly RowId[],
+  ): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>> {
+    const connection = await this.#connect(READS);
+    const [rows = []] = await this.#execute(connection, [
+      { name: "find_leases", values: [uuidArray(leaseIds, (id) => id)] },
+    ]);
+    return rows.map(([id, bucketId]) => ({
+      id: rowIdFromUuid(id ?? ""),
+      bucketId: rowIdFromUuid(bucketId ?? ""),
+    }));
+  }
+
+  async sweep(): Promise<number> {
+    const connection = await this.#connect(HOUSEKEEPING);
+    const { deleted, nextBlock } = await sweepPostgres(
+      (steps) => this.#execute(connection, steps),
+      this.#sweepFromBlock,
+    );
+    this.#sweepFromBlock = nextBlock;
+    return deleted;
+  }
+
+  async close(): Promise<void> {
+    const connections = await Promise.allSettled(this.#connections.values());
+    this.#connections.clear();
+    for (const connection of connections) {
+      if (connection.status === "fulfilled") connection.value.close();
+    }
+  }
+
+  /** The connection of a slot, made anew after it was lost. Each slot does one thing at a time. */
+  async #connect(slot: number): Promise<PostgresConnection> {
+    const current = this.#connections.get(slot);
+    if (current !== undefined) {
+      const connection = await current.catch(() => undefined);
+      if (connection?.isUsable) return connection;
+    }
+    if (this.#connections.get(slot) !== current) return await this.#connect(slot);
+    const opened = this.#open();
+    this.#connections.set(slot, opened);
+    return await opened;
+  }
+
+  #open(): Promise<PostgresConnection> {
+    const hold = String(HOLD_TIMEOUT_MS);
+    return PostgresConnection.open({
+      url: this.#options.url,
+      statements: { ...STATEMENTS, ...SWEEP_STATEMENTS },
+      settings: {
+        ...PLANNER_SETTINGS,
+        lock_timeout: hold,
+        statement_timeout: hold,
+        idle_in_transaction_session_timeout: hold,
+        synchronous_commit: this.#options.synchronousCommit,
+      },
+      connectTimeoutMs: HOLD_TIMEOUT_MS,
+      roundTripTimeoutMs: HOLD_TIMEOUT_MS + CLIENT_SLACK_MS,
+    });
+  }
+
+  /** A bug must not keep rows locked. */
+  async #decide(connection: PostgresConnection, decide: () => Changes): Promise<Changes> {
+    try {
+      return decide();
+    } catch (error) {
+      await connection.rollBack();
+      throw error;
+    }
+  }
+
+  /** An error leaves no transaction behind; one that is not about data ends the connection too. */
+  async #execute(
+    connection: PostgresConnection,
+    steps: readonly Step[],
+  ): Promise<ReadonlyArray<readonly WireRow[]>> {
+    try {
+      return await connection.execute(steps);
+    } catch (error) {
+      if (isDatabaseOutage(error) && !isLockTimeout(error)) connection.close();
+      else await connection.rollBack();
+      throw error;
+    }
+  }
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "55P03";
+}
+
+function readSteps(wanted: Wanted): Step[] {
+  const steps: Step[] = [];
+  const read = (name: string, ids: readonly RowId[]) => {
+    if (ids.length > 0) steps.push({ name, values: [uuidArray(ids, (id) => id)] });
+  };
+  read("read_leases", wanted.leased);
+  read("read_answers", wanted.answers);
+  read("read_refunds", wanted.refunds);
+  return steps;
+}
+
+/** Puts together what the bucket statement, the reads and the clock answered, in that order. */
+function foundFrom(
+  wanted: Wanted,
+  reads: readonly Step[],
+  results: ReadonlyArray<readonly WireRow[]>,
+): Found {
+  const rowsOf = (name: string) => results[1 + reads.findIndex((step) => step.name === name)] ?? [];
+  const has = (name: string) => reads.some((step) => step.name === name);
+  const leases = has("read_leases") ? leasesFromRows(rowsOf("read_leases")) : undefined;
+  const states: Found["states"][number][] = new Array(wanted.buckets.length);
+  const bucketRows = results[0] ?? [];
+  const unseen = bucketRows.length < wanted.buckets.length ? new Set(wanted.buckets) : undefined;
+  for (const row of bucketRows) {
+    const index = Number(row[0]) - 1;
+    const id = wanted.buckets[index] ?? "";
+    states[index] = stateFromRow(row, leases?.get(id) ?? []);
+    unseen?.delete(id);
+  }
+  const answers = has("read_answers") ? rowsOf("read_answers") : [];
+  const refunds = has("read_refunds") ? rowsOf("read_refunds") : [];
+  return {
+    nowMs: Number(results[1 + reads.length]?.[0]?.[0]),
+    states,
+    missing: unseen ?? NONE,
+    answers: new Map(
+      answers.map(([id, body, answer]) => [
+        rowIdFromUuid(id ?? ""),
+        { body: rowIdFromUuid(body ?? ""), answer: answer ?? "" },
+      ]),
+    ),
+    refunded: new Set(refunds.map(([id]) => rowIdFromUuid(id ?? ""))),
+  };
+}
+
+const NONE: ReadonlySet<RowId> = new Set();
+
+function writeSteps({ buckets, answers, refunds }: Changes): Step[] {
+  const steps: Step[] = [];
+  if (buckets.length > 0) {
+    steps.push({ name: "write_buckets", values: bucketParameters(buckets) });
+    const rings = ringParameters(buckets);
+    if (rings !== undefined) steps.push({ name: "write_rings", values: rings });
+    steps.push(...leaseSteps(buckets));
+  }
+  if (answers.length > 0) {
+    steps.push({
+      name: "write_answers",
+      values: [
+        uuidArray(answers, ({ id }) => id),
+        uuidArray(answers, ({ body }) => body),
+        textArray(answers.map(({ answer }) => answer)),
+        bigintArray(answers, ({ expiresMs }) => expiresMs),
+      ],
+    });
+  }
+  if (refunds.length > 0) {
+    steps.push({
+      name: "write_refunds",
+      values: [
+        uuidArray(refunds, ({ id }) => id),
+        bigintArray(refunds, ({ expiresMs }) => expiresMs),
+      ],
+    });
+  }
+  return steps;
+}
+
+function leaseSteps(buckets: Changes["buckets"]): Step[] {
+  const steps: Step[] = [];
+  const { written, deleted } = leaseChanges(buckets);
+  if (deleted.length > 0) {
+    steps.push({
+      name: "delete_leases",
+      values: [uuidArray(deleted, ({ bucketId }) => bucketId), uuidArray(deleted, ({ id }) => id)],
+    });
+  }
+  if (written.length > 0) {
+    steps.push({
+      name: "write_leases",
+      values: [
+        uuidArray(written, ({ bucketId }) => bucketId),
+        uuidArray(written, ({ id }) => id),
+        bigintArray(written, ({ expiresAtMs }) => expiresAtMs),
+        bigintArray(written, ({ ttlMs }) => ttlMs),
+      ],
+    });
+  }
+  return steps;
+}
+
+function textArray(texts: readonly string[]): string {
+  const quoted = texts.map((text) => `"${text.replace(/[\\"]/g, "\\$&")}"`);
+  return `{${quoted.join(",")}}`;
+}

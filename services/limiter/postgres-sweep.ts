@@ -1,0 +1,73 @@
+import type { Step, WireRow } from "./postgres-connection.ts";
+
+/** Looked at in one sweep: 2 MiB, read in a few milliseconds. */
+const SWEEP_BLOCKS = 256;
+/** Deleted at most in one statement, so that no decision waits noticeably for it. */
+const SWEEP_ROWS_MAX = 500;
+
+/**
+ * Statements of the sweep. Rows that somebody works on are skipped, and come up again in the next
+ * round. Expired a minute ago at least, so that a small step back of the clock brings none back.
+ */
+export const SWEEP_STATEMENTS = {
+  sweep_buckets: `
+    delete from limiter.buckets
+    where ctid = any (array(
+      select b.ctid from limiter.buckets b
+      where b.ctid >= ('(' || $1::bigint || ',0)')::tid
+        and b.ctid < ('(' || ($1::bigint + ${SWEEP_BLOCKS}) || ',0)')::tid
+        and b.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      limit ${SWEEP_ROWS_MAX}
+      for update skip locked))
+    returning 1`,
+
+  bucket_blocks: `
+    select pg_relation_size('limiter.buckets') / current_setting('block_size')::bigint`,
+
+  sweep_leases: `
+    delete from limiter.leases
+    where ctid = any (array(
+      select l.ctid from limiter.leases l
+      where l.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      limit ${SWEEP_ROWS_MAX}
+      for update skip locked))
+    returning 1`,
+
+  sweep_answers: `
+    delete from limiter.answers
+    where ctid = any (array(
+      select a.ctid from limiter.answers a
+      where a.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      limit ${SWEEP_ROWS_MAX}
+      for update skip locked))
+    returning 1`,
+
+  sweep_refunds: `
+    delete from limiter.refunds
+    where ctid = any (array(
+      select r.ctid from limiter.refunds r
+      where r.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      limit ${SWEEP_ROWS_MAX}
+      for update skip locked))
+    returning 1`,
+} as const;
+
+/** Deletes some expired rows of every table; walks through the buckets a piece at a time. */
+export async function sweepPostgres(
+  execute: (steps: readonly Step[]) => Promise<ReadonlyArray<readonly WireRow[]>>,
+  fromBlock: number,
+): Promise<{ deleted: number; nextBlock: number }> {
+  let deleted = 0;
+  const [buckets = [], blocks = []] = await execute([
+    { name: "sweep_buckets", values: [String(fromBlock)] },
+    { name: "bucket_blocks" },
+  ]);
+  deleted += buckets.length;
+  for (const name of ["sweep_leases", "sweep_answers", "sweep_refunds"]) {
+    const [rows = []] = await execute([{ name }]);
+    deleted += rows.length;
+  }
+  // A piece with more to delete than one statement may is visited again.
+  const reached = buckets.length < SWEEP_ROWS_MAX ? fromBlock + SWEEP_BLOCKS : fromBlock;
+  return { deleted, nextBlock: reached >= Number(blocks[0]?.[0]) ? 0 : reached };
+}

@@ -1,0 +1,186 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type ConsumeRequest,
+  type ConsumeResultSchema,
+  type DecisionSchema,
+  type GetInfoResponseSchema,
+  type LimiterService,
+  NoDecisionSchema,
+} from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { callerKey } from "../runtime/caller.ts";
+import { codeText } from "../runtime/code-text.ts";
+import type { Secret } from "../runtime/secret.ts";
+import type { BucketDirectory } from "./bucket-directory.ts";
+import { mayConsume } from "./callers.ts";
+import type { Idempotency } from "./consume-operation.ts";
+import type { Demand } from "./decision.ts";
+import { keyedDigest, plainDigest } from "./key-digest.ts";
+import type { Limiter } from "./limiter.ts";
+import { NoDecisionError } from "./no-decision.ts";
+import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
+import { readReceipt, writeReceipt } from "./receipt.ts";
+import { writeDecision } from "./write-decision.ts";
+
+/** As many as the proto allows. */
+const BATCH_MAX = 1_000;
+const IDEMPOTENCY_KEY_BYTES_MAX = 128;
+
+type Dependencies = {
+  limiter: Limiter;
+  directory: BucketDirectory;
+  salts: readonly [Secret, ...Secret[]];
+  info: MessageInitShape<typeof GetInfoResponseSchema>;
+};
+
+/** The RPCs of the limiter. */
+export function createLimiterService(
+  dependencies: Dependencies,
+): Partial<ServiceImpl<typeof LimiterService>> {
+  const { limiter, directory, salts, info } = dependencies;
+  const [salt] = salts;
+
+  const leaseIdOf = (caller: string) => (leaseId: string) =>
+    keyedDigest(salt, `lease\n${caller}\n${leaseId}`);
+
+  const consume = async (
+    request: ConsumeRequest,
+    caller: string,
+  ): Promise<MessageInitShape<typeof DecisionSchema>> => {
+    const idempotency = readIdempotency(request, caller, salt);
+    const demands = orRefuse(
+      readDemands({
+        buckets: request.buckets,
+        caller,
+        directory,
+        leaseIdOf: leaseIdOf(caller),
+      }),
+    );
+    const decision = await limiter.consume(demands, idempotency);
+    if (decision === "key-reused") {
+      throw invalidArgument("idempotencyKey: was used for another request");
+    }
+    const { charged } = decision;
+    const receipt = charged === undefined ? "" : writeReceipt(salt, charged, demands);
+    return writeDecision(decision, receipt);
+  };
+
+  return {
+    async consume(request, context) {
+      const caller = context.values.get(callerKey);
+      return { decision: await decided(consume(request, caller)) };
+    },
+
+    async consumeBatch(request, context) {
+      const caller = context.values.get(callerKey);
+      const { requests } = request;
+      if (requests.length < 1 || requests.length > BATCH_MAX) {
+        throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
+      }
+      const results = await Promise.all(
+        requests.map(async (one) => await resultOf(decided(consume(one, caller)))),
+      );
+      return { results };
+    },
+
+    async peek(request, context) {
+      const caller = context.values.get(callerKey);
+      const { buckets } = request;
+      const demands = orRefuse(readDemands({ buckets, caller, directory, leaseIdOf: undefined }));
+      return { decision: writeDecision(await decided(limiter.peek(demands)), "") };
+    },
+
+    async refund(request, context) {
+      const receipt = readReceipt(salts, request.receipt);
+      if (receipt === undefined) throw invalidArgument("receipt: is not one of this limiter");
+      const caller = context.values.get(callerKey);
+      const stranger = receipt.entries.find(({ policy }) => !mayConsume(caller, policy));
+      if (stranger !== undefined) {
+        throw new ConnectError(
+          `receipt: ${stranger.policy} is not for ${caller}`,
+          Code.PermissionDenied,
+        );
+      }
+      const entries = receipt.entries.flatMap(
+        ({ policy: name, isWider, bucketId, cost, leaseId }) => {
+          const policy = directory.findPolicy(name, isWider);
+          const charge = {
+            cost,
+            chargedAtMs: receipt.chargedAtMs,
+            ...(leaseId === undefined ? {} : { leaseId }),
+          };
+          return policy === undefined ? [] : [{ bucketId, policy, charge }];
+        },
+      );
+      return { refunded: await decided(limiter.refund(receipt.id, entries)) };
+    },
+
+    getInfo: () => info,
+  };
+}
+
+function readIdempotency(
+  request: ConsumeRequest,
+  caller: string,
+  salt: Secret,
+): Idempotency | undefined {
+  const { idempotencyKey } = request;
+  if (idempotencyKey === "") return undefined;
+  if (Buffer.byteLength(idempotencyKey) > IDEMPOTENCY_KEY_BYTES_MAX) {
+    throw invalidArgument(`idempotencyKey: is longer than ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`);
+  }
+  return {
+    id: keyedDigest(salt, `answer\n${caller}\n${idempotencyKey}`),
+    body: plainDigest(bodyOf(request)),
+  };
+}
+
+/** What makes two requests the same. */
+function bodyOf({ buckets }: ConsumeRequest): string {
+  return JSON.stringify(
+    buckets.map((bucket) => [
+      bucket.policy,
+      bucket.key,
+      bucket.cost ?? 1,
+      bucket.doubtful,
+      bucket.leaseId,
+      bucket.leaseTtl === undefined ? "" : `${bucket.leaseTtl.seconds}.${bucket.leaseTtl.nanos}`,
+    ]),
+  );
+}
+
+function orRefuse(read: ReadDemands): readonly Demand[] {
+  if (read.kind === "refused") throw refusalError(read.refusal);
+  return read.demands;
+}
+
+function refusalError({ code, message }: Refusal): ConnectError {
+  return new ConnectError(message, code);
+}
+
+function invalidArgument(message: string): ConnectError {
+  return new ConnectError(message, Code.InvalidArgument);
+}
+
+/** Turns "nobody could decide" into the error that callers apply their failure mode to. */
+async function decided<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof NoDecisionError)) throw error;
+    const detail = { desc: NoDecisionSchema, value: { reason: error.reason } };
+    throw new ConnectError(error.message, Code.Unavailable, undefined, [detail], error);
+  }
+}
+
+async function resultOf(
+  decision: Promise<MessageInitShape<typeof DecisionSchema>>,
+): Promise<MessageInitShape<typeof ConsumeResultSchema>> {
+  try {
+    return { result: { case: "decision", value: await decision } };
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    const value = { code: codeText(error.code), message: error.rawMessage };
+    return { result: { case: "error", value } };
+  }
+}

@@ -1,0 +1,101 @@
+import { Durability, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { createBoundedWarning } from "../runtime/bounded-warning.ts";
+import { createCallerInterceptor } from "../runtime/caller.ts";
+import { createClientIdentity } from "../runtime/client-identity.ts";
+import { configHash } from "../runtime/config-hash.ts";
+import { identityRoutes } from "../runtime/identity-service.ts";
+import {
+  createDeadlineInterceptor,
+  createErrorInterceptor,
+  createTelemetryInterceptor,
+} from "../runtime/interceptors.ts";
+import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
+import { serve } from "../runtime/serve.ts";
+import { BucketDirectory } from "./bucket-directory.ts";
+import type { Config } from "./config.ts";
+import { Engine } from "./engine.ts";
+import { createEvents } from "./events.ts";
+import { saltFingerprint } from "./key-digest.ts";
+import { Limiter } from "./limiter.ts";
+import { openStore } from "./open-store.ts";
+import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "./policies-file.ts";
+import { longestPeriodMs } from "./policy.ts";
+import { createLimiterService } from "./service.ts";
+import { startSweeper } from "./sweeper.ts";
+
+/** A full batch of the largest requests a caller of ours makes. */
+const READ_BYTES_MAX = 4 * 1024 * 1024;
+/** How far a waiting request may outlive its deadline before it is noticed. */
+const DEADLINE_SLACK_MS = 20;
+
+/** Starts the limiter; once started it never ends because of the database. */
+export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
+  const { log, clock } = context;
+  const policies = await readPoliciesFile(config.policiesFile ?? BUILT_IN_POLICIES_FILE);
+  const { store, schemaVersion } = await openStore(config, {
+    log,
+    clock,
+    longestPeriodMs: Math.max(...[...policies.values()].map(longestPeriodMs)),
+  });
+  const warn = createBoundedWarning(log, clock);
+  const engine = new Engine(store, {
+    createEvents: (queueDepth) => createEvents(policies, queueDepth),
+    onFailure: (error) =>
+      warn("flush", "a flush failed; its requests got no decision", { err: error }),
+  });
+  const { salts, ipv6PrefixBits, decisionTimeoutMs } = config;
+  const service = createLimiterService({
+    limiter: new Limiter({ engine, waitMs: decisionTimeoutMs - DEADLINE_SLACK_MS }),
+    directory: new BucketDirectory({ policies, salts, ipv6PrefixBits }),
+    salts,
+    info: {
+      backend: config.backend,
+      schemaVersion,
+      saltFingerprint: saltFingerprint(salts[0]),
+      durability: durabilityOf(config),
+    },
+  });
+  const sweeper = startSweeper(store, (error) =>
+    warn("sweep", "expired rows could not be deleted", { err: error }),
+  );
+  const { trust } = config;
+  const identity = {
+    identify: createClientIdentity({ service: "limiter", trust, log, clock }),
+    hops: trust.hops,
+    operatorTokens: config.credentials.operator,
+    // The limiter decides or does not; what that means is for its callers to say.
+    failureMode: () => "fail-closed",
+    configHash: configHash(config),
+  };
+  const server = await serve({
+    host: config.listen.host,
+    port: config.listen.port,
+    log,
+    routes: (router) => {
+      router.service(LimiterService, service);
+      identityRoutes(router, identity);
+    },
+    interceptors: [
+      createTelemetryInterceptor({ trustTraceContext: true }),
+      createErrorInterceptor(log),
+      createCallerInterceptor(config.credentials),
+      createDeadlineInterceptor(decisionTimeoutMs + DEADLINE_SLACK_MS),
+    ],
+    readBytesMax: READ_BYTES_MAX,
+    dependencies: () => ({ [config.backend]: engine.isFailing ? "failing" : "ok" }),
+  });
+
+  return {
+    async stop() {
+      await server.stop();
+      await engine.drain();
+      await sweeper.stop();
+      await store.close();
+    },
+  };
+}
+
+function durabilityOf(config: Config): Durability {
+  if (config.backend === "memory") return Durability.NONE;
+  return config.synchronousCommit === "on" ? Durability.SYNCHRONOUS : Durability.ASYNCHRONOUS;
+}

@@ -1,0 +1,71 @@
+import type { BucketState } from "./bucket-state.ts";
+
+/** The id of a row: 16 bytes, as a string of 16 characters below 256, which sorts as bytes do. */
+export type RowId = string;
+
+/** The rows a flush works on. Every list is sorted and without duplicates. */
+export type Wanted = {
+  buckets: readonly RowId[];
+  /** Those of the buckets whose leases are needed too. */
+  leased: readonly RowId[];
+  /** Idempotency keys. */
+  answers: readonly RowId[];
+  /** Receipts. */
+  refunds: readonly RowId[];
+};
+
+/** What was found, as of one instant. */
+export type Found = {
+  nowMs: number;
+  /** In the order of `Wanted.buckets`; undefined for a bucket without state. */
+  states: ReadonlyArray<BucketState | undefined>;
+  /** Buckets that have no row, so could not be locked. */
+  missing: ReadonlySet<RowId>;
+  answers: ReadonlyMap<RowId, StoredAnswer>;
+  refunded: ReadonlySet<RowId>;
+};
+
+/** The answer a request with an idempotency key was given. */
+export type StoredAnswer = {
+  /** Digest of the request's body. */
+  body: RowId;
+  answer: string;
+};
+
+/** What a flush changes. Every list is sorted by id and without duplicates. */
+export type Changes = {
+  buckets: ReadonlyArray<{
+    id: RowId;
+    before: BucketState | undefined;
+    after: BucketState | undefined;
+    expiresMs: number;
+  }>;
+  answers: ReadonlyArray<StoredAnswer & { id: RowId; expiresMs: number }>;
+  refunds: ReadonlyArray<{ id: RowId; expiresMs: number }>;
+};
+
+/** Where buckets are kept. One suite of tests holds for every store. */
+export type Store = {
+  /** Makes rows for buckets not known to have one; those that exist stay as they are. */
+  create(lane: number, ids: readonly RowId[]): Promise<void>;
+  /**
+   * Locks rows in ascending order, reads them and then the clock, lets `decide` say what changes,
+   * and resolves once that is as durable as it gets. Rejects when it is not known to be.
+   */
+  flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void>;
+  /** Reads committed rows without locking any. */
+  read(wanted: Wanted): Promise<Found>;
+  /** The buckets that hold leases; one lease may be held in several. */
+  findLeases(leaseIds: readonly RowId[]): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>>;
+  /** Deletes some rows that say nothing any more, and answers how many. */
+  sweep(): Promise<number>;
+  close(): Promise<void>;
+};
+
+/** Flushes that run side by side; rows are dealt out by the first bits of their ids. */
+export const LANES = 4;
+
+/** The lane of a bucket. */
+export function laneOf(id: RowId): number {
+  return id.charCodeAt(0) & (LANES - 1);
+}
