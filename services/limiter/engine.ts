@@ -3,7 +3,7 @@ import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
-import { LANES, type Store } from "./store.ts";
+import { LANES, type RowId, type Store } from "./store.ts";
 
 /** More than a busy database decides within the time a decision may take. */
 const QUEUE_MAX = 20_000;
@@ -70,6 +70,18 @@ export class Engine {
   /** Has an operation applied to its rows as they are committed, without locking them. */
   read(operation: Operation): void {
     this.#enqueue(this.#reader, operation, () => this.#runReader());
+  }
+
+  /** The buckets that hold leases, as committed. */
+  async findLeases(ids: readonly RowId[]): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>> {
+    if (this.#isDraining) throw new NoDecisionError("draining");
+    try {
+      return await this.#store.findLeases(ids);
+    } catch (error) {
+      this.#isFailing = true;
+      this.#onFailure(error);
+      throw new NoDecisionError("database", error);
+    }
   }
 
   /** Refuses what comes from now on, and waits for what is under way. */

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
+import type { Target } from "./bucket-directory.ts";
 import { type Consumed, ConsumeOperation, type Idempotency } from "./consume-operation.ts";
 import { type Decision, type Demand, findRememberedRejection } from "./decision.ts";
 import type { Engine } from "./engine.ts";
+import { LeaseOperation } from "./lease-operation.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { PeekOperation } from "./peek-operation.ts";
 import { type RefundEntry, RefundOperation } from "./refund-operation.ts";
+import { ResetOperation } from "./reset-operation.ts";
 import type { RowId } from "./store.ts";
 
 /**
@@ -52,6 +55,31 @@ export class Limiter {
       const deadlineMs = this.#deadlineMs();
       this.#engine.submit(new RefundOperation({ receiptId, entries, deadlineMs, resolve, reject }));
     });
+  }
+
+  /** Empties the bucket of a target. */
+  reset({ buckets }: Target): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deadlineMs = this.#deadlineMs();
+      this.#engine.submit(new ResetOperation({ buckets, deadlineMs, resolve, reject }));
+    });
+  }
+
+  /**
+   * Puts off the end of leases by a TTL, or ends them at once when it is unset. Answers those
+   * that were not held.
+   */
+  async changeLeases(ids: readonly RowId[], ttlMs: number | undefined): Promise<Set<RowId>> {
+    const deadlineMs = this.#deadlineMs();
+    const entries = await this.#engine.findLeases(ids);
+    const found = new Set(entries.map(({ id }) => id));
+    const lost = new Set(ids.filter((id) => !found.has(id)));
+    if (entries.length === 0) return lost;
+    const ended = await new Promise<ReadonlySet<RowId>>((resolve, reject) => {
+      const options = { entries, ttlMs, deadlineMs, resolve, reject };
+      this.#engine.submit(new LeaseOperation(options));
+    });
+    return new Set([...lost, ...ended]);
   }
 
   #consumeEnforced(

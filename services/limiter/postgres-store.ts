@@ -20,9 +20,10 @@ const HOLD_TIMEOUT_MS = 200;
 /** The client gives up a little after the server should have, so that the server's reason wins. */
 const CLIENT_SLACK_MS = 30;
 
-/** Connections beside the lanes': one for reads, one for housekeeping. */
+/** Connections beside the lanes': for reads, for finding leases, and for housekeeping. */
 const READS = LANES;
-const HOUSEKEEPING = LANES + 1;
+const LEASES = LANES + 1;
+const HOUSEKEEPING = LANES + 2;
 
 /**
  * The planner knows neither how many ids come nor that they are few among many rows; the only
@@ -41,6 +42,7 @@ const PLANNER_SETTINGS = {
 export class PostgresStore implements Store {
   readonly #options: { url: string; synchronousCommit: string };
   readonly #connections = new Map<number, Promise<PostgresConnection>>();
+  readonly #turns = new Map<number, Promise<unknown>>();
   #sweepFromBlock = 0;
 
   constructor(options: { url: string; synchronousCommit: string }) {
@@ -87,8 +89,7 @@ export class PostgresStore implements Store {
   async findLeases(
     leaseIds: readonly RowId[],
   ): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>> {
-    const connection = await this.#connect(READS);
-    const [rows = []] = await this.#execute(connection, [
+    const [rows = []] = await this.#inTurn(LEASES, [
       { name: "find_leases", values: [uuidArray(leaseIds, (id) => id)] },
     ]);
     return rows.map(([id, bucketId]) => ({
@@ -113,6 +114,25 @@ export class PostgresStore implements Store {
     for (const connection of connections) {
       if (connection.status === "fulfilled") connection.value.close();
     }
+  }
+
+  /** Runs steps after those that were asked for before, unless that takes too long. */
+  async #inTurn(slot: number, steps: readonly Step[]): Promise<ReadonlyArray<readonly WireRow[]>> {
+    const askedAtMs = performance.now();
+    const before = this.#turns.get(slot);
+    const run = async () => {
+      await before;
+      if (performance.now() - askedAtMs > HOLD_TIMEOUT_MS) {
+        throw new Error("timeout while others used the connection");
+      }
+      return await this.#execute(await this.#connect(slot), steps);
+    };
+    const result = run();
+    this.#turns.set(
+      slot,
+      result.catch(() => undefined),
+    );
+    return await result;
   }
 
   /** The connection of a slot, made anew after it was lost. Each slot does one thing at a time. */

@@ -1,6 +1,8 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import {
+  type BucketRequest,
+  BucketRequestSchema,
   type ConsumeRequest,
   type ConsumeResultSchema,
   type DecisionSchema,
@@ -19,6 +21,7 @@ import { keyedDigest, plainDigest } from "./key-digest.ts";
 import type { Limiter } from "./limiter.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
+import { findLeaseIdsProblem, readTtlMs, TTL_PROBLEM } from "./read-leases.ts";
 import { readReceipt, writeReceipt } from "./receipt.ts";
 import { writeDecision } from "./write-decision.ts";
 
@@ -36,25 +39,35 @@ type Dependencies = {
 /** The RPCs of the limiter. */
 export function createLimiterService(
   dependencies: Dependencies,
-): Partial<ServiceImpl<typeof LimiterService>> {
+): ServiceImpl<typeof LimiterService> {
   const { limiter, directory, salts, info } = dependencies;
   const [salt] = salts;
 
-  const leaseIdOf = (caller: string) => (leaseId: string) =>
-    keyedDigest(salt, `lease\n${caller}\n${leaseId}`);
+  const leaseIdsOf = (caller: string, leaseId: string) =>
+    salts.map((one) => keyedDigest(one, `lease\n${caller}\n${leaseId}`));
+
+  /** Answers the leases that are not held under any salt. */
+  const changeLeases = async (
+    leaseIds: readonly string[],
+    caller: string,
+    ttlMs: number | undefined,
+  ): Promise<string[]> => {
+    const ids = new Map(leaseIds.map((leaseId) => [leaseId, leaseIdsOf(caller, leaseId)]));
+    const lost = await limiter.changeLeases([...ids.values()].flat(), ttlMs);
+    return [...ids]
+      .filter(([, all]) => all.every((id) => lost.has(id)))
+      .map(([leaseId]) => leaseId);
+  };
 
   const consume = async (
-    request: ConsumeRequest,
+    buckets: readonly BucketRequest[],
     caller: string,
+    idempotency: Idempotency | undefined,
+    prefixOf?: () => string,
   ): Promise<MessageInitShape<typeof DecisionSchema>> => {
-    const idempotency = readIdempotency(request, caller, salt);
+    const leaseIdOf = (leaseId: string) => leaseIdsOf(caller, leaseId)[0] ?? "";
     const demands = orRefuse(
-      readDemands({
-        buckets: request.buckets,
-        caller,
-        directory,
-        leaseIdOf: leaseIdOf(caller),
-      }),
+      readDemands({ buckets, caller, directory, leaseIdOf, ...(prefixOf && { prefixOf }) }),
     );
     const decision = await limiter.consume(demands, idempotency);
     if (decision === "key-reused") {
@@ -65,10 +78,13 @@ export function createLimiterService(
     return writeDecision(decision, receipt);
   };
 
+  const consumeRequest = async (request: ConsumeRequest, caller: string) =>
+    await decided(consume(request.buckets, caller, readIdempotency(request, caller, salt)));
+
   return {
     async consume(request, context) {
       const caller = context.values.get(callerKey);
-      return { decision: await decided(consume(request, caller)) };
+      return { decision: await consumeRequest(request, caller) };
     },
 
     async consumeBatch(request, context) {
@@ -78,7 +94,7 @@ export function createLimiterService(
         throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
       }
       const results = await Promise.all(
-        requests.map(async (one) => await resultOf(decided(consume(one, caller)))),
+        requests.map(async (one) => await resultOf(consumeRequest(one, caller))),
       );
       return { results };
     },
@@ -113,6 +129,52 @@ export function createLimiterService(
         },
       );
       return { refunded: await decided(limiter.refund(receipt.id, entries)) };
+    },
+
+    async reset(request, context) {
+      const caller = context.values.get(callerKey);
+      if (caller !== "operator") {
+        throw new ConnectError("only the operator may reset a bucket", Code.PermissionDenied);
+      }
+      const found = directory.find(request.policy, request.key, request.doubtful);
+      if (found.kind === "unknown-policy") {
+        throw new ConnectError("policy: no such policy", Code.NotFound);
+      }
+      if (found.kind === "bad-key") throw invalidArgument(`key: ${found.problem}`);
+      await decided(limiter.reset(found.target));
+      return {};
+    },
+
+    async acquire(request, context) {
+      const caller = context.values.get(callerKey);
+      const bucket = create(BucketRequestSchema, {
+        policy: request.policy,
+        key: request.key,
+        doubtful: request.doubtful,
+        leaseId: request.leaseId,
+        ...(request.ttl === undefined ? {} : { leaseTtl: request.ttl }),
+      });
+      const decision = await decided(consume([bucket], caller, undefined, () => ""));
+      return { decision };
+    },
+
+    async renew(request, context) {
+      const caller = context.values.get(callerKey);
+      const { leaseIds } = request;
+      const problem = findLeaseIdsProblem(leaseIds);
+      if (problem !== undefined) throw invalidArgument(problem);
+      const ttlMs = readTtlMs(request.ttl);
+      if (ttlMs === undefined) throw invalidArgument(`ttl: ${TTL_PROBLEM}`);
+      return { lost: await decided(changeLeases(leaseIds, caller, ttlMs)) };
+    },
+
+    async release(request, context) {
+      const caller = context.values.get(callerKey);
+      const { leaseIds } = request;
+      const problem = findLeaseIdsProblem(leaseIds);
+      if (problem !== undefined) throw invalidArgument(problem);
+      await decided(changeLeases(leaseIds, caller, undefined));
+      return {};
     },
 
     getInfo: () => info,
