@@ -16,25 +16,25 @@ export type RunningUnit = {
   kill(): void;
 };
 
-/** Keeps units running: those of a stage start together, and after the stage before. */
+/** Keeps units running. Each starts when those before it serve, so that it finds what it needs. */
 export type Supervisor = {
   /** Rejects with the reason of the first unit that cannot start. */
   start(): Promise<void>;
-  /** Ends all units, in the reverse order; also while they are still starting. */
+  /** Ends all units, those that others need last; also while they are still starting. */
   stop(): Promise<void>;
   /** Ends all units by force. */
   kill(): void;
 };
 
 export function createSupervisor(options: {
-  stages: readonly (readonly Unit[])[];
+  units: readonly Unit[];
   /** How long a unit that died stays down; 0 for good. */
   restartDelayMs: number;
   report: (text: string) => void;
   /** Ends starts that are under way, and restarts. */
   signal: AbortSignal;
 }): Supervisor {
-  const { stages, restartDelayMs, report } = options;
+  const { units, restartDelayMs, report } = options;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   const running = new Map<Unit, RunningUnit>();
@@ -85,14 +85,12 @@ export function createSupervisor(options: {
 
   return {
     async start() {
-      for (const stage of stages) await Promise.all(stage.map(startUnit));
+      for (const unit of units) await startUnit(unit);
     },
     async stop() {
       stopping.abort();
       await Promise.all(starts);
-      for (const stage of stages.toReversed()) {
-        await Promise.all(stage.map(async (unit) => await running.get(unit)?.stop()));
-      }
+      for (const unit of units.toReversed()) await running.get(unit)?.stop();
     },
     kill() {
       for (const unit of running.values()) unit.kill();

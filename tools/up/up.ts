@@ -69,7 +69,7 @@ async function runStages(
     },
   });
   const supervisor = createSupervisor({
-    stages: externalDatabaseUrl === undefined ? [[postgres], services] : [services],
+    units: externalDatabaseUrl === undefined ? [postgres, ...services] : services,
     restartDelayMs: config.restartDelayMs,
     report,
     signal: stop,
