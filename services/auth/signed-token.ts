@@ -2,10 +2,10 @@ import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { SigningKey } from "./signing-key.ts";
 
 /** Who signs our tokens. */
-export const ISSUER = "portcullis";
+const ISSUER = "portcullis";
 
 /** What tokens are for. One kind is never accepted in place of the other. */
-export type Audience = "portcullis-api" | "portcullis-realtime";
+type Audience = "portcullis-api" | "portcullis-realtime";
 
 /** Signs with the first key and accepts the signatures of all of them, so that keys can rotate. */
 export type TokenSigner = {

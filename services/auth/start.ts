@@ -11,6 +11,7 @@ import { createAuthService } from "./auth-service.ts";
 import { createBoundedQueue } from "./bounded-queue.ts";
 import type { Config } from "./config.ts";
 import { createCors } from "./cors.ts";
+import { createDatabaseHealth } from "./database-health.ts";
 import { createDatasourceService } from "./datasource-service.ts";
 import { createGatewayHandlers } from "./gateway-routes.ts";
 import { BODY_BYTES_MAX, createInternalRoutes } from "./internal-route.ts";
@@ -75,6 +76,7 @@ export async function start(
     log,
   });
   const retention = startRetention(db, { log, clock });
+  const health = createDatabaseHealth(db);
   const server = await serve({
     host: config.listen.host,
     port: config.listen.port,
@@ -91,12 +93,14 @@ export async function start(
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
     readBytesMax: BODY_BYTES_MAX,
+    dependencies: () => ({ postgres: health.state() }),
   });
 
   return {
     port: server.port,
     async stop() {
       await server.stop();
+      health.stop();
       await retention.stop();
       limiter.close();
       gatewayLimiter.close();

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Visibility } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { DEMO_ACCOUNT, type System, TOKENS } from "../fixtures/services.ts";
@@ -140,6 +143,29 @@ test("datasource-introspect tells of a datasource whether it is public", async (
   }
 });
 
+test("introspection is limited by calling instance, and a stranger spends nothing of it", async () => {
+  const limited = await startWithPolicies((yaml) => yaml.replace("limit: 60000", "limit: 2"));
+  const ask = async (token: string, forwardedFor: string) =>
+    await callInternal(
+      limited.urls.auth,
+      "datasource-introspect",
+      { sessionToken: "noise" },
+      token,
+      forwardedFor,
+    );
+  const address = freshAddress();
+  for (let call = 0; call < 5; call++) {
+    expect((await ask("wrong", address)).status).toBe(401);
+  }
+  expect((await ask(TOKENS.gateway, address)).status).toBe(200);
+  expect((await ask(TOKENS.gateway, address)).status).toBe(200);
+  const refused = await ask(TOKENS.gateway, address);
+  expect(refused.status).toBe(429);
+  expect(refused.answer).toMatchObject({ error: "resource_exhausted" });
+  expect(Number(refused.retryAfter)).toBeGreaterThanOrEqual(1);
+  expect((await ask(TOKENS.gateway, freshAddress())).status).toBe(200);
+});
+
 test("rate-limit/consume forwards to the limiter and says what it decided", async () => {
   const key = freshAddress();
   const first = await consume({ key });
@@ -186,4 +212,15 @@ async function consume(bucket: object) {
 
 async function introspect(body: object) {
   return await callInternal(system.urls.auth, "datasource-introspect", body);
+}
+
+/** A system whose limiter starts with other policies than the built-in ones. */
+async function startWithPolicies(change: (yaml: string) => string): Promise<System> {
+  const folder = await mkdtemp(join(tmpdir(), "portcullis-policies-"));
+  onTestFinished(async () => await rm(folder, { recursive: true }));
+  const file = join(folder, "policies.yaml");
+  await writeFile(file, change(await readFile("services/limiter/policies.yaml", "utf8")));
+  const started = await startAuthSystem({ LIMITER_POLICIES_FILE: file });
+  onTestFinished(started.stop);
+  return started;
 }

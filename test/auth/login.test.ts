@@ -1,5 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { hash } from "@node-rs/argon2";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -123,18 +123,28 @@ test("Login gives the account its charge back when the password was right", asyn
 test("Login keeps the charge on the address, right password or not", async () => {
   const account = await createAccount(system.databaseUrl);
   const { auth } = connectTo(system.urls.auth);
-  const logins = Array.from(
-    { length: 32 },
-    (_, attempt) => () =>
-      auth.login(account).then(
-        () => `${attempt}: ok`,
-        (error: unknown) => ConnectError.from(error).code,
-      ),
-  );
-  const results = [];
-  for (const login of logins) results.push(await login());
-  expect(results.at(-1)).toBe(Code.ResourceExhausted);
-  expect(results.filter((result) => result !== Code.ResourceExhausted).length).toBeLessThan(32);
+  let signedIn = 0;
+  const signInUntilRefused = async () => {
+    for (; signedIn < 40; signedIn++) await auth.login(account);
+  };
+  const refusal = await rejection(signInUntilRefused());
+  expect(refusal.code).toBe(Code.ResourceExhausted);
+  expect(signedIn).toBeGreaterThanOrEqual(30);
+});
+
+test("Login refuses what it has no room to hash, as unavailable, and answers the rest", async () => {
+  const attempts = Array.from({ length: 120 }, (_, attempt) => {
+    const email = `crowd-${attempt}@portcullis.test`;
+    return rejection(connectTo(system.urls.auth).auth.login({ email, password: "x" }));
+  });
+  const errors = await Promise.all(attempts);
+  const refused = errors.filter((error) => error.code === Code.Unauthenticated);
+  const overloaded = errors.filter((error) => error.code === Code.Unavailable);
+  expect(refused.length).toBeGreaterThanOrEqual(34);
+  expect(overloaded.length).toBeGreaterThan(0);
+  expect(refused.length + overloaded.length).toBe(120);
+  expect(overloaded[0]?.rawMessage).toBe("Login is temporarily unavailable");
+  await signIn(system.urls.auth, await createAccount(system.databaseUrl));
 });
 
 test("Login tells what is wrong with a malformed request", async () => {

@@ -314,7 +314,7 @@ export const PutRequestSchema: GenMessage<PutRequest> = /*@__PURE__*/
  */
 export type PutResponse = Message<"portcullis.auth.v1.PutResponse"> & {
   /**
-   * Starts at 1; raised by each `revoke_tokens`.
+   * Starts at 1; raised by each `revoke_tokens`, and when a public datasource becomes private.
    *
    * @generated from field: uint64 access_version = 1;
    */

@@ -1,0 +1,24 @@
+import type { PostgresPool } from "../runtime/postgres.ts";
+
+/** Often enough for whoever reads it, and nothing to the database. */
+const PROBE_INTERVAL_MS = 5_000;
+
+/** Whether the database answered when it was last asked. For operators; nothing depends on it. */
+export type DatabaseHealth = { state(): "ok" | "failing"; stop(): void };
+
+export function createDatabaseHealth(db: PostgresPool): DatabaseHealth {
+  let state: "ok" | "failing" = "ok";
+  const probe = () => {
+    db.query("select 1").then(
+      () => {
+        state = "ok";
+      },
+      () => {
+        state = "failing";
+      },
+    );
+  };
+  const timer = setInterval(probe, PROBE_INTERVAL_MS);
+  timer.unref();
+  return { state: () => state, stop: () => clearInterval(timer) };
+}
