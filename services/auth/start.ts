@@ -2,8 +2,12 @@ import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
+import { derive } from "../runtime/client-ip.ts";
+import { configHash } from "../runtime/config-hash.ts";
+import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
 import { createPostgresPool } from "../runtime/postgres.ts";
+import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
 import { type HttpHandler, sendJson, serve } from "../runtime/serve.ts";
@@ -48,6 +52,11 @@ export async function start(
   });
   const { limiter, gatewayLimiter } = createLimiters(config, { log, clock });
   const identify = createClientIdentity({ service: "auth", trust: config.trust, log, clock });
+  const probes = new ProbeMemory({
+    trust: config.trust,
+    operatorTokens: config.operatorTokens,
+    clock,
+  });
   const authService = createAuthService({
     db,
     limiter,
@@ -71,7 +80,8 @@ export async function start(
   });
   const internalRoutes = createInternalRoutes({
     credentials: { gateway: config.gatewayTokens },
-    identify,
+    // Our own services do not come through the proxies, so that no header of theirs is missing.
+    identify: ({ remote }) => derive(remote, [], 0),
     handlers: createGatewayHandlers({ db, limiter, gatewayLimiter, signer, clock }),
     log,
   });
@@ -84,6 +94,13 @@ export async function start(
     routes: (router) => {
       router.service(AuthService, authService);
       router.service(DatasourceService, datasourceService);
+      identityRoutes(router, {
+        trust: config.trust,
+        probes,
+        operatorTokens: config.operatorTokens,
+        failureMode: limiter.failureMode,
+        configHash: configHash(config),
+      });
     },
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: false }),
@@ -92,6 +109,7 @@ export async function start(
     ],
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
+    probes,
     readBytesMax: BODY_BYTES_MAX,
     dependencies: () => ({ postgres: health.state() }),
   });

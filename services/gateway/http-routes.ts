@@ -1,5 +1,7 @@
+import type { ProbeMemory } from "../runtime/probe-memory.ts";
 import { checkHandshake } from "./handshake.ts";
 import { jsonAnswer, sendAnswer } from "./http-answer.ts";
+import { observeProbe } from "./observe-probe.ts";
 import { copyRequest, type TemplatedApp } from "./uws.ts";
 import { REALTIME_PATH, refusalAnswer } from "./websocket-route.ts";
 
@@ -11,9 +13,10 @@ export function addHttpRoutes(
     /** The health of dependencies, as information; it never changes readiness. */
     dependencies: () => Readonly<Record<string, string>>;
     allowedOrigins: ReadonlySet<string>;
+    probes: ProbeMemory;
   },
 ): void {
-  const { isDraining, dependencies, allowedOrigins } = options;
+  const { isDraining, dependencies, allowedOrigins, probes } = options;
   app.get("/healthz", (response) => {
     sendAnswer(response, jsonAnswer(200, { status: "alive", dependencies: dependencies() }));
   });
@@ -23,7 +26,9 @@ export function addHttpRoutes(
     sendAnswer(response, jsonAnswer(isDraining() ? 503 : 200, body));
   });
   app.any("/*", (response, request) => {
-    const { path, headers } = copyRequest(response, request);
+    const copied = copyRequest(response, request);
+    const { path, headers } = copied;
+    observeProbe(probes, copied);
     if (path !== REALTIME_PATH) {
       return sendAnswer(response, jsonAnswer(404, { code: "not_found", message: "not found" }));
     }

@@ -7,12 +7,14 @@ import { createClientIdentity } from "../runtime/client-identity.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
+import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
 import { createAdmission } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
+import { addDependencyService } from "./dependency-service.ts";
 import { createRealtimeEvents } from "./events.ts";
 import { addHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
@@ -70,18 +72,28 @@ export async function start(
 
   const sessions = new Sessions();
   const identity = createClientIdentity({ service: "gateway", trust: config.trust, log, clock });
+  const probes = new ProbeMemory({
+    trust: config.trust,
+    operatorTokens: config.callers.operator,
+    clock,
+  });
   const allowedOrigins = new Set(config.allowedOrigins);
   const admit = createAdmission({ allowedOrigins, identity, limiter, sessions });
   const context = { hub, authorize, revocations, clock, schedule: scheduleTimer, log };
 
   const app = uws.App();
-  addWebsocketRoute(uws, app, { admit, sessions, context, events, log });
+  addWebsocketRoute(uws, app, { admit, sessions, context, events, probes, log });
   addRpcRoutes(app, {
     routes(router) {
       addPublishService(router, hub);
+      addDependencyService(router, {
+        authUrl: config.authUrl,
+        limiterUrl: config.limiter.url,
+        token,
+      });
       identityRoutes(router, {
-        identify: identity,
-        hops: config.trust.hops,
+        trust: config.trust,
+        probes,
         operatorTokens: config.callers.operator,
         failureMode: limiter.failureMode,
         configHash: configHash(config),
@@ -98,6 +110,7 @@ export async function start(
     isDraining: () => sessions.isDraining,
     dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
     allowedOrigins,
+    probes,
   });
   const server = await listen(uws, app, config.listen.host, config.listen.port);
   const following = followRevocations(feed, config.revocationPollMs, log);

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../runtime/log.ts";
+import type { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { Admission, createAdmission } from "./admission.ts";
 import type { RealtimeEvents } from "./events.ts";
 import { FRAME_CODECS } from "./frame-codec.ts";
 import { type HttpAnswer, jsonAnswer, retryAfterSeconds, sendAnswer } from "./http-answer.ts";
+import { observeProbe } from "./observe-probe.ts";
 import { Session, type SessionContext } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import { copyRequest, type TemplatedApp, type Uws, type WebSocket } from "./uws.ts";
@@ -35,10 +37,11 @@ export function addWebsocketRoute(
     sessions: Sessions;
     context: SessionContext;
     events: RealtimeEvents;
+    probes: ProbeMemory;
     log: Logger;
   },
 ): void {
-  const { admit, sessions, context, events, log } = options;
+  const { admit, sessions, context, events, probes, log } = options;
 
   /** A bug that shows in one session ends that session, not the process. */
   const guard = (ws: WebSocket<Connection>, work: (session: Session) => void) => {
@@ -61,6 +64,7 @@ export function addWebsocketRoute(
 
     upgrade(response, request, socketContext) {
       const copied = copyRequest(response, request);
+      observeProbe(probes, copied);
       const sessionId = randomUUID();
       let isAborted = false;
       response.onAborted(() => {

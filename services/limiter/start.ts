@@ -1,7 +1,6 @@
 import { Durability, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createCallerInterceptor } from "../runtime/caller.ts";
-import { createClientIdentity } from "../runtime/client-identity.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import {
@@ -58,10 +57,8 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
   const sweeper = startSweeper(store, (error) =>
     warn("sweep", "expired rows could not be deleted", { err: error }),
   );
-  const { trust } = config;
   const identity = {
-    identify: createClientIdentity({ service: "limiter", trust, log, clock }),
-    hops: trust.hops,
+    trust: config.trust,
     operatorTokens: config.credentials.operator,
     // The limiter decides or does not; what that means is for its callers to say.
     failureMode: () => "fail-closed",

@@ -1,37 +1,59 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { IdentityService, Source } from "../../gen/portcullis/identity/v1/identity_pb.ts";
 import { findCaller } from "./caller.ts";
-import type { ClientIdentity } from "./client-identity.ts";
+import type { ProxyTrust } from "./client-identity.ts";
+import { derive } from "./client-ip.ts";
 import { peerKey } from "./peer.ts";
+import { isProbeNonce } from "./probe.ts";
+import type { ProbeFindings, ProbeMemory } from "./probe-memory.ts";
 import type { Secret } from "./secret.ts";
 
 /** What a service tells the operator about itself beside the address. */
 export type IdentityOptions = {
-  identify: ClientIdentity;
-  hops: number;
+  trust: ProxyTrust;
+  /** None in a service that no proxy forwards to. */
+  probes?: ProbeMemory;
   operatorTokens: readonly Secret[];
   failureMode: () => string;
   configHash: string;
 };
 
-/** Serves IdentityService with the very function that serves the limits. */
+/**
+ * Serves IdentityService by the very rule that serves the limits. It is not counted: the operator
+ * asks each service directly, past the proxies, and that is no doubtful client.
+ */
 export function identityRoutes(router: ConnectRouter, options: IdentityOptions): void {
+  const { trust } = options;
   router.service(IdentityService, {
-    whoIsCalling(_request, context) {
+    whoIsCalling(request, context) {
       const authorization = context.requestHeader.get("authorization");
       if (findCaller(authorization, { operator: options.operatorTokens }) === undefined) {
         throw new ConnectError("the operator's token is required", Code.Unauthenticated);
       }
-      const client = options.identify(context.values.get(peerKey));
+      const { remote, forwardedLines } = context.values.get(peerKey);
+      const findings =
+        request.probe === undefined ? undefined : getFindings(options.probes, request.probe);
+      const client =
+        findings?.client ?? derive(remote, forwardedLines, trust.hops, trust.trustedProxies);
       return {
         address: client.ip,
         source: client.class === "forwarded" ? Source.FORWARDED : Source.SOCKET,
         warning: client.warning ?? "",
-        hops: options.hops,
+        hops: trust.hops,
         entries: client.entries,
         failureMode: options.failureMode(),
         configHash: options.configHash,
+        ...(findings === undefined ? {} : { findings: { byHops: [...findings.byHops] } }),
       };
     },
   });
+}
+
+function getFindings(probes: ProbeMemory | undefined, nonce: string): ProbeFindings {
+  if (!isProbeNonce(nonce)) {
+    throw new ConnectError("probe must be 32 hexadecimal digits", Code.InvalidArgument);
+  }
+  const findings = probes?.find(nonce);
+  if (findings !== undefined) return findings;
+  throw new ConnectError("no request with this probe was seen", Code.NotFound);
 }

@@ -4,6 +4,8 @@ import { type ConnectRouter, createContextValues, type Interceptor } from "@conn
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "./log.ts";
 import { peerKey, peerOf } from "./peer.ts";
+import { PROBE_HEADER } from "./probe.ts";
+import type { ProbeMemory } from "./probe-memory.ts";
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -18,6 +20,8 @@ export type ServeOptions = {
   httpRoutes?: Readonly<Record<string, HttpHandler>>;
   /** Looks at each request first; true when it has answered. For CORS. */
   before?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Remembers what the operator's probes show on every route. */
+  probes?: ProbeMemory;
   /** The largest request message. */
   readBytesMax: number;
   /** The health of dependencies, as information; it never changes readiness. */
@@ -63,6 +67,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     response.once("close", () => {
       if (draining) setImmediate(() => server.closeIdleConnections());
     });
+    const probe = request.headers[PROBE_HEADER];
+    if (typeof probe === "string") options.probes?.observe(peerOf(request), probe);
     if (options.before?.(request, response)) return;
     const path = request.url?.split("?", 1)[0];
     const route = httpRoutes[`${request.method} ${path}`];

@@ -12,14 +12,23 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/identity/v1/identity.proto.
  */
 export const file_portcullis_identity_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("CiVwb3J0Y3VsbGlzL2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhZwb3J0Y3VsbGlzLmlkZW50aXR5LnYxIhUKE1dob0lzQ2FsbGluZ1JlcXVlc3QisgEKFFdob0lzQ2FsbGluZ1Jlc3BvbnNlEg8KB2FkZHJlc3MYASABKAkSLgoGc291cmNlGAIgASgOMh4ucG9ydGN1bGxpcy5pZGVudGl0eS52MS5Tb3VyY2USDwoHd2FybmluZxgDIAEoCRIMCgRob3BzGAQgASgNEg8KB2VudHJpZXMYBSABKA0SFAoMZmFpbHVyZV9tb2RlGAYgASgJEhMKC2NvbmZpZ19oYXNoGAcgASgJKkkKBlNvdXJjZRIWChJTT1VSQ0VfVU5TUEVDSUZJRUQQABIRCg1TT1VSQ0VfU09DS0VUEAESFAoQU09VUkNFX0ZPUldBUkRFRBACMnwKD0lkZW50aXR5U2VydmljZRJpCgxXaG9Jc0NhbGxpbmcSKy5wb3J0Y3VsbGlzLmlkZW50aXR5LnYxLldob0lzQ2FsbGluZ1JlcXVlc3QaLC5wb3J0Y3VsbGlzLmlkZW50aXR5LnYxLldob0lzQ2FsbGluZ1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiVwb3J0Y3VsbGlzL2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhZwb3J0Y3VsbGlzLmlkZW50aXR5LnYxIjMKE1dob0lzQ2FsbGluZ1JlcXVlc3QSEgoFcHJvYmUYASABKAlIAIgBAUIICgZfcHJvYmUi6wEKFFdob0lzQ2FsbGluZ1Jlc3BvbnNlEg8KB2FkZHJlc3MYASABKAkSLgoGc291cmNlGAIgASgOMh4ucG9ydGN1bGxpcy5pZGVudGl0eS52MS5Tb3VyY2USDwoHd2FybmluZxgDIAEoCRIMCgRob3BzGAQgASgNEg8KB2VudHJpZXMYBSABKA0SFAoMZmFpbHVyZV9tb2RlGAYgASgJEhMKC2NvbmZpZ19oYXNoGAcgASgJEjcKCGZpbmRpbmdzGAggASgLMiUucG9ydGN1bGxpcy5pZGVudGl0eS52MS5Qcm9iZUZpbmRpbmdzIiAKDVByb2JlRmluZGluZ3MSDwoHYnlfaG9wcxgBIAMoCSpJCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX1NPQ0tFVBABEhQKEFNPVVJDRV9GT1JXQVJERUQQAjJ8Cg9JZGVudGl0eVNlcnZpY2USaQoMV2hvSXNDYWxsaW5nEisucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXF1ZXN0GiwucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXNwb25zZWIGcHJvdG8z");
 
 /**
- * Empty: the request itself is what is looked at.
+ * Which request to look at.
  *
  * @generated from message portcullis.identity.v1.WhoIsCallingRequest
  */
 export type WhoIsCallingRequest = Message<"portcullis.identity.v1.WhoIsCallingRequest"> & {
+  /**
+   * The nonce of an earlier request on any route of this service, 32 lower-case hexadecimal digits.
+   * That request carried `X-Portcullis-Probe: <nonce>.<signature>`, the signature being the
+   * hexadecimal HMAC-SHA-256 of `portcullis-probe:<nonce>` under the operator's token. Unset: this
+   * very request is looked at.
+   *
+   * @generated from field: optional string probe = 1;
+   */
+  probe?: string | undefined;
 };
 
 /**
@@ -84,6 +93,13 @@ export type WhoIsCallingResponse = Message<"portcullis.identity.v1.WhoIsCallingR
    * @generated from field: string config_hash = 7;
    */
   configHash: string;
+
+  /**
+   * What else a probe tells; unset without one.
+   *
+   * @generated from field: portcullis.identity.v1.ProbeFindings findings = 8;
+   */
+  findings?: ProbeFindings | undefined;
 };
 
 /**
@@ -92,6 +108,27 @@ export type WhoIsCallingResponse = Message<"portcullis.identity.v1.WhoIsCallingR
  */
 export const WhoIsCallingResponseSchema: GenMessage<WhoIsCallingResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_identity_v1_identity, 1);
+
+/**
+ * What the proxies made of a probe; lets tools measure the right number of hops.
+ *
+ * @generated from message portcullis.identity.v1.ProbeFindings
+ */
+export type ProbeFindings = Message<"portcullis.identity.v1.ProbeFindings"> & {
+  /**
+   * The address that each number of hops, from 0 on, would derive; empty where it is doubtful.
+   *
+   * @generated from field: repeated string by_hops = 1;
+   */
+  byHops: string[];
+};
+
+/**
+ * Describes the message portcullis.identity.v1.ProbeFindings.
+ * Use `create(ProbeFindingsSchema)` to create a new message.
+ */
+export const ProbeFindingsSchema: GenMessage<ProbeFindings> = /*@__PURE__*/
+  messageDesc(file_portcullis_identity_v1_identity, 2);
 
 /**
  * Where an address came from.
@@ -142,9 +179,11 @@ export const SourceSchema: GenEnum<Source> = /*@__PURE__*/
  */
 export const IdentityService: GenService<{
   /**
-   * Tells which client address this service derives for this very request, and from what.
+   * Tells which client address this service derives, and from what: for this very request, or for
+   * an earlier one that came through the proxies with a probe.
    *
-   * Errors: `unauthenticated` without the operator's token.
+   * Errors: `unauthenticated` without the operator's token; `invalid_argument` when the probe is no
+   * nonce; `not_found` when no request with that nonce was seen within the last minute.
    *
    * @generated from rpc portcullis.identity.v1.IdentityService.WhoIsCalling
    */
