@@ -1,0 +1,44 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import {
+  type ConsumeRequest,
+  LimiterService,
+  Outcome,
+} from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+
+/**
+ * A server of the limiter's contract that allows everything and keeps what it was asked: the real
+ * one stores digests, from which no test could read an address.
+ */
+export async function startRecordingLimiter() {
+  const asked: ConsumeRequest["buckets"] = [];
+  const allow = ({ buckets }: ConsumeRequest) => {
+    asked.push(...buckets);
+    const answers = buckets.map(({ policy }) => ({ policy, limit: 9n, remaining: 8n }));
+    return { decision: { outcome: Outcome.ALLOWED, receipt: "receipt", buckets: answers } };
+  };
+  const server = createServer(
+    connectNodeAdapter({
+      routes: (router) =>
+        router.service(LimiterService, {
+          consume: allow,
+          consumeBatch: ({ requests }) => ({
+            results: requests.map((request) => {
+              return { result: { case: "decision" as const, value: allow(request).decision } };
+            }),
+          }),
+        }),
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
