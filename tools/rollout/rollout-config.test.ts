@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { ConfigError } from "../../services/runtime/env.ts";
+import { parseRolloutConfig } from "./rollout-config.ts";
+
+const COMPLETE = `
+edge: { url: "https://edge.example/", config: [nginx.conf], topology: direct }
+services:
+  auth: { url: "http://10.0.0.1:4001", envFile: auth.env }
+  limiter: { url: "http://10.0.0.2:4002" }
+  gateway: { url: "http://10.0.0.3:8001" }
+prometheus: { url: "http://10.0.0.4:9090" }
+canary: { account: { email: canary@example.test, passwordEnv: CANARY_PASSWORD } }
+stages:
+  proxy: { apply: a, rollback: b }
+  api: { limiter: { apply: c, rollback: d }, auth: { apply: e, rollback: f } }
+  gateway: { apply: g, rollback: h, judges: [], verify: ./look }
+`;
+
+test("parseRolloutConfig() fills in what is not said, and makes paths absolute", () => {
+  const config = parseRolloutConfig(COMPLETE, "/srv/rollout");
+  expect(config).toMatchObject({
+    edge: { url: "https://edge.example", config: ["/srv/rollout/nginx.conf"] },
+    services: { auth: { envFile: "/srv/rollout/auth.env" }, limiter: { envFile: undefined } },
+    operatorTokenEnv: "OPERATOR_SERVICE_TOKEN",
+    canary: { datasources: { public: "demo", private: "demo-private" }, durationSeconds: 600 },
+    deadManSeconds: 300,
+    stateDir: "/srv/rollout/.portcullis/rollout",
+  });
+  expect(config.stages.gateway).toMatchObject({ judges: [], verify: "./look" });
+  expect(config.stages.canary).toEqual({ judges: ["identity", "canary"], verify: undefined });
+});
+
+test("parseRolloutConfig() names every problem at once, each with its field", () => {
+  const broken = COMPLETE.replace("apply: e, ", "")
+    .replace("topology: direct", "topology: sideways")
+    .replace("10.0.0.1:4001", "")
+    .replace("verify: ./look", "verfy: ./look")
+    .replace("judges: []", "judges: [gut-feeling]");
+  expect(problemsOf(`${broken}\ndeadManSeconds: soon\n`)).toEqual([
+    "edge.topology must be one of direct, cdn, cdn-append",
+    "services.auth.url must be an http or https URL",
+    "stages.api.auth.apply is required",
+    "stages.gateway.judges may hold identity, preflight, probe, align, canary, each once",
+    "stages.gateway.verfy is not known here",
+    "deadManSeconds must be a number from 1 to 86400",
+  ]);
+});
+
+test("parseRolloutConfig() of something that is no map names what is missing", () => {
+  expect(problemsOf("- a list")).toContain("the file must be a map");
+  expect(problemsOf("a: [")).not.toEqual([]);
+});
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    parseRolloutConfig(text, "/");
+    return [];
+  } catch (error) {
+    return error instanceof ConfigError ? error.problems : [String(error)];
+  }
+}

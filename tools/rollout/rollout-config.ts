@@ -1,0 +1,164 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import { ConfigError } from "../../services/runtime/env.ts";
+import { createFieldReader, type FieldReader, type Problems } from "./field-reader.ts";
+
+/** Where `--config` points unless told otherwise. */
+export const ROLLOUT_CONFIG_FILE = "rollout.yaml";
+
+/** Who connects to the edge, and so whom it believes. */
+export const ROLLOUT_TOPOLOGIES = ["direct", "cdn", "cdn-append"] as const;
+export type RolloutTopology = (typeof ROLLOUT_TOPOLOGIES)[number];
+
+export const ROLLOUT_SERVICES = ["auth", "limiter", "gateway"] as const;
+export type RolloutServiceName = (typeof ROLLOUT_SERVICES)[number];
+
+/** Where a service is reached directly, and the file its environment comes from. */
+export type RolloutService = { url: string; envFile: string | undefined };
+
+/** The operator's own commands for one change; both must be safe to run twice. */
+export type ChangeCommands = { apply: string; rollback: string };
+
+/** What looks at a stage after it was applied. */
+export const STAGE_JUDGES = ["identity", "preflight", "probe", "align", "canary"] as const;
+export type StageJudge = (typeof STAGE_JUDGES)[number];
+
+/** How a stage is verified: by judges of ours, and by a command of the operator's own. */
+export type StageVerification = { judges: readonly StageJudge[]; verify: string | undefined };
+
+export type RolloutConfig = Awaited<ReturnType<typeof loadRolloutConfig>>;
+
+/** Long enough to look at a dashboard, short enough that nobody is locked out for long. */
+const DEAD_MAN_SECONDS = { min: 1, max: 86_400, default: 300 };
+const COMMAND_SECONDS = { min: 1, max: 3_600, default: 120 };
+/** Below ten minutes a slow leak of identity does not show. */
+const CANARY_SECONDS = { min: 1, max: 86_400, default: 600 };
+const CANARY_REQUESTS = { min: 1, max: 1_000_000_000, default: 1_000 };
+
+/** Reads the file that describes one deployment; throws a ConfigError with every problem in it. */
+export async function loadRolloutConfig(file: string) {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new ConfigError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
+  });
+  return parseRolloutConfig(text, dirname(resolve(file)));
+}
+
+/** Paths in the text are relative to the directory of its file; the answer's are absolute. */
+export function parseRolloutConfig(text: string, directory: string) {
+  const document = parseDocument(text);
+  const problems: Problems = document.errors.map((error) => error.message.split("\n", 1)[0] ?? "");
+  if (problems.length > 0) throw new ConfigError(problems);
+  const root = createFieldReader(document.toJS(), "", problems);
+  const path = (relative: string) => resolve(directory, relative);
+  const config = {
+    /** Where the file is; commands run there. */
+    directory,
+    edge: readEdge(root.map("edge"), path),
+    services: readServices(root.map("services"), path),
+    operatorTokenEnv: root.text("operatorTokenEnv", "OPERATOR_SERVICE_TOKEN"),
+    prometheus: readPrometheus(root.map("prometheus")),
+    canary: readCanary(root.map("canary")),
+    stages: readStages(root.map("stages")),
+    /** How long a change may stay unconfirmed before it is rolled back by itself. */
+    deadManSeconds: root.number("deadManSeconds", DEAD_MAN_SECONDS),
+    /** How long one command may take. */
+    commandSeconds: root.number("commandSeconds", COMMAND_SECONDS),
+    stateDir: path(root.text("stateDir", ".portcullis/rollout")),
+  };
+  root.finish();
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function readEdge(edge: FieldReader, path: (relative: string) => string) {
+  const read = {
+    url: edge.url("url"),
+    config: edge.list("config").map(path),
+    topology: edge.oneOf("topology", ROLLOUT_TOPOLOGIES, "direct"),
+  };
+  edge.finish();
+  return read;
+}
+
+function readServices(services: FieldReader, path: (relative: string) => string) {
+  const read = (name: RolloutServiceName): RolloutService => {
+    const service = services.map(name);
+    const url = service.url("url");
+    const envFile = service.optional("envFile");
+    service.finish();
+    return { url, envFile: envFile === undefined ? undefined : path(envFile) };
+  };
+  const all = { auth: read("auth"), limiter: read("limiter"), gateway: read("gateway") };
+  services.finish();
+  return all;
+}
+
+function readPrometheus(prometheus: FieldReader) {
+  const url = prometheus.url("url");
+  prometheus.finish();
+  return { url };
+}
+
+function readCanary(canary: FieldReader) {
+  const account = canary.map("account");
+  const datasources = canary.map("datasources");
+  const read = {
+    account: { email: account.text("email"), passwordEnv: account.text("passwordEnv") },
+    datasources: {
+      public: datasources.text("public", "demo"),
+      private: datasources.text("private", "demo-private"),
+    },
+    durationSeconds: canary.number("durationSeconds", CANARY_SECONDS),
+    minRequests: canary.number("minRequests", CANARY_REQUESTS),
+  };
+  for (const part of [account, datasources, canary]) part.finish();
+  return read;
+}
+
+function readStages(stages: FieldReader) {
+  const [proxy, api, gateway, canary] = [
+    stages.map("proxy"),
+    stages.map("api"),
+    stages.map("gateway"),
+    stages.map("canary"),
+  ];
+  const read = {
+    proxy: { ...readChange(proxy), ...readVerification(proxy, ["identity", "probe"]) },
+    api: {
+      limiter: readChangeAt(api, "limiter"),
+      auth: readChangeAt(api, "auth"),
+      ...readVerification(api, ["identity", "probe"]),
+    },
+    gateway: {
+      ...readChange(gateway),
+      ...readVerification(gateway, ["identity", "preflight", "probe", "align"]),
+    },
+    /** Changes nothing. */
+    canary: readVerification(canary, ["identity", "canary"]),
+  };
+  for (const stage of [proxy, api, gateway, canary, stages]) stage.finish();
+  return read;
+}
+
+function readChangeAt(stage: FieldReader, name: string): ChangeCommands {
+  const change = stage.map(name);
+  const commands = readChange(change);
+  change.finish();
+  return commands;
+}
+
+function readChange(change: FieldReader): ChangeCommands {
+  return { apply: change.text("apply"), rollback: change.text("rollback") };
+}
+
+function readVerification(stage: FieldReader, standard: readonly StageJudge[]): StageVerification {
+  const verify = stage.optional("verify");
+  if (!stage.has("judges")) return { verify, judges: standard };
+  const names = stage.list("judges");
+  const judges = STAGE_JUDGES.filter((judge) => names.includes(judge));
+  if (judges.length < names.length) {
+    stage.problem("judges", `may hold ${STAGE_JUDGES.join(", ")}, each once`);
+  }
+  return { verify, judges };
+}
