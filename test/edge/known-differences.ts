@@ -1,0 +1,27 @@
+import type { RunnableProxy } from "../../tools/edge/start-proxy.ts";
+
+/** A request that one proxy is known to treat otherwise than the rule, and why that is no harm. */
+export type KnownDifference =
+  /** Refused before any service sees it. */
+  | { kind: "refused"; proxy: RunnableProxy; request: string; status: number }
+  /**
+   * In topology cdn alone: the CDN's own last entry, which a client cannot write, is read by the
+   * proxy's own rules. `client` is what comes of it; `peer` stands for the CDN's address and
+   * `doubt` for the fallback of the services.
+   */
+  | { kind: "read"; proxy: RunnableProxy; request: string; client: string };
+
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  // 122 header lines; HAProxy takes 101.
+  { kind: "refused", proxy: "haproxy", request: "spf-11", status: 400 },
+  // Brackets without a port.
+  { kind: "read", proxy: "nginx", request: "prt-03", client: "peer" },
+  { kind: "read", proxy: "nginx", request: "h3-07", client: "peer" },
+  { kind: "read", proxy: "haproxy", request: "prt-03", client: "peer" },
+  { kind: "read", proxy: "haproxy", request: "h3-07", client: "peer" },
+  // "1.2.3.4 5.6.7.8": to nginx a space separates entries, too.
+  { kind: "read", proxy: "nginx", request: "inv-35", client: "5.6.7.8" },
+  // 255.255.255.255 is an address to these; services refuse it and fall back.
+  { kind: "read", proxy: "haproxy", request: "inv-39", client: "doubt" },
+  { kind: "read", proxy: "caddy", request: "inv-39", client: "doubt" },
+];

@@ -1,0 +1,58 @@
+import { connect } from "node:net";
+
+/** A request as bytes, so that nothing repairs what a hostile client would send. */
+export type RawRequest = { method: string; target: string; headerLines: readonly string[] };
+
+export type RawResponse = {
+  /** 0 when the connection was closed without an answer. */
+  status: number;
+  text: string;
+};
+
+const TIMEOUT_MS = 5_000;
+
+/** Sends one request and reads up to the end of its answer's head, or of the connection. */
+export async function sendRaw(
+  to: { host: string; port: number },
+  request: RawRequest,
+): Promise<RawResponse> {
+  return await sendBytes(to, formatRequest(request));
+}
+
+/** Any bytes at all, for those that are no request. */
+export async function sendBytes(
+  to: { host: string; port: number },
+  bytes: Buffer,
+): Promise<RawResponse> {
+  return await new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(to, () => socket.write(bytes));
+    const finish = () => {
+      socket.destroy();
+      resolve({ status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0), text });
+    };
+    socket.setTimeout(TIMEOUT_MS, () => {
+      socket.destroy();
+      reject(new Error(`no answer within ${TIMEOUT_MS} ms after: ${text.slice(0, 200)}`));
+    });
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+      if (isComplete(text)) finish();
+    });
+    socket.on("close", finish);
+    // A server that refuses may reset the connection while the rest is still being written.
+    socket.on("error", finish);
+  });
+}
+
+function isComplete(text: string): boolean {
+  const end = text.indexOf("\r\n\r\n");
+  if (end < 0) return false;
+  const length = Number(/^content-length: *(\d+)/im.exec(text.slice(0, end))?.[1] ?? 0);
+  return text.length >= end + 4 + length;
+}
+
+function formatRequest({ method, target, headerLines }: RawRequest): Buffer {
+  const head = [`${method} ${target} HTTP/1.1`, ...headerLines, "", ""].join("\r\n");
+  return Buffer.from(head, "latin1");
+}

@@ -1,0 +1,84 @@
+/** What every edge does, whichever proxy it is: the renderers and the linter read it from here. */
+
+/** Where an edge forwards to; the console is optional. */
+export type Upstream = "auth" | "gateway" | "console";
+
+/** One public route. Everything that is not one is answered with 404. */
+export type Route = {
+  name: string;
+  upstream: Upstream;
+  /**
+   * The whole path, spelled literally: no percent sign, no empty or dotted segment can match, so
+   * what the edge saw is what the service sees, and no `/../` reaches an internal endpoint.
+   */
+  pattern: string;
+  /** Whether a websocket upgrade is forwarded here; on every other route it is taken away. */
+  upgrade: boolean;
+};
+
+const CONSOLE_SEGMENT = "[A-Za-z0-9_-][A-Za-z0-9._-]*";
+
+/** The routes of browsers, in the syntax that PCRE, RE2 and JavaScript agree on. */
+export const ROUTES: readonly Route[] = [
+  {
+    name: "api",
+    upstream: "auth",
+    pattern: "^/portcullis\\.auth\\.v1\\.(AuthService|DatasourceService)/[A-Za-z0-9]+$",
+    upgrade: false,
+  },
+  { name: "jwks", upstream: "auth", pattern: "^/\\.well-known/jwks\\.json$", upgrade: false },
+  { name: "realtime", upstream: "gateway", pattern: "^/gateway/realtime$", upgrade: true },
+  { name: "why", upstream: "gateway", pattern: "^/gateway/realtime/why$", upgrade: false },
+  {
+    name: "console",
+    upstream: "console",
+    pattern: `^/console/(${CONSOLE_SEGMENT}(/${CONSOLE_SEGMENT})*/?)?$`,
+    upgrade: false,
+  },
+];
+
+/** Where browsers open the websocket. */
+export const REALTIME_PATH = "/gateway/realtime";
+
+/**
+ * Headers in which clients and other people's proxies name an address or an origin. The edge says
+ * who the client is in X-Forwarded-For, X-Real-IP and X-Forwarded-Proto; these never get past it.
+ */
+export const CLAIM_HEADERS: readonly string[] = [
+  "Forwarded",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Server",
+  "X-Original-Forwarded-For",
+  "X-Client-IP",
+  "X-Cluster-Client-IP",
+  "X-Envoy-External-Address",
+  "True-Client-IP",
+  "CF-Connecting-IP",
+  "CF-Connecting-IPv6",
+  "Fastly-Client-IP",
+];
+
+/** How many trusted proxies the services behind each topology see. */
+export const HOPS = { direct: 1, cdn: 1, "cdn-append": 2 } as const;
+
+/** Three of the gateway's ping intervals of 25 s, so that two lost pings do not end a session. */
+export const REALTIME_IDLE_SECONDS = 75;
+
+/** A login waits for a password hash and a limiter decision, both bounded below this. */
+export const REQUEST_SECONDS = 30;
+
+/** Long enough for a phone on a bad network, short enough that slow headers hold nothing. */
+export const HEADER_SECONDS = 10;
+
+/** The gateway's HTTP parser keeps at most 4096 bytes of a head that arrives in pieces. */
+export const GATEWAY_HEAD_BYTES_MAX = 4096;
+
+/** What the edge itself may add to a head that it forwards: addresses, scheme, host, upgrade. */
+export const ADDED_HEAD_BYTES_MAX = 512;
+
+/** The gateway's parser takes 48 header lines; the edge adds up to six. */
+export const HEADER_LINES_MAX = 40;
+
+/** The largest request of a browser route is a few hundred bytes of JSON. */
+export const BODY_KIB_MAX = 64;

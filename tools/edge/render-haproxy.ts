@@ -1,0 +1,173 @@
+import { type EdgeConfig, type Endpoint, FORWARDED_FOR, formatEndpoint } from "./edge-config.ts";
+import {
+  ADDED_HEAD_BYTES_MAX,
+  BODY_KIB_MAX,
+  CLAIM_HEADERS,
+  GATEWAY_HEAD_BYTES_MAX,
+  HEADER_LINES_MAX,
+  HEADER_SECONDS,
+  REALTIME_IDLE_SECONDS,
+  REQUEST_SECONDS,
+  type Upstream,
+} from "./edge-policy.ts";
+import { indent, preamble, publicRoutes } from "./render-text.ts";
+
+/** Renders a complete haproxy.cfg, for HAProxy 2.4 and newer. */
+export function renderHaproxy(config: EdgeConfig): string {
+  return `${preamble("haproxy", config)}
+
+global
+    # As a system service: where to log, and who to become once the ports are bound.
+    # log /dev/log local0
+    # user haproxy
+    # group haproxy
+
+defaults
+    mode http
+    # log global
+    # option httplog
+    timeout connect 5s
+    timeout client ${REQUEST_SECONDS}s
+    timeout server ${REQUEST_SECONDS}s
+    timeout http-request ${HEADER_SECONDS}s
+    timeout http-keep-alive 60s
+    # A websocket ends when it was silent for three of the gateway's ping intervals.
+    timeout tunnel ${REALTIME_IDLE_SECONDS}s
+    # A side that vanished without closing does not keep half a connection.
+    timeout client-fin 5s
+    timeout server-fin 5s
+
+frontend portcullis_edge
+${indent(4, frontend(config))}
+
+${backends(config)}
+`;
+}
+
+function frontend(config: EdgeConfig): string {
+  return `${config.listen.map((at) => bindLine(config, at)).join("\n")}
+${tlsNote(config)}
+${routeRules(config)}
+
+${clientRules(config)}
+
+# No claim of the client's own about its address gets through, nor a name that could pass for one
+# further on: an underscore reads as a hyphen to some.
+${CLAIM_HEADERS.map((name) => `http-request del-header ${name}`).join("\n")}
+http-request del-header _ -m sub
+
+# What the edge says. set-header replaces every line of the client's; "option forwardfor" would
+# add a second line behind the client's own, and "if-none" would let the client's stand.
+${forwardedRules(config)}
+http-request set-header X-Forwarded-Proto https if { ssl_fc }
+http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+
+# Connection is this hop's business. HAProxy passes on what it nominates, and a proxy further on
+# could strip a nominated header; so it is written anew, for websockets only.
+acl is_websocket req.hdr(Upgrade) -m str -i websocket
+http-request del-header Connection
+http-request del-header Upgrade if !route_realtime or !is_websocket
+http-request set-header Connection upgrade if route_realtime is_websocket
+
+# The gateway keeps a head of ${GATEWAY_HEAD_BYTES_MAX} bytes and 48 lines; a longer one is refused here, clearly.
+http-request return status 431 if { req.hdrs,length gt ${GATEWAY_HEAD_BYTES_MAX - ADDED_HEAD_BYTES_MAX} }
+http-request return status 431 if { req.fhdr_cnt gt ${HEADER_LINES_MAX} }
+http-request return status 413 if { req.body_size gt ${BODY_KIB_MAX * 1024} }
+
+${publicRoutes(config)
+  .map((route) => `use_backend portcullis_${route.upstream} if route_${route.name}`)
+  .join("\n")}`;
+}
+
+function bindLine(config: EdgeConfig, { host, port }: Endpoint): string {
+  // Without v6only the socket would also take IPv4 clients, under mapped addresses.
+  const family = host.includes(":") ? " v6only" : "";
+  const tls = config.tls === undefined ? "" : ` ${certificate(config.tls)} alpn h2,http/1.1`;
+  return `bind ${formatEndpoint({ host, port })}${family}${tls}`;
+}
+
+/** HAProxy looks for the key beside the certificate, under the certificate's name and ".key". */
+function certificate(tls: { certificate: string; key: string }): string {
+  return `ssl crt ${tls.certificate} ssl-min-ver TLSv1.2`;
+}
+
+function tlsNote(config: EdgeConfig): string {
+  if (config.tls === undefined) {
+    return `# For TLS, name the files under "tls" in the YAML: "ssl crt … alpn h2,http/1.1" appears above.
+`;
+  }
+  return `# The key is ${config.tls.key}: put it into the certificate's file, or beside it
+# under the same name with ".key" appended, where HAProxy looks for it.
+`;
+}
+
+function routeRules(config: EdgeConfig): string {
+  const routes = publicRoutes(config);
+  const acls = routes.map((route) => `acl route_${route.name} path_reg ${route.pattern}`);
+  const none = routes.map((route) => `!route_${route.name}`).join(" ");
+  return `# The path is compared as the client spelled it. Everything else does not exist.
+${acls.join("\n")}
+${hostRule(config)}http-request deny deny_status 404 if ${none}`;
+}
+
+function hostRule(config: EdgeConfig): string {
+  if (config.domains.length === 0) return "";
+  return `http-request deny deny_status 404 unless { req.hdr(host),host_only -m str -i ${config.domains.join(" ")} }
+`;
+}
+
+function clientRules(config: EdgeConfig): string {
+  const { cidrs, header } = config.cdn;
+  if (config.topology === "direct") {
+    return "# Who the client is, is what the connection says.";
+  }
+  const acl = `acl from_cdn src ${cidrs.join(" ")}`;
+  if (config.topology === "cdn-append") {
+    return `# Connections from the CDN keep their list; all others lose it.
+${acl}`;
+  }
+  return `# The CDN's servers say who the client is, and nobody else is believed.${lastEntry(header)}
+${acl}
+http-request set-var(txn.client) src
+${keepLastEntry(header)}http-request set-var(txn.client) req.hdr_ip(${header},-1) if from_cdn { req.hdr_ip(${header},-1) -m found }`;
+}
+
+function lastEntry(header: string): string {
+  if (header !== FORWARDED_FOR) return "";
+  return ` Of the list only the
+# last entry counts, the address that connected to the CDN; the rest are the client's own words. It
+# is cut out first, since hdr_ip() would let a quote among those words swallow it.`;
+}
+
+function keepLastEntry(header: string): string {
+  if (header !== FORWARDED_FOR) return "";
+  return `http-request set-header ${header} '%[req.fhdr(${header}),field(-1,",")]' if from_cdn
+`;
+}
+
+function forwardedRules(config: EdgeConfig): string {
+  if (config.topology === "cdn-append") {
+    // A line of its own: services join lines in order, and HAProxy cannot join them by itself.
+    return `http-request del-header ${FORWARDED_FOR} if !from_cdn
+http-request add-header ${FORWARDED_FOR} %[src]
+# A single address would be the CDN's own, which is nobody's client.
+http-request del-header X-Real-IP`;
+  }
+  const client = config.topology === "cdn" ? "%[var(txn.client)]" : "%[src]";
+  return `http-request set-header ${FORWARDED_FOR} ${client}
+http-request set-header X-Real-IP ${client}`;
+}
+
+function backends(config: EdgeConfig): string {
+  const names: Upstream[] = ["auth", "gateway", "console"];
+  const blocks = names.flatMap((name) => {
+    const endpoints = config.upstreams[name];
+    if (endpoints.length === 0) return [];
+    const check = endpoints.length > 1 ? " check" : "";
+    const servers = endpoints.map((at, index) => {
+      return `    server ${name}${index + 1} ${formatEndpoint(at)}${check}`;
+    });
+    return [`backend portcullis_${name}\n${servers.join("\n")}`];
+  });
+  return blocks.join("\n\n");
+}
