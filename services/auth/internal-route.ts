@@ -61,6 +61,8 @@ export function createInternalRoutes(options: {
       const startedMs = performance.now();
       answer(request, handle)
         .catch((error: unknown): JsonAnswer => {
+          // The caller hung up while it was still sending; nobody reads this.
+          if (request.errored !== null) return hungUp;
           if (isDatabaseOutage(error)) {
             warn("database", "the database cannot serve now", { err: error });
             return unavailable("temporarily unavailable", RETRY_AFTER_MS);
@@ -89,6 +91,7 @@ const tooLarge: JsonAnswer = {
   body: { error: "invalid_argument", message: `body: at most ${BODY_BYTES_MAX} bytes` },
   headers: { connection: "close" },
 };
+const hungUp: JsonAnswer = { status: 400, body: { error: "canceled" } };
 const internalError: JsonAnswer = { status: 500, body: { error: "internal" } };
 
 /** 400 that names the field. */

@@ -80,14 +80,13 @@ export async function callInternal(
   endpoint: "datasource-introspect" | "revoked-tokens" | "rate-limit/consume",
   body: unknown,
   token: string = TOKENS.gateway,
-  forwardedFor: string = freshAddress(),
 ) {
   const response = await fetch(`${url}/internal/gateway/${endpoint}`, {
     method: "POST",
     headers: {
       "content-type": "application/json",
       authorization: `Bearer ${token}`,
-      "x-forwarded-for": forwardedFor,
+      "x-forwarded-for": freshAddress(),
     },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
