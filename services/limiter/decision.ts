@@ -52,20 +52,20 @@ export function combine(
   return { allowed, retryAfterMs, buckets };
 }
 
-/** How long what was read counts, unless it is read again. */
-const REMEMBERED_MS = 250;
-
 /**
- * The rejection that follows from what was committed last, undefined when the database has to be
+ * The rejection that follows from what was committed in the last `rememberedMs`, undefined when the database has to be
  * asked. Whatever a flush under way charges can only confirm it.
  */
-export function findRememberedRejection(demands: readonly Demand[]): Decision | undefined {
+export function findRememberedRejection(
+  demands: readonly Demand[],
+  rememberedMs: number,
+): Decision | undefined {
   const localMs = performance.now();
   let isRejected = false;
   for (const { target, cost, lease } of demands) {
     if (target.policy.algorithm === "concurrency") return undefined;
     for (const bucket of target.buckets) {
-      if (localMs - bucket.readAtMs > REMEMBERED_MS) return undefined;
+      if (localMs - bucket.readAtMs > rememberedMs) return undefined;
       isRejected ||= !look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost, lease?.id)
         .allowed;
     }

@@ -14,18 +14,28 @@ import type { RowId } from "./store.ts";
  * A shadow bucket never changes an answer, so it is not waited for much longer than a flush takes.
  */
 const SHADOW_WAIT_MS = 50;
+/** Refunds, resets and other replicas' charges take effect by then. */
+const REMEMBERED_MS = 250;
 
 /** Decides requests: what is enforced as one group, what is in the shadow by itself. */
 export class Limiter {
   readonly #engine: Engine;
   readonly #waitMs: number;
+  readonly #rememberedMs: number;
   readonly #receiptPrefix = randomBytes(8).toString("latin1");
   readonly #receiptSuffix = Buffer.alloc(8);
   #receipts = 0n;
 
-  constructor(options: { engine: Engine; waitMs: number }) {
+  constructor(options: {
+    engine: Engine;
+    /** How long a request may wait for its decision. */
+    waitMs: number;
+    /** How long what was read of a bucket may reject without being read again. */
+    rememberedMs?: number;
+  }) {
     this.#engine = options.engine;
     this.#waitMs = options.waitMs;
+    this.#rememberedMs = options.rememberedMs ?? REMEMBERED_MS;
   }
 
   /** Takes from all buckets that are enforced, or from none. Rejects when nothing can be decided. */
@@ -87,7 +97,8 @@ export class Limiter {
     idempotency: Idempotency | undefined,
   ): Promise<Consumed> {
     // A retry must find its first answer, which what is remembered of the buckets does not hold.
-    const remembered = idempotency === undefined ? findRememberedRejection(demands) : undefined;
+    const remembered =
+      idempotency === undefined ? findRememberedRejection(demands, this.#rememberedMs) : undefined;
     if (remembered !== undefined) {
       this.#count(demands, remembered);
       return Promise.resolve(remembered);

@@ -1,0 +1,202 @@
+import { pino } from "pino";
+import type { Bucket } from "../../services/limiter/bucket.ts";
+import { BucketDirectory, type Target } from "../../services/limiter/bucket-directory.ts";
+import type { Consumed, Idempotency } from "../../services/limiter/consume-operation.ts";
+import type { Decision, Demand } from "../../services/limiter/decision.ts";
+import { Engine } from "../../services/limiter/engine.ts";
+import { createEvents } from "../../services/limiter/events.ts";
+import { plainDigest } from "../../services/limiter/key-digest.ts";
+import { Limiter } from "../../services/limiter/limiter.ts";
+import { MemoryStore } from "../../services/limiter/memory-store.ts";
+import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { PostgresStore } from "../../services/limiter/postgres-store.ts";
+import type { Store } from "../../services/limiter/store.ts";
+import { createManualClock } from "../../services/runtime/clock.ts";
+import { migrate, readMigrations } from "../../services/runtime/migrate.ts";
+import { createPostgresPool } from "../../services/runtime/postgres.ts";
+import { Secret } from "../../services/runtime/secret.ts";
+import { createTestDatabase, runSql } from "../fixtures/postgres.ts";
+
+/** A bucket as a test names it. */
+export type Wish = {
+  policy: string;
+  key: string;
+  cost?: number;
+  doubtful?: boolean;
+  lease?: { id: string; ttlMs: number };
+};
+
+/** One of several limiters on the same store. */
+export type Replica = ReturnType<typeof createReplica>;
+
+/** Where the replicas of a test keep their buckets, under a clock that only the test moves. */
+export type Backend = {
+  openStore(): Store;
+  setClock(nowMs: number): Promise<void>;
+};
+
+/** Replicas of the limiter in this process, over one store of the given kind. */
+export async function createLimiters(options: {
+  kind: "memory" | "postgres";
+  policies: Record<string, object>;
+  replicas?: number;
+  nowMs?: number;
+  salts?: readonly string[];
+  /** Comes between each replica and its store. */
+  wrap?: (store: Store) => Store;
+  rememberedMs?: number;
+}) {
+  const backend = await (options.kind === "memory" ? memoryBackend() : postgresBackend());
+  await backend.setClock(options.nowMs ?? 1_000_000_000);
+  const wrap = options.wrap ?? ((store) => store);
+  const replicas = Array.from({ length: options.replicas ?? 1 }, () =>
+    createReplica(wrap(backend.openStore()), options),
+  );
+  const [first] = replicas;
+  if (first === undefined) throw new Error("no replicas");
+  return {
+    backend,
+    replicas,
+    first,
+    async stop() {
+      await Promise.all(replicas.map(async (replica) => await replica.stop()));
+    },
+  };
+}
+
+function createReplica(
+  store: Store,
+  options: {
+    policies: Record<string, object>;
+    salts?: readonly string[];
+    rememberedMs?: number;
+  },
+) {
+  const policies = parsePolicies({ policies: options.policies });
+  const failures: unknown[] = [];
+  const engine = new Engine(store, {
+    createEvents: (queueDepth) => createEvents(policies, queueDepth),
+    onFailure: (error) => failures.push(error),
+  });
+  const directory = new BucketDirectory({
+    policies,
+    salts: (options.salts ?? ["test-salt"]).map((salt) => new Secret(salt)),
+    ipv6PrefixBits: 64,
+  });
+  const limiter = new Limiter({
+    engine,
+    waitMs: 5_000,
+    rememberedMs: options.rememberedMs ?? 0,
+  });
+  const targetOf = ({ policy, key, doubtful = false }: Wish): Target => {
+    const found = directory.find(policy, key, doubtful);
+    if (found.kind !== "found") throw new Error(`no bucket ${policy} ${key}: ${found.kind}`);
+    return found.target;
+  };
+  const demandsOf = (wishes: readonly Wish[]): Demand[] =>
+    wishes.map((wish) => ({
+      target: targetOf(wish),
+      cost: wish.cost ?? 1,
+      lease: wish.lease && { ...wish.lease, id: plainDigest(wish.lease.id) },
+    }));
+  const idempotencyOf = (wishes: readonly Wish[], key?: string): Idempotency | undefined =>
+    key === undefined
+      ? undefined
+      : { id: plainDigest(`key ${key}`), body: plainDigest(JSON.stringify(wishes)) };
+
+  return {
+    store,
+    failures,
+    consume: async (wishes: readonly Wish[], key?: string): Promise<Consumed> =>
+      await limiter.consume(demandsOf(wishes), idempotencyOf(wishes, key)),
+    peek: async (wishes: readonly Wish[]): Promise<Decision> =>
+      await limiter.peek(demandsOf(wishes)),
+    /** Refunds what a decision on these wishes charged, as its receipt would say. */
+    refund: async (wishes: readonly Wish[], { charged }: Decision): Promise<boolean> =>
+      await limiter.refund(
+        charged?.receiptId ?? "",
+        demandsOf(wishes).flatMap(({ target, cost, lease }) =>
+          target.buckets.map((bucket: Bucket) => ({
+            bucketId: bucket.id,
+            policy: bucket.policy,
+            charge: {
+              cost,
+              chargedAtMs: charged?.chargedAtMs ?? 0,
+              ...(lease === undefined ? {} : { leaseId: lease.id }),
+            },
+          })),
+        ),
+      ),
+    reset: async (wish: Wish): Promise<void> => await limiter.reset(targetOf(wish)),
+    /** Answers the leases that are lost. */
+    renew: async (leases: readonly string[], ttlMs: number): Promise<string[]> => {
+      const lost = await limiter.changeLeases(leases.map(plainDigest), ttlMs);
+      return leases.filter((lease) => lost.has(plainDigest(lease)));
+    },
+    release: async (leases: readonly string[]): Promise<void> => {
+      await limiter.changeLeases(leases.map(plainDigest), undefined);
+    },
+    async stop() {
+      await engine.drain();
+      await store.close();
+    },
+  };
+}
+
+/** A decision that must have been one. */
+export function decisionOf(consumed: Consumed): Decision {
+  if (consumed === "key-reused") throw new Error("the key was used for another request");
+  return consumed;
+}
+
+async function memoryBackend(): Promise<Backend> {
+  const clock = createManualClock(0);
+  const store = new MemoryStore(clock);
+  return {
+    openStore: () => store,
+    async setClock(nowMs) {
+      clock.advance(nowMs - clock.nowMs());
+    },
+  };
+}
+
+/** A database with the limiter's schema, and its URL. */
+export async function createLimiterDatabase(): Promise<string> {
+  const url = await createTestDatabase("limiter");
+  const log = pino({ level: "silent" });
+  const pool = createPostgresPool({
+    url,
+    applicationName: "test",
+    connectionsMax: 1,
+    statementTimeoutMs: 10_000,
+    log,
+  });
+  const folder = new URL("../../services/limiter/migrations/", import.meta.url);
+  await migrate({ pool, schema: "limiter", migrations: await readMigrations(folder), log });
+  await pool.end();
+  return url;
+}
+
+/**
+ * The statements of the limiter ask the database for the time by name; in this database that name
+ * means a clock that the test sets. Half a millisecond keeps fractions from being rounded away.
+ */
+async function postgresBackend(): Promise<Backend> {
+  const url = await createLimiterDatabase();
+  const database = new URL(url).pathname.slice(1);
+  await runSql(
+    url,
+    `create schema test_clock;
+     create table test_clock.now (ms bigint not null);
+     insert into test_clock.now values (0);
+     create function test_clock.clock_timestamp() returns timestamptz language sql volatile
+       as 'select to_timestamp((n.ms + 0.5) / 1000) from test_clock.now n';
+     alter database "${database}" set search_path = test_clock, pg_catalog, public`,
+  );
+  return {
+    openStore: () => new PostgresStore({ url, synchronousCommit: "off" }),
+    async setClock(nowMs) {
+      await runSql(url, "update test_clock.now set ms = $1", [nowMs]);
+    },
+  };
+}
