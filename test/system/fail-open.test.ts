@@ -1,0 +1,133 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { call } from "../fixtures/call.ts";
+import { connect, refusedUpgrade, tryConnect } from "../fixtures/realtime-connection.ts";
+import { scrape } from "../fixtures/scrape.ts";
+import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
+import { login, mint } from "../fixtures/sign-in.ts";
+
+const FAIL_OPEN = {
+  SECURITY_LIMITER_FAILURE_MODE: "fail-open",
+  REALTIME_LIMITER_FAILURE_MODE: "fail-open",
+};
+
+test("fail-open lets people in while the limiter is dead, under limits, and counts it", async () => {
+  const system = await setup({});
+  await system.services.limiter.kill("SIGKILL");
+
+  expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 200 });
+  const connection = await connect(system.urls.gateway);
+  onTestFinished(connection.close);
+  const api = await scrape(system.metricsUrls.auth);
+  const realtime = await scrape(system.metricsUrls.gateway);
+  for (const outcome of ["backend-error", "fail-open"]) {
+    const name = "portcullis_limiter_outcomes_total";
+    expect(api.sum(name, { surface: "api", outcome })).toBeGreaterThan(0);
+    expect(realtime.sum(name, { surface: "realtime", outcome })).toBeGreaterThan(0);
+  }
+
+  const guesses = await Promise.all(
+    Array.from({ length: 12 }, async () => await login(system.urls, "wrong")),
+  );
+  const statuses = guesses.map((guess) => guess.status);
+  expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(5);
+  expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(7);
+});
+
+test("LOGIN_ALWAYS_CLOSED keeps login closed in fail-open mode, and nothing else", async () => {
+  const system = await setup({ LOGIN_ALWAYS_CLOSED: "true" });
+  await system.services.limiter.kill("SIGKILL");
+  expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 503 });
+  expect(await mint(system.urls, "demo")).toMatchObject({ status: 200 });
+});
+
+test("an end in the past keeps fail-open closed from the start", async () => {
+  const past = "2020-01-01T00:00:00Z";
+  const system = await setup({
+    SECURITY_LIMITER_FAIL_OPEN_UNTIL: past,
+    REALTIME_LIMITER_FAIL_OPEN_UNTIL: past,
+  });
+  await system.services.limiter.kill("SIGKILL");
+  expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 503 });
+  expect(await refusedUpgrade(system.urls.gateway)).toMatchObject({ status: 503 });
+});
+
+test("a token that the limiter does not know refuses, in fail-open mode too", async () => {
+  const system = await setup(
+    {},
+    { limiter: { AUTH_SERVICE_TOKEN: "another", GATEWAY_SERVICE_TOKEN: "yet-another" } },
+  );
+  await expectAllRefused(system);
+});
+
+test("an unknown policy refuses, in fail-open mode too", async () => {
+  const { urls } = await setup({});
+  const answer = await call(
+    `${urls.auth}/internal/gateway/rate-limit/consume`,
+    { policy: "realtime.unknown", key: "203.0.113.9", cost: 1 },
+    { token: TOKENS.gateway },
+  );
+  expect(answer).toMatchObject({ status: 503, body: { allowed: false } });
+});
+
+const DECISION = { receipt: "", retryAfter: "0s", buckets: [] };
+const MALFORMED_ANSWERS = [
+  { name: "no JSON", body: "<html>welcome</html>" },
+  { name: "an empty answer", body: "{}" },
+  { name: "an empty decision", body: JSON.stringify({ decision: {} }) },
+  {
+    name: "an unspecified outcome",
+    body: JSON.stringify({ decision: { ...DECISION, outcome: "OUTCOME_UNSPECIFIED" } }),
+  },
+  {
+    name: "an outcome of the future",
+    body: JSON.stringify({ decision: { ...DECISION, outcome: 99 } }),
+  },
+  { name: "an internal error", body: JSON.stringify({ code: "internal" }), status: 500 },
+];
+
+test.each(MALFORMED_ANSWERS)("$name refuses, in fail-open mode too", async ({ body, status }) => {
+  const url = await startImpostor(body, status ?? 200);
+  const system = await setup({ LIMITER_URL: url });
+  await expectAllRefused(system);
+});
+
+async function expectAllRefused(system: System): Promise<void> {
+  expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 503 });
+  expect(await mint(system.urls, "demo")).toMatchObject({ status: 503 });
+  expect(await tryConnect(system.urls.gateway)).toMatchObject({ status: 503 });
+  const name = "portcullis_limiter_outcomes_total";
+  for (const url of [system.metricsUrls.auth, system.metricsUrls.gateway]) {
+    const metrics = await scrape(url);
+    expect(metrics.sum(name, { outcome: "backend-error" })).toBeGreaterThan(0);
+    expect(metrics.sum(name, { outcome: "fail-open" })).toBe(0);
+    expect(metrics.sum(name, { outcome: "allow" })).toBe(0);
+  }
+}
+
+/** Something at the limiter's address that is not the limiter. */
+async function startImpostor(body: string, status: number): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  return `http://127.0.0.1:${port}`;
+}
+
+async function setup(
+  environment: Readonly<Record<string, string>>,
+  environmentOf: NonNullable<Parameters<typeof startSystem>[0]>["environmentOf"] = {},
+): Promise<System> {
+  const system = await startSystem({
+    environment: { ...FAIL_OPEN, ...environment },
+    environmentOf,
+  });
+  onTestFinished(system.stop);
+  return system;
+}
