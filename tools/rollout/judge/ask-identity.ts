@@ -1,0 +1,67 @@
+import { fromJsonString } from "@bufbuild/protobuf";
+import {
+  Source,
+  WhoIsCallingResponseSchema,
+} from "../../../gen/portcullis/identity/v1/identity_pb.ts";
+import { answerText, callRpc } from "./call-http.ts";
+import type { Deployment, ServiceName } from "./deployment.ts";
+
+/** What a service says about itself and about one caller. */
+export type Identity = {
+  kind: "identity";
+  address: string;
+  isForwarded: boolean;
+  warning: string;
+  hops: number;
+  entries: number;
+  failureMode: string;
+  configHash: string;
+  /** What each number of hops from 0 on would derive; empty where doubtful. For probes only. */
+  byHops: readonly string[];
+};
+
+export type IdentityAnswer =
+  | Identity
+  /** The service answers, but has not seen the probe. */
+  | { kind: "unseen" }
+  | { kind: "unknown"; problem: string };
+
+/** Asks a service directly who is calling, or who was calling with a probe. */
+export async function askIdentity(
+  deployment: Deployment,
+  name: ServiceName,
+  probe?: string,
+): Promise<IdentityAnswer> {
+  const { operatorToken, services, signal } = deployment;
+  if (operatorToken === undefined) return { kind: "unknown", problem: "no operator token is set" };
+  const answer = await callRpc({
+    url: services[name],
+    rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
+    token: operatorToken.reveal(),
+    body: probe === undefined ? {} : { probe },
+    signal,
+  });
+  if (answer.kind === "answer" && answer.status === 404 && probe !== undefined) {
+    return { kind: "unseen" };
+  }
+  if (answer.kind === "none" || answer.status !== 200) {
+    const hint = answer.kind === "answer" && answer.status === 401 ? " (wrong operator token)" : "";
+    return { kind: "unknown", problem: `${answerText(answer)}${hint}` };
+  }
+  return readIdentity(answer.body);
+}
+
+function readIdentity(body: string): IdentityAnswer {
+  try {
+    const options = { ignoreUnknownFields: true };
+    const { source, findings, ...identity } = fromJsonString(
+      WhoIsCallingResponseSchema,
+      body,
+      options,
+    );
+    const isForwarded = source === Source.FORWARDED;
+    return { ...identity, kind: "identity", isForwarded, byHops: findings?.byHops ?? [] };
+  } catch {
+    return { kind: "unknown", problem: "its answer could not be read" };
+  }
+}

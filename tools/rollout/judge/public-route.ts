@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { AuthService, DatasourceService } from "../../../gen/portcullis/auth/v1/auth_pb.ts";
+import type { HeaderLine, HttpCall } from "./call-http.ts";
+import type { PublicServiceName } from "./deployment.ts";
+
+/** One route that browsers use. */
+export type PublicRoute = {
+  /** Stable; part of check ids. */
+  id: string;
+  service: PublicServiceName;
+  method: "GET" | "POST";
+  path: string;
+  isUpgrade: boolean;
+};
+
+const rpcRoutes = [AuthService, DatasourceService].flatMap((service) =>
+  service.methods.map((method): PublicRoute => {
+    const [name, rpc] = [service.typeName, method.name];
+    const id = `${name.split(".").at(-1)}.${rpc}`;
+    return { id, service: "auth", method: "POST", path: `/${name}/${rpc}`, isUpgrade: false };
+  }),
+);
+
+/** Every route that the edge forwards to a service. */
+export const PUBLIC_ROUTES: readonly PublicRoute[] = [
+  ...rpcRoutes,
+  {
+    id: "jwks",
+    service: "auth",
+    method: "GET",
+    path: "/.well-known/jwks.json",
+    isUpgrade: false,
+  },
+  {
+    id: "why",
+    service: "gateway",
+    method: "GET",
+    path: "/gateway/realtime/why",
+    isUpgrade: false,
+  },
+  {
+    id: "realtime.plain",
+    service: "gateway",
+    method: "GET",
+    path: "/gateway/realtime",
+    isUpgrade: false,
+  },
+  {
+    id: "realtime.upgrade",
+    service: "gateway",
+    method: "GET",
+    path: "/gateway/realtime",
+    isUpgrade: true,
+  },
+];
+
+/** The cheapest route of each service that tells who is calling. */
+export const PROBE_ROUTES: Readonly<Record<PublicServiceName, PublicRoute>> = {
+  auth: getRoute("jwks"),
+  gateway: getRoute("realtime.upgrade"),
+};
+
+function getRoute(id: string): PublicRoute {
+  const route = PUBLIC_ROUTES.find((candidate) => candidate.id === id);
+  if (route === undefined) throw new Error(`there is no route ${id}`);
+  return route;
+}
+
+/**
+ * A request that takes the route to its end without costing anything there: RPCs come in no known
+ * content type, and upgrades ask for a version that no gateway speaks.
+ */
+export function harmlessCall(
+  baseUrl: string,
+  route: PublicRoute,
+  headers: readonly HeaderLine[],
+): HttpCall {
+  // A spoof may nominate headers in Connection; an upgrade names itself there too.
+  const nominated = headers.filter(([name]) => name === "Connection").map(([, value]) => value);
+  const others = headers.filter(([name]) => name !== "Connection");
+  const upgrade: HeaderLine[] = [
+    ["Connection", ["Upgrade", ...nominated].join(", ")],
+    ["Upgrade", "websocket"],
+    ["Sec-WebSocket-Version", "12"],
+    ["Sec-WebSocket-Key", randomBytes(16).toString("base64")],
+  ];
+  const plain: HeaderLine[] = [["Connection", ["close", ...nominated].join(", ")]];
+  const call = {
+    url: new URL(route.path, baseUrl),
+    method: route.method,
+    headers: [...(route.isUpgrade ? upgrade : plain), ...others],
+  };
+  if (route.method === "GET") return call;
+  return { ...call, headers: [...call.headers, ["Content-Type", "text/plain"]], body: "probe" };
+}
