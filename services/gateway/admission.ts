@@ -31,9 +31,9 @@ export type Admission =
 
 /**
  * uWebSockets waits for an upgrade for ever; this bounds it from outside whatever the limiter's
- * client does. It is above that client's own deadline, so that normally the client decides.
+ * client does. It is above any deadline that client may be given, so that normally it decides.
  */
-const UPGRADE_TIMEOUT_MS = 2_000;
+const UPGRADE_TIMEOUT_MS = 2_500;
 
 const NO_DECISION: Verdict & { kind: "no-decision" } = {
   kind: "no-decision",

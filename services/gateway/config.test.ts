@@ -21,6 +21,7 @@ test("readConfig() names every problem at once", () => {
     ALLOWED_ORIGINS: "https://app.example,app.example/",
     AUTH_URL: "ftp://auth",
     REVOCATION_POLL_MS: "1",
+    SECURITY_LIMITER_BACKEND: "memory",
     REALTIME_LIMITER_FAILURE_MODE: "fail-open",
     GATEWAY_SERVICE_TOKEN: "development-gateway-token",
   };

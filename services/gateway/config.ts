@@ -9,6 +9,10 @@ export type GatewayConfig = ReturnType<typeof readConfig>;
 export function readConfig(environment: Environment, nowMs = systemClock.nowMs()) {
   const env = createEnvReader(environment);
   const dbBackend = env.oneOf("DB_BACKEND", ["postgres"], "postgres");
+  const limiterBackend = env.oneOf("SECURITY_LIMITER_BACKEND", ["postgres", "memory"], dbBackend);
+  if (!env.isDevelopment && limiterBackend !== dbBackend) {
+    env.problem("SECURITY_LIMITER_BACKEND", `must be ${dbBackend}, as DB_BACKEND`);
+  }
   return env.finish({
     listen: readListenConfig(env, {
       name: "GATEWAY_PORT",
@@ -22,7 +26,7 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
     revocationPollMs: env.integer("REVOCATION_POLL_MS", { min: 100, max: 60_000, default: 1_000 }),
     limiter: {
       url: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
-      timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 50, max: 10_000, default: 500 }),
+      timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: 2_000, default: 500 }),
       failure: readFailureConfig(env, "REALTIME_LIMITER", nowMs),
       requiredBackend: env.isDevelopment ? undefined : dbBackend,
     },

@@ -15,7 +15,7 @@ import {
 import type { Subprotocol } from "./subprotocol.ts";
 
 /** A client frame, or the fact that it is none; with its id if that much could be read. */
-export type Decoded =
+type Decoded =
   | { kind: "frame"; frame: ClientFrame }
   | { kind: "unreadable"; id: number | undefined };
 

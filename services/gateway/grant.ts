@@ -15,7 +15,7 @@ export type Grant = {
 };
 
 /** The parts of a datasource token that decide when it ends. */
-export type TokenGrant = {
+type TokenGrant = {
   /** The token itself, to ask again when revocations may have been missed. */
   text: string;
   jti: string;

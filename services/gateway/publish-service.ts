@@ -6,7 +6,7 @@ import { isDatasourceName } from "./datasource-name.ts";
 import { type Hub, STREAMS_MAX } from "./hub.ts";
 
 /** The largest update, as JSON. */
-export const UPDATE_BYTES_MAX = 64 * 1024;
+const UPDATE_BYTES_MAX = 64 * 1024;
 
 /** Lets our own services publish updates. Who may call is decided by the interceptors before it. */
 export function addPublishService(router: ConnectRouter, hub: Hub): void {

@@ -2,7 +2,7 @@ import type { Grant } from "./grant.ts";
 import { type Revocation, revokes } from "./revocation.ts";
 
 /** More revocations than can arrive while one subscribe waits for auth, in any sane outage. */
-export const REVOCATIONS_REMEMBERED_MAX = 10_000;
+const REVOCATIONS_REMEMBERED_MAX = 10_000;
 
 /**
  * The last revocations heard, in order. A grant that auth gave before a revocation, but that is put

@@ -14,9 +14,11 @@ import { copyRequest, type HttpResponse, type TemplatedApp, type UwsRequest } fr
 /** The largest request: an update of 64 KiB with every character escaped, and its envelope. */
 const REQUEST_BYTES_MAX = 512 * 1024;
 
-/** A request whose sender went away before its body was there; nobody reads the answer. */
-type Gone = { kind: "gone" };
-type Body = { kind: "body"; bytes: Uint8Array } | { kind: "too-large" } | Gone;
+type Body =
+  | { kind: "body"; bytes: Uint8Array }
+  | { kind: "too-large" }
+  /** The sender went away before all of it was there. */
+  | { kind: "gone" };
 
 /** Serves unary RPCs of a Connect router on uWebSockets, as connect-node does on node:http. */
 export function addRpcRoutes(
@@ -51,7 +53,7 @@ export function addRpcRoutes(
           return jsonAnswer(500, { code: "internal", message: "internal error" });
         })
         .then((answer) => {
-          if (!aborted.signal.aborted) sendAnswer(response, answer);
+          if (answer !== undefined && !aborted.signal.aborted) sendAnswer(response, answer);
         })
         .catch((error) => options.log.error({ err: error }, "an RPC could not be answered"));
     });
@@ -80,7 +82,8 @@ async function answerRpc(
   request: UwsRequest,
   body: Body,
   signal: AbortSignal,
-): Promise<HttpAnswer> {
+): Promise<HttpAnswer | undefined> {
+  if (body.kind === "gone") return undefined;
   if (body.kind === "too-large") {
     const message = `a request holds at most ${REQUEST_BYTES_MAX} bytes`;
     return jsonAnswer(413, { code: "resource_exhausted", message });
@@ -93,7 +96,7 @@ async function answerRpc(
     url: `http://gateway${path}`,
     method,
     header: new Headers([...headers].map(([name, lines]) => [name, lines.join(", ")])),
-    body: only(body.kind === "body" ? body.bytes : new Uint8Array()),
+    body: only(body.bytes),
     signal,
     contextValues: createContextValues().set(peerKey, peer),
   });
@@ -109,7 +112,6 @@ async function collect(response: UniversalServerResponse): Promise<HttpAnswer> {
   const pieces: Uint8Array[] = [];
   for await (const piece of response.body ?? []) pieces.push(piece);
   const headers = new Map(response.header ?? []);
-  for (const [name, value] of response.trailer ?? []) headers.set(`trailer-${name}`, value);
   // Written by the server itself.
   headers.delete("content-length");
   return { status: response.status, headers, body: Buffer.concat(pieces) };

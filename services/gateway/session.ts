@@ -19,15 +19,16 @@ import { RETRY_AFTER_OUTAGE_MS, type Refusal, toErrorFrame, unavailable } from "
 import type { RevocationMemory } from "./revocation-memory.ts";
 import type { Schedule } from "./schedule.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
+import { SubscriptionSlots } from "./subscription-slots.ts";
 
 /** How often clients are asked to send a ping: most proxies drop what is silent for a minute. */
-export const PING_INTERVAL_MS = 25_000;
+const PING_INTERVAL_MS = 25_000;
 /** The largest client frame; the largest honest one carries a token of at most 8 KiB. */
 export const FRAME_BYTES_MAX = 16 * 1024;
 /** Datasources on one page; bounds what one session can hold in memory. */
 export const SUBSCRIPTIONS_MAX = 50;
 /** Frames of one session that wait for the limiter or auth at the same time. */
-export const PENDING_MAX = SUBSCRIPTIONS_MAX;
+const PENDING_MAX = SUBSCRIPTIONS_MAX;
 /** An honest client sends none; a broken one is told before it is closed. */
 export const UNREADABLE_FRAMES_MAX = 10;
 /** Above this, updates wait for the client to read; the latest of each datasource is kept. */
@@ -57,9 +58,6 @@ export type SessionContext = {
   log: Logger;
 };
 
-/** A subscription, or the place that is held for one while it is decided. */
-type Slot = { subscription: Subscription | undefined; cancelExpiry: () => void };
-
 /**
  * One client on one connection: what it may send, what it is subscribed to, and what it is told.
  * Driven by events alone: `receive`, `drained`, `closed`, and the expiry it schedules.
@@ -70,7 +68,7 @@ export class Session implements Subscriber {
   readonly #client: ClientIp;
   readonly #socket: SessionSocket;
   readonly #context: SessionContext;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: SubscriptionSlots;
   #budget: FrameBudget;
   #pending = 0;
   #unreadable = 0;
@@ -86,6 +84,7 @@ export class Session implements Subscriber {
     this.#client = identity.client;
     this.#socket = socket;
     this.#context = context;
+    this.#slots = new SubscriptionSlots(this, context);
     this.#budget = fullFrameBudget(context.clock.nowMs());
   }
 
@@ -111,9 +110,7 @@ export class Session implements Subscriber {
 
   /** Sends what was held back, now that the client has read some. */
   drained(): void {
-    for (const { subscription } of this.#slots.values()) {
-      if (subscription?.isBehind) this.#context.hub.catchUp(subscription);
-    }
+    this.#slots.catchUp();
   }
 
   offer(update: Uint8Array): boolean {
@@ -124,8 +121,8 @@ export class Session implements Subscriber {
 
   end(subscription: Subscription, reason: EndReason): void {
     const { datasource } = subscription;
-    if (this.#slots.get(datasource)?.subscription !== subscription) return;
-    this.#release(datasource);
+    if (this.#slots.find(datasource)?.subscription !== subscription) return;
+    this.#slots.release(datasource);
     const value = { datasource, state: Status_State.ENDED, reason };
     this.#send({ case: "status", value });
   }
@@ -144,7 +141,7 @@ export class Session implements Subscriber {
   /** Lets go of everything. What is still being decided finds a closed session and is dropped. */
   closed(): void {
     this.#isClosed = true;
-    for (const datasource of [...this.#slots.keys()]) this.#release(datasource);
+    this.#slots.releaseAll();
   }
 
   #carryOut({ id, body }: ClientFrame) {
@@ -163,30 +160,17 @@ export class Session implements Subscriber {
   #subscribe(id: number | undefined, datasource: string, token: string) {
     const refusal = this.#findSubscribeRefusal(datasource);
     if (refusal !== undefined) return this.#refuse(id, refusal);
-    const slot: Slot = { subscription: undefined, cancelExpiry: () => {} };
-    this.#slots.set(datasource, slot);
+    const slot = this.#slots.reserve(datasource);
     this.#decide({ client: this.#client, datasource, token, purpose: "subscribe" }, (answer) => {
-      if (this.#slots.get(datasource) !== slot) {
+      if (!this.#slots.holds(slot)) {
         return this.#refuse(id, { code: "not_found", message: "unsubscribed in the meantime" });
       }
       if (answer.kind === "refused") {
-        this.#release(datasource);
+        this.#slots.release(datasource);
         return this.#refuse(id, answer.refusal);
       }
-      const { hub } = this.#context;
-      const { offset } = hub.positionOf(datasource);
-      const { grant } = answer;
-      const subscription: Subscription = {
-        datasource,
-        subscriber: this,
-        grant,
-        sentOffset: offset,
-        isBehind: false,
-      };
-      slot.subscription = subscription;
-      hub.add(subscription);
-      this.#expireOnTime(slot, subscription);
-      this.#acknowledge(id, datasource, grant);
+      this.#slots.start(slot, answer.grant);
+      this.#acknowledge(id, datasource, answer.grant);
     });
   }
 
@@ -194,7 +178,7 @@ export class Session implements Subscriber {
     if (!isDatasourceName(datasource)) {
       return { code: "invalid_argument", message: "datasource is not a valid name" };
     }
-    if (this.#slots.has(datasource)) {
+    if (this.#slots.find(datasource) !== undefined) {
       return { code: "already_subscribed", message: "already subscribed to this datasource" };
     }
     if (this.#slots.size >= SUBSCRIPTIONS_MAX) {
@@ -205,13 +189,13 @@ export class Session implements Subscriber {
   }
 
   #unsubscribe(id: number | undefined, datasource: string) {
-    if (!this.#slots.has(datasource)) return this.#refuse(id, NOT_SUBSCRIBED);
-    this.#release(datasource);
+    if (this.#slots.find(datasource) === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
+    this.#slots.release(datasource);
     this.#acknowledge(id, datasource);
   }
 
   #refresh(id: number | undefined, datasource: string, token: string) {
-    const slot = this.#slots.get(datasource);
+    const slot = this.#slots.find(datasource);
     const subscription = slot?.subscription;
     if (slot === undefined || subscription === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
     if (token === "") {
@@ -219,13 +203,12 @@ export class Session implements Subscriber {
     }
     this.#decide({ client: this.#client, datasource, token, purpose: "refresh" }, (answer) => {
       if (answer.kind === "refused") return this.#refuse(id, answer.refusal);
-      if (this.#slots.get(datasource) !== slot) return this.#refuse(id, NOT_SUBSCRIBED);
+      if (!this.#slots.holds(slot)) return this.#refuse(id, NOT_SUBSCRIBED);
       if (answer.grant.subject !== subscription.grant.subject) {
         const message = "the token belongs to another subject";
         return this.#refuse(id, { code: "permission_denied", message });
       }
-      this.#context.hub.replaceGrant(subscription, answer.grant);
-      this.#expireOnTime(slot, subscription);
+      this.#slots.renew(slot, subscription, answer.grant);
       this.#acknowledge(id, datasource, answer.grant);
     });
   }
@@ -260,25 +243,6 @@ export class Session implements Subscriber {
     if (grant.token === undefined) return refused(unavailable());
     const message = isOver ? "the token has expired" : "the token was revoked";
     return refused({ code: "unauthenticated", message });
-  }
-
-  #expireOnTime(slot: Slot, subscription: Subscription) {
-    slot.cancelExpiry();
-    slot.cancelExpiry = () => {};
-    const { token } = subscription.grant;
-    if (token === undefined) return;
-    const { clock, schedule } = this.#context;
-    slot.cancelExpiry = schedule(token.expiresAtMs - clock.nowMs(), () => {
-      if (isUnexpired(subscription.grant, clock.nowMs())) this.#expireOnTime(slot, subscription);
-      else this.end(subscription, "token_expired");
-    });
-  }
-
-  #release(datasource: string) {
-    const slot = this.#slots.get(datasource);
-    this.#slots.delete(datasource);
-    slot?.cancelExpiry();
-    if (slot?.subscription !== undefined) this.#context.hub.remove(slot.subscription);
   }
 
   #refuseUnreadable(id: number | undefined) {

@@ -1,9 +1,9 @@
 import type { Session } from "./session.ts";
 
 /** Connections one process holds; each takes a few kilobytes idle and 300 when it reads slowly. */
-export const SESSIONS_MAX = 50_000;
+const SESSIONS_MAX = 50_000;
 /** Upgrades that wait for the limiter at once; more would outlive its deadline anyway. */
-export const UPGRADES_PENDING_MAX = 2_000;
+const UPGRADES_PENDING_MAX = 2_000;
 /** Clients of a gateway that stops come back spread over this time, not as one wave. */
 const RETURN_SPREAD_MS = 4_000;
 /** Nobody comes back before a restart can be over. */
