@@ -132,21 +132,6 @@ test("Login keeps the charge on the address, right password or not", async () =>
   expect(signedIn).toBeGreaterThanOrEqual(30);
 });
 
-test("Login refuses what it has no room to hash, as unavailable, and answers the rest", async () => {
-  const attempts = Array.from({ length: 120 }, (_, attempt) => {
-    const email = `crowd-${attempt}@portcullis.test`;
-    return rejection(connectTo(system.urls.auth).auth.login({ email, password: "x" }));
-  });
-  const errors = await Promise.all(attempts);
-  const refused = errors.filter((error) => error.code === Code.Unauthenticated);
-  const overloaded = errors.filter((error) => error.code === Code.Unavailable);
-  expect(refused.length).toBeGreaterThanOrEqual(34);
-  expect(overloaded.length).toBeGreaterThan(0);
-  expect(refused.length + overloaded.length).toBe(120);
-  expect(overloaded[0]?.rawMessage).toBe("Login is temporarily unavailable");
-  await signIn(system.urls.auth, await createAccount(system.databaseUrl));
-});
-
 test("Login tells what is wrong with a malformed request", async () => {
   const { auth } = connectTo(system.urls.auth);
   const bad = [
