@@ -22,7 +22,8 @@ import type { Limiter } from "./limiter.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
 import { findLeaseIdsProblem, readTtlMs, TTL_PROBLEM } from "./read-leases.ts";
-import { readReceipt, writeReceipt } from "./receipt.ts";
+import { Receipts } from "./receipt.ts";
+import { createTurns } from "./turns.ts";
 import { writeDecision } from "./write-decision.ts";
 
 /** As many as the proto allows. */
@@ -42,6 +43,8 @@ export function createLimiterService(
 ): ServiceImpl<typeof LimiterService> {
   const { limiter, directory, salts, info } = dependencies;
   const [salt] = salts;
+  const receipts = new Receipts(salts);
+  const turns = createTurns();
 
   const leaseIdsOf = (caller: string, leaseId: string) =>
     salts.map((one) => keyedDigest(one, `lease\n${caller}\n${leaseId}`));
@@ -74,7 +77,7 @@ export function createLimiterService(
       throw invalidArgument("idempotencyKey: was used for another request");
     }
     const { charged } = decision;
-    const receipt = charged === undefined ? "" : writeReceipt(salt, charged, demands);
+    const receipt = charged === undefined ? "" : receipts.write(charged, demands);
     return writeDecision(decision, receipt);
   };
 
@@ -93,10 +96,11 @@ export function createLimiterService(
       if (requests.length < 1 || requests.length > BATCH_MAX) {
         throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
       }
-      const results = await Promise.all(
-        requests.map(async (one) => await resultOf(consumeRequest(one, caller))),
-      );
-      return { results };
+      await turns.take();
+      const decisions = requests.map((one) => outcomeOf(decideRequest(one, caller)));
+      const outcomes = await Promise.all(decisions);
+      await turns.take();
+      return { results: outcomes.map((outcome) => resultOf(outcome)) };
     },
 
     async peek(request, context) {
@@ -107,7 +111,7 @@ export function createLimiterService(
     },
 
     async refund(request, context) {
-      const receipt = readReceipt(salts, request.receipt);
+      const receipt = receipts.read(request.receipt);
       if (receipt === undefined) throw invalidArgument("receipt: is not one of this limiter");
       const caller = context.values.get(callerKey);
       const stranger = receipt.entries.find(({ policy }) => !mayConsume(caller, policy));
@@ -117,17 +121,19 @@ export function createLimiterService(
           Code.PermissionDenied,
         );
       }
-      const entries = receipt.entries.flatMap(
-        ({ policy: name, isWider, bucketId, cost, leaseId }) => {
-          const policy = directory.findPolicy(name, isWider);
-          const charge = {
-            cost,
-            chargedAtMs: receipt.chargedAtMs,
-            ...(leaseId === undefined ? {} : { leaseId }),
-          };
-          return policy === undefined ? [] : [{ bucketId, policy, charge }];
-        },
+      const { policies } = request;
+      const named = receipt.entries.filter(
+        ({ policy }) => policies.length === 0 || policies.includes(policy),
       );
+      const entries = named.flatMap(({ policy: name, isWider, bucketId, cost, leaseId }) => {
+        const policy = directory.findPolicy(name, isWider);
+        const charge = {
+          cost,
+          chargedAtMs: receipt.chargedAtMs,
+          ...(leaseId === undefined ? {} : { leaseId }),
+        };
+        return policy === undefined ? [] : [{ bucketId, policy, charge }];
+      });
       return { refunded: await decided(limiter.refund(receipt.id, entries)) };
     },
 
