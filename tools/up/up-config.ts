@@ -10,7 +10,6 @@ export type PortName = keyof typeof SERVICE_PORTS;
 export const SERVICE_PORTS = {
   AUTH_PORT: 4001,
   LIMITER_PORT: 4002,
-  LIMITER_GRPC_PORT: 4003,
   GATEWAY_PORT: 8001,
   AUTH_METRICS_PORT: 9464,
   LIMITER_METRICS_PORT: 9465,
@@ -38,7 +37,6 @@ export function readUpConfig(environment: Environment) {
     ports: {
       AUTH_PORT: port("AUTH_PORT"),
       LIMITER_PORT: port("LIMITER_PORT"),
-      LIMITER_GRPC_PORT: port("LIMITER_GRPC_PORT"),
       GATEWAY_PORT: port("GATEWAY_PORT"),
       AUTH_METRICS_PORT: port("AUTH_METRICS_PORT"),
       LIMITER_METRICS_PORT: port("LIMITER_METRICS_PORT"),
