@@ -1,5 +1,7 @@
+import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
+import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";
 import {
   freshAddress,
@@ -92,12 +94,15 @@ test("without auth nothing new is opened, what is open goes on, and revocations 
     expect(await answer.json()).toMatchObject({ dependencies: { auth: "unreachable" } });
   });
 
+  const { jti } = decodeJwt(token);
+  await runSql(system.databaseUrl, "select auth.append_revocation('jti', $1, now())", [jti]);
   await services.auth.restart();
   await eventually(async () => {
     expect(await subscribe(other, "demo", "")).toHaveProperty("ack");
   }, RECOVERED_WITHIN_MS);
-  await publish(urls, "demo-private", "afterwards");
-  await client.find(({ update }) => update?.json === "afterwards");
+  expect(await client.find(({ status }) => status !== undefined)).toMatchObject({
+    status: { datasource: "demo-private", reason: "revoked" },
+  });
 });
 
 const UNAVAILABLE = {
