@@ -1,0 +1,142 @@
+import type { Check } from "../verdict.ts";
+import { doubtful, failed, passed, type Subject } from "./finding.ts";
+
+/** How a measurement is read by people. */
+export type GateUnit = "events" | "percent" | "seconds" | "number";
+
+/** What a measurement must satisfy. */
+export type GateRule =
+  /** Not one event of the kind may happen. */
+  | { kind: "none" }
+  | { kind: "exactly"; value: number }
+  /** At most the absolute bound, and at most the baseline times `factor` plus `margin`. */
+  | { kind: "at-most"; bound?: number; relative?: RelativeLimit }
+  /** At least the absolute bound, and at least the baseline times `factor` plus `margin`. */
+  | { kind: "at-least"; bound?: number; relative?: RelativeLimit };
+
+export type RelativeLimit = {
+  factor: number;
+  margin: number;
+  /** A relative limit is never stricter than this: noise around nothing is no regression. */
+  slack?: number;
+};
+
+/** One metric that decides over a rollout. */
+export type Gate = Subject & {
+  unit: GateUnit;
+  rule: GateRule;
+  /** PromQL with one value as its result; `window` is a range such as `600s`. */
+  value(window: string): string;
+  /** PromQL for the number of events that the value rests on; none for a state. */
+  samples?(window: string): string;
+  /** Which part of the required number of requests suffices for this gate. */
+  samplesShare?: number;
+  /** A value that falls to nothing while the baseline has something is suspicious, not good. */
+  isZeroSuspicious?: boolean;
+  mend: string;
+};
+
+/** What Prometheus knows about one gate; undefined is missing, never zero. */
+export type Measurement = {
+  value: number | undefined;
+  baseline: number | undefined;
+  samples: number | undefined;
+};
+
+/** A gate with its verdict, and the numbers it rests on. */
+export type GateFinding = { check: Check; unit: GateUnit; limit: string } & Measurement;
+
+/** What floating point makes of nothing when extrapolated counters are subtracted. */
+const NOTHING = 1e-6;
+/** A baseline below this may fall to nothing by chance. */
+const SUSPICIOUS_BASELINE_MIN = 0.01;
+
+/**
+ * Judges one measurement. A limit that is broken fails however few the samples; passing takes
+ * enough of them, and every number that the rule speaks of.
+ */
+export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number): GateFinding {
+  const { value, samples } = measured;
+  const limits = limitsOf(gate.rule, measured.baseline);
+  const limit = limitText(gate, limits);
+  const finding = (check: Check): GateFinding => ({ ...measured, check, unit: gate.unit, limit });
+
+  if (value === undefined) {
+    return finding(doubtful(gate, "no data", "see that Prometheus scrapes every service"));
+  }
+  const text = formatValue(value, gate.unit);
+  if (limits.some((bound) => !isWithin(gate.rule, value, bound))) {
+    return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
+  }
+  if (gate.samples !== undefined) {
+    const samplesMin = Math.max(1, Math.ceil(requestsMin * (gate.samplesShare ?? 1)));
+    if (samples === undefined || samples < samplesMin) {
+      const seen = samples === undefined ? "no" : `only ${Math.floor(samples)}`;
+      const observed = `${text}, but ${seen} events of the ${samplesMin} it takes to tell`;
+      return finding(doubtful(gate, observed, "wait for more traffic, or send some"));
+    }
+  }
+  if (measured.baseline === undefined && needsBaseline(gate.rule, value)) {
+    const mend = "start the canary once the baseline has been scraped for as long as it will last";
+    return finding(doubtful(gate, `${text}, but there is no baseline to compare with`, mend));
+  }
+  if (gate.isZeroSuspicious && value < NOTHING && isSomething(measured.baseline)) {
+    const baseline = formatValue(measured.baseline ?? 0, gate.unit);
+    const observed = `fell to nothing from ${baseline}`;
+    return finding(doubtful(gate, observed, "find out why: a control that never acts may be off"));
+  }
+  return finding(passed(gate, `${text}, limit ${limit}`));
+}
+
+/** A number as people read it. */
+export function formatValue(value: number, unit: GateUnit): string {
+  if (unit === "percent") return `${round(value * 100, 2)} %`;
+  if (unit === "seconds")
+    return value < 1 ? `${round(value * 1_000, 1)} ms` : `${round(value, 2)} s`;
+  return String(round(value, 2));
+}
+
+function isSomething(baseline: number | undefined): boolean {
+  return baseline !== undefined && baseline >= SUSPICIOUS_BASELINE_MIN;
+}
+
+/** Within its slack a relative limit holds whatever the baseline was. */
+function needsBaseline(rule: GateRule, value: number): boolean {
+  if (rule.kind === "none" || rule.kind === "exactly" || rule.relative === undefined) return false;
+  const { slack } = rule.relative;
+  return slack === undefined || !isWithin(rule, value, slack);
+}
+
+/** Every bound that can be said with what is known. */
+function limitsOf(rule: GateRule, baseline: number | undefined): number[] {
+  if (rule.kind === "none") return [0];
+  if (rule.kind === "exactly") return [rule.value];
+  const limits = rule.bound === undefined ? [] : [rule.bound];
+  if (rule.relative === undefined || baseline === undefined) return limits;
+  const { factor, margin, slack } = rule.relative;
+  const relative = baseline * factor + margin;
+  if (slack === undefined) return [...limits, relative];
+  return [
+    ...limits,
+    rule.kind === "at-most" ? Math.max(relative, slack) : Math.min(relative, slack),
+  ];
+}
+
+function isWithin(rule: GateRule, value: number, bound: number): boolean {
+  if (rule.kind === "at-most") return value <= bound + NOTHING;
+  if (rule.kind === "at-least") return value >= bound - NOTHING;
+  return Math.abs(value - bound) < NOTHING;
+}
+
+function limitText({ rule, unit }: Gate, limits: readonly number[]): string {
+  if (rule.kind === "none") return "none";
+  if (rule.kind === "exactly") return `exactly ${formatValue(rule.value, unit)}`;
+  if (limits.length === 0) return "the baseline's";
+  const isAtMost = rule.kind === "at-most";
+  const strictest = isAtMost ? Math.min(...limits) : Math.max(...limits);
+  return `${isAtMost ? "at most" : "at least"} ${formatValue(strictest, unit)}`;
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,48 @@
+/** How long Prometheus itself may take for one of our small queries. */
+const QUERY_TIMEOUT_MS = 5_000;
+
+/** A value, nothing at all, or why Prometheus could not be asked. */
+export type QueryAnswer =
+  | { kind: "value"; value: number }
+  | { kind: "nothing" }
+  | { kind: "unknown"; problem: string };
+
+/** Evaluates PromQL at one moment; more than one series is not one value. */
+export async function queryPrometheus(
+  prometheusUrl: string,
+  promql: string,
+  at: Date,
+  signal?: AbortSignal,
+): Promise<QueryAnswer> {
+  const url = new URL("/api/v1/query", prometheusUrl);
+  url.searchParams.set("query", promql);
+  url.searchParams.set("time", String(at.getTime() / 1_000));
+  const timeout = AbortSignal.timeout(QUERY_TIMEOUT_MS);
+  try {
+    const response = await fetch(url, {
+      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+    });
+    const text = await response.text();
+    if (response.status !== 200) {
+      return { kind: "unknown", problem: `Prometheus answered ${response.status} to ${promql}` };
+    }
+    return readAnswer(JSON.parse(text));
+  } catch (error) {
+    return { kind: "unknown", problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+type Answer = { data?: { resultType?: string; result?: unknown } };
+
+function readAnswer(answer: Answer): QueryAnswer {
+  const result = answer.data?.result;
+  if (answer.data?.resultType !== "vector" || !Array.isArray(result)) {
+    return { kind: "unknown", problem: "Prometheus answered something else than a vector" };
+  }
+  if (result.length === 0) return { kind: "nothing" };
+  const series: { value?: [number, string] } | undefined = result[0];
+  const value = Number(series?.value?.[1]);
+  if (result.length > 1) return { kind: "unknown", problem: "more than one series" };
+  // A share of nothing is not a number: there is no such value yet.
+  return Number.isFinite(value) ? { kind: "value", value } : { kind: "nothing" };
+}

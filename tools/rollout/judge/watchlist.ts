@@ -1,0 +1,253 @@
+import type { RolloutTopology } from "../rollout-config.ts";
+import type { Gate } from "./gate.ts";
+
+const DERIVATIONS = "portcullis_client_ip_derivations_total";
+const OUTCOMES = "portcullis_limiter_outcomes_total";
+const RPC_COUNT = "rpc_server_call_duration_count";
+const UPGRADES = "portcullis_realtime_upgrades_total";
+const CLOSES = "portcullis_realtime_closes_total";
+
+/** Calls of auth that fail because of us, not because of the caller. */
+const OUR_ERRORS = "unavailable|internal|unknown|deadline_exceeded|data_loss|unimplemented";
+const AUTH_RPCS = 'rpc_method=~"portcullis[.]auth[.]v1[.].*"';
+const CONSUME_RPCS = 'rpc_method=~"portcullis[.]limiter[.]v1[.]LimiterService/Consume(Batch)?"';
+/** Logins and upgrades are rarer than requests; a tenth of the events says enough about them. */
+const RARER = 0.1;
+/** Boundaries of the histogram of entries lie one apart up to here. */
+const EXACT_ENTRIES_MAX = 4;
+
+/** Counts events of the window; missing labels count as none as long as the metric is there. */
+const events = (selector: string) => (window: string) => `sum(increase(${selector}[${window}]))`;
+const ratio = (part: string, whole: string) => (window: string) =>
+  `(${events(part)(window)} or vector(0)) / ${events(whole)(window)}`;
+
+/** The gates of a canary: what tells that a rollout does harm, each with its limit and reason. */
+export function watchlist(options: { hops: number; topology: RolloutTopology }): Gate[] {
+  return [...identityGates(options), ...limiterGates, ...serviceGates, ...stateGates];
+}
+
+function identityGates({ hops, topology }: { hops: number; topology: RolloutTopology }): Gate[] {
+  const warnings: Gate = {
+    id: "gate.client-ip.warnings",
+    title: "Clients whose forwarded address could not be used",
+    why: "each shares the bucket of the proxy with everybody else, so one abuser locks all out",
+    unit: "events",
+    rule: { kind: "none" },
+    value: events(`${DERIVATIONS}{warning!="none"}`),
+    samples: events(DERIVATIONS),
+    mend: "roll back the hops, or the edge that does not write X-Forwarded-For on every route",
+  };
+  const topKey: Gate = {
+    id: "gate.client-ip.top-key-share",
+    title: "Share of requests that the most frequent address has",
+    why: "when all clients collapse into the address of a proxy, this rises",
+    unit: "percent",
+    rule: { kind: "at-most", relative: { factor: 1, margin: 0.05 } },
+    value: (window) => `max(avg_over_time(portcullis_client_ip_top_key_share[${window}]))`,
+    samples: events(DERIVATIONS),
+    mend: "compare the address of that bucket with your proxies' own: npm run rollout -- align",
+  };
+  return [warnings, ...entriesGates(hops, topology), topKey];
+}
+
+/** Without hops nothing of the header counts; past the last boundary it cannot be told exactly. */
+function entriesGates(hops: number, topology: RolloutTopology): Gate[] {
+  if (hops === 0 || hops > EXACT_ENTRIES_MAX) return [];
+  const upTo = (count: number) =>
+    events(`portcullis_client_ip_entries_bucket{le=~"${count}|${count}[.]0"}`);
+  const all = events("portcullis_client_ip_entries_count");
+  const isExact = topology !== "cdn-append";
+  return [
+    {
+      id: "gate.client-ip.entries",
+      title: `Requests ${isExact ? "without exactly" : "with fewer than"} ${hops} forwarded entries`,
+      why: "behind a correct edge their number never changes; drift is a spoof or a new proxy",
+      unit: "events",
+      rule: { kind: "none" },
+      value: (window) =>
+        isExact
+          ? `${all(window)} - (${upTo(hops)(window)} - ${upTo(hops - 1)(window)})`
+          : upTo(hops - 1)(window),
+      samples: all,
+      mend: "measure the edge anew: npm run rollout -- align",
+    },
+  ];
+}
+
+const limiterGates: readonly Gate[] = [
+  {
+    id: "gate.limiter.no-decision",
+    title: "Requests for which the limiter gave no decision",
+    why: "each was refused with 503, or let through unlimited",
+    unit: "events",
+    rule: { kind: "none" },
+    value: events(`${OUTCOMES}{outcome=~"backend-error|fail-closed|fail-open"}`),
+    samples: events(OUTCOMES),
+    mend: "look at the limiter and its database; roll back if the change reached either",
+  },
+  {
+    id: "gate.limiter.rejections",
+    title: "Share of requests over a limit",
+    why: "wrong identities make honest clients pay for each other",
+    unit: "percent",
+    rule: {
+      kind: "at-most",
+      bound: 0.2,
+      relative: { factor: 1.2, margin: 0, slack: 0.01 },
+    },
+    value: ratio(`${OUTCOMES}{outcome="reject"}`, `${OUTCOMES}{outcome=~"allow|reject"}`),
+    samples: events(`${OUTCOMES}{outcome=~"allow|reject"}`),
+    isZeroSuspicious: true,
+    mend: "see which policy rejects whom before going on",
+  },
+  {
+    id: "gate.limiter.p99",
+    title: "Time of a decision, 99th percentile",
+    why: "callers give up after their deadline and fail closed",
+    unit: "seconds",
+    rule: {
+      kind: "at-most",
+      bound: 0.3,
+      relative: { factor: 1.3, margin: 0, slack: 0.05 },
+    },
+    value: (window) =>
+      `histogram_quantile(0.99, sum by (le) (rate(rpc_server_call_duration_bucket{${CONSUME_RPCS}}[${window}])))`,
+    samples: events(`${RPC_COUNT}{rpc_method=~"portcullis[.]limiter[.]v1[.].*"}`),
+    samplesShare: RARER,
+    mend: "look at the limiter's database: locks, disk, connections",
+  },
+];
+
+const serviceGates: readonly Gate[] = [
+  {
+    id: "gate.auth.errors",
+    title: "Share of calls to auth that failed because of us",
+    why: "nobody can sign in or mint tokens meanwhile",
+    unit: "percent",
+    rule: {
+      kind: "at-most",
+      bound: 0.05,
+      relative: { factor: 1.2, margin: 0.002, slack: 0.005 },
+    },
+    value: ratio(
+      `${RPC_COUNT}{${AUTH_RPCS},rpc_response_status_code=~"${OUR_ERRORS}"}`,
+      `${RPC_COUNT}{${AUTH_RPCS}}`,
+    ),
+    samples: events(`${RPC_COUNT}{${AUTH_RPCS}}`),
+    samplesShare: RARER,
+    mend: "read auth's log for the first error, and roll the API stage back",
+  },
+  {
+    id: "gate.auth.limited",
+    title: "Share of calls to auth over a limit",
+    why: "apart from errors: this rises when clients share one address",
+    unit: "percent",
+    rule: {
+      kind: "at-most",
+      bound: 0.2,
+      relative: { factor: 1.2, margin: 0, slack: 0.01 },
+    },
+    value: ratio(
+      `${RPC_COUNT}{${AUTH_RPCS},rpc_response_status_code="resource_exhausted"}`,
+      `${RPC_COUNT}{${AUTH_RPCS}}`,
+    ),
+    samples: events(`${RPC_COUNT}{${AUTH_RPCS}}`),
+    samplesShare: RARER,
+    mend: "see which policy rejects whom before going on",
+  },
+  {
+    id: "gate.upgrades.accepted",
+    title: "Share of valid websocket upgrades that were accepted",
+    why: "browsers see nothing but a failed connection and come back",
+    unit: "percent",
+    rule: {
+      kind: "at-least",
+      bound: 0.8,
+      relative: { factor: 1, margin: -0.05, slack: 0.95 },
+    },
+    value: ratio(
+      `${UPGRADES}{result="accepted"}`,
+      `${UPGRADES}{result=~"accepted|limited|unavailable"}`,
+    ),
+    samples: events(`${UPGRADES}{result=~"accepted|limited|unavailable"}`),
+    samplesShare: RARER,
+    mend: "look at portcullis_realtime_rejected_total by status: 429 is identity, 503 the limiter",
+  },
+  {
+    id: "gate.upgrades.unavailable",
+    title: "Websocket upgrades refused with 503",
+    why: "the gateway had no decision of the limiter, or is full",
+    unit: "events",
+    rule: { kind: "none" },
+    value: events('portcullis_realtime_rejected_total{status="503"}'),
+    samples: events(UPGRADES),
+    samplesShare: RARER,
+    mend: "look at the limiter and at the way from the gateway to it",
+  },
+  {
+    id: "gate.closes.abnormal",
+    title: "Share of connections that broke instead of closing",
+    why: "a proxy that cuts idle websockets shows here first",
+    unit: "percent",
+    rule: {
+      kind: "at-most",
+      bound: 0.5,
+      relative: { factor: 1, margin: 0.05, slack: 0.1 },
+    },
+    value: ratio(`${CLOSES}{code="1006"}`, CLOSES),
+    samples: events(CLOSES),
+    samplesShare: RARER,
+    mend: "compare the edge's idle timeout with the ping interval: npm run rollout -- probe",
+  },
+];
+
+const SERVICES = "auth|limiter|gateway";
+
+const stateGates: readonly Gate[] = [
+  {
+    id: "gate.services.scraped",
+    title: "Services whose metrics arrive",
+    why: "what is not measured cannot pass",
+    unit: "number",
+    rule: { kind: "exactly", value: 3 },
+    value: () =>
+      `count(count by (service_name) (target_info{service_name=~"portcullis-(${SERVICES})"}))`,
+    mend: "see that every service is up and that Prometheus scrapes its metrics port",
+  },
+  {
+    id: "gate.failure-mode",
+    title: "Surfaces that fail open",
+    why: "a canary in degraded mode shows nothing about the limits",
+    unit: "number",
+    rule: { kind: "none" },
+    value: (window) => `max(max_over_time(portcullis_failure_mode{mode="fail-open"}[${window}]))`,
+    mend: "end the degraded mode before rolling anything out",
+  },
+  {
+    id: "gate.config.equal",
+    title: "Different configurations among the replicas of a service",
+    why: "replicas that disagree about hops give one client several identities",
+    unit: "number",
+    rule: { kind: "exactly", value: 1 },
+    value: () => "max(count by (service) (count by (service, hash) (portcullis_config_info)))",
+    mend: "restart the replicas that still run the old configuration",
+  },
+  {
+    id: "gate.event-loop",
+    title: "Delay of the slowest service's event loop, 99th percentile",
+    why: "every deadline is missed behind a blocked loop",
+    unit: "seconds",
+    rule: { kind: "at-most", bound: 0.25 },
+    value: (window) => `max(avg_over_time(nodejs_eventloop_delay_p99[${window}]))`,
+    mend: "give the service more processor time, or find what blocks it",
+  },
+  {
+    id: "gate.revocations.lag",
+    title: "Age of the gateways' knowledge of revocations",
+    why: "a revoked token streams on for as long",
+    unit: "seconds",
+    rule: { kind: "at-most", bound: 10 },
+    value: (window) => `max(max_over_time(portcullis_realtime_revocation_lag[${window}]))`,
+    mend: "see why the gateway does not reach auth: npm run rollout -- probe",
+  },
+];
