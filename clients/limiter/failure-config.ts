@@ -7,7 +7,7 @@ export type FailureConfig =
   | { mode: "fail-open"; change: string; untilMs: number };
 
 /** The longest time that limits may be open under one change. */
-export const FAIL_OPEN_MS_MAX = 4 * 60 * 60 * 1_000;
+const FAIL_OPEN_MS_MAX = 4 * 60 * 60 * 1_000;
 
 /**
  * Reads `<prefix>_FAILURE_MODE` and, for fail-open, `<prefix>_FAIL_OPEN_CHANGE` and

@@ -13,7 +13,7 @@ const ZERO = 48;
 const NINE = 57;
 
 /** Reads strict dotted decimal without leading zeros; undefined for anything else. */
-export function parseIpv4(text: string): number | undefined {
+function parseIpv4(text: string): number | undefined {
   const { length } = text;
   if (length < 7 || length > 15) return undefined;
   let value = 0;
