@@ -22,8 +22,7 @@ import type { Limiter } from "./limiter.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
 import { findLeaseIdsProblem, readTtlMs, TTL_PROBLEM } from "./read-leases.ts";
-import { Receipts } from "./receipt.ts";
-import { createTurns } from "./turns.ts";
+import { readReceipt, writeReceipt } from "./receipt.ts";
 import { writeDecision } from "./write-decision.ts";
 
 /** As many as the proto allows. */
@@ -43,8 +42,6 @@ export function createLimiterService(
 ): ServiceImpl<typeof LimiterService> {
   const { limiter, directory, salts, info } = dependencies;
   const [salt] = salts;
-  const receipts = new Receipts(salts);
-  const turns = createTurns();
 
   const leaseIdsOf = (caller: string, leaseId: string) =>
     salts.map((one) => keyedDigest(one, `lease\n${caller}\n${leaseId}`));
@@ -77,7 +74,7 @@ export function createLimiterService(
       throw invalidArgument("idempotencyKey: was used for another request");
     }
     const { charged } = decision;
-    const receipt = charged === undefined ? "" : receipts.write(charged, demands);
+    const receipt = charged === undefined ? "" : writeReceipt(salt, charged, demands);
     return writeDecision(decision, receipt);
   };
 
@@ -96,11 +93,10 @@ export function createLimiterService(
       if (requests.length < 1 || requests.length > BATCH_MAX) {
         throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
       }
-      await turns.take();
-      const decisions = requests.map((one) => outcomeOf(decideRequest(one, caller)));
-      const outcomes = await Promise.all(decisions);
-      await turns.take();
-      return { results: outcomes.map((outcome) => resultOf(outcome)) };
+      const results = await Promise.all(
+        requests.map(async (one) => await resultOf(consumeRequest(one, caller))),
+      );
+      return { results };
     },
 
     async peek(request, context) {
@@ -111,7 +107,7 @@ export function createLimiterService(
     },
 
     async refund(request, context) {
-      const receipt = receipts.read(request.receipt);
+      const receipt = readReceipt(salts, request.receipt);
       if (receipt === undefined) throw invalidArgument("receipt: is not one of this limiter");
       const caller = context.values.get(callerKey);
       const stranger = receipt.entries.find(({ policy }) => !mayConsume(caller, policy));
