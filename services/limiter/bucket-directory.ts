@@ -1,7 +1,7 @@
 import type { Secret } from "../runtime/secret.ts";
 import { Bucket } from "./bucket.ts";
 import { GenerationalMap } from "./generational-map.ts";
-import { keyedDigest } from "./key-digest.ts";
+import { createKeyedDigest, type KeyedDigest } from "./key-digest.ts";
 import { limiterKeyOf } from "./limiter-key.ts";
 import type { Policies } from "./parse-policies.ts";
 import { capacityOf, type Policy } from "./policy.ts";
@@ -26,7 +26,7 @@ export type FoundTarget =
 /** Finds the rows of policies and keys. Those in use are cached, with what is known of them. */
 export class BucketDirectory {
   readonly #policies: Policies;
-  readonly #salts: readonly Secret[];
+  readonly #digests: readonly KeyedDigest[];
   readonly #ipv6PrefixBits: number;
   readonly #targets = new GenerationalMap<string, Target>(BUCKETS_CACHED_MAX);
 
@@ -37,7 +37,7 @@ export class BucketDirectory {
     ipv6PrefixBits: number;
   }) {
     this.#policies = options.policies;
-    this.#salts = options.salts;
+    this.#digests = options.salts.map(createKeyedDigest);
     this.#ipv6PrefixBits = options.ipv6PrefixBits;
   }
 
@@ -69,9 +69,9 @@ export class BucketDirectory {
    * the old salt and, later, those that know only the new one see every charge.
    */
   #rowsOf(policy: Policy, texts: { own: string; wider?: string }): Bucket[] {
-    return this.#salts.flatMap((salt) => {
+    return this.#digests.flatMap((digest) => {
       const row = (text: string, rule: Policy) =>
-        new Bucket(keyedDigest(salt, `${policy.mode}\n${policy.name}\n${text}`), rule);
+        new Bucket(digest(`${policy.mode}\n${policy.name}\n${text}`), rule);
       const own = row(texts.own, policy);
       return texts.wider === undefined ? [own] : [own, row(texts.wider, widerPolicy(policy))];
     });

@@ -232,16 +232,22 @@ export class Engine {
 
   /** Waiting ends at the deadline, whatever the database does. */
   #watchDeadlines(): void {
-    this.#deadlineTimer ??= setInterval(() => {
-      const nowMs = performance.now();
-      for (const lane of [...this.#lanes, this.#reader]) {
-        endOverdue(lane.current, nowMs);
-        endOverdue(lane.waiting, nowMs);
-      }
-      if (this.#waiting > 0) return;
-      clearInterval(this.#deadlineTimer);
-      this.#deadlineTimer = undefined;
-    }, DEADLINE_CHECK_MS);
+    this.#deadlineTimer ??= setInterval(
+      () => setImmediate(() => this.#endOverdue()),
+      DEADLINE_CHECK_MS,
+    );
+  }
+
+  /** Runs after answers of the database that have arrived were looked at. */
+  #endOverdue(): void {
+    const nowMs = performance.now();
+    for (const lane of [...this.#lanes, this.#reader]) {
+      endOverdue(lane.current, nowMs);
+      endOverdue(lane.waiting, nowMs);
+    }
+    if (this.#waiting > 0) return;
+    clearInterval(this.#deadlineTimer);
+    this.#deadlineTimer = undefined;
   }
 }
 

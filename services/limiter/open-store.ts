@@ -11,6 +11,8 @@ import type { Store } from "./store.ts";
 /** A database that starts together with the limiter is up by then. */
 const DATABASE_WAIT_MS = 15_000;
 const DATABASE_RETRY_MS = 250;
+/** A flush that waits for rows this share of the time a decision may take can still be answered. */
+const HOLD_SHARE = 2 / 3;
 /** Migrations lock tables and build indexes, which decisions never do. */
 const MIGRATION_STATEMENT_TIMEOUT_MS = 30_000;
 
@@ -27,8 +29,12 @@ export async function openStore(
   for (;;) {
     try {
       const schemaVersion = await prepareDatabase(url, config, options);
-      const { synchronousCommit } = config;
-      return { store: new PostgresStore({ url, synchronousCommit }), schemaVersion };
+      const { synchronousCommit, decisionTimeoutMs } = config;
+      const holdTimeoutMs = Math.floor(decisionTimeoutMs * HOLD_SHARE);
+      return {
+        store: new PostgresStore({ url, synchronousCommit, holdTimeoutMs }),
+        schemaVersion,
+      };
     } catch (error) {
       if (!isDatabaseOutage(error) || performance.now() > deadlineMs) throw error;
       options.log.warn({ err: error }, "the database cannot serve yet");

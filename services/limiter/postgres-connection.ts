@@ -32,10 +32,12 @@ type Wire = {
  */
 export class PostgresConnection {
   readonly #client: pg.Client;
+  readonly #roundTripTimeoutMs: number;
   #isUsable = true;
 
-  private constructor(client: pg.Client) {
+  private constructor(client: pg.Client, roundTripTimeoutMs: number) {
     this.#client = client;
+    this.#roundTripTimeoutMs = roundTripTimeoutMs;
     const lose = () => {
       this.#isUsable = false;
     };
@@ -49,13 +51,12 @@ export class PostgresConnection {
       connectionString: options.url,
       application_name: "portcullis-limiter",
       connectionTimeoutMillis: options.connectTimeoutMs,
-      query_timeout: options.roundTripTimeoutMs,
       keepAlive: true,
       options: Object.entries(options.settings)
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(" "),
     });
-    const connection = new PostgresConnection(client);
+    const connection = new PostgresConnection(client, options.roundTripTimeoutMs);
     try {
       await client.connect();
       await connection.#run((wire) => {
@@ -103,8 +104,18 @@ export class PostgresConnection {
   #run(send: (wire: Wire) => void): Promise<ReadonlyArray<readonly WireRow[]>> {
     return new Promise((resolve, reject) => {
       const rows: WireRow[][] = [[]];
+      let isDone = false;
+      // An answer may have arrived while this process was busy: look before giving up.
+      const timer = setTimeout(() => setImmediate(giveUp), this.#roundTripTimeoutMs);
+      const giveUp = () => {
+        if (isDone) return;
+        reject(new Error("timeout of a round trip to the database"));
+        this.close();
+      };
       this.#client.query({
         callback: (error: Error | null) => {
+          isDone = true;
+          clearTimeout(timer);
           if (error) reject(error);
           else resolve(rows);
         },

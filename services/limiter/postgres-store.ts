@@ -12,11 +12,6 @@ import { STATEMENTS } from "./postgres-statements.ts";
 import { SWEEP_STATEMENTS, sweepPostgres } from "./postgres-sweep.ts";
 import { type Changes, type Found, LANES, type RowId, type Store, type Wanted } from "./store.ts";
 
-/**
- * How long a replica that stops in the middle of a flush can hold rows, and how long others wait
- * for them. Below the time a decision may take.
- */
-const HOLD_TIMEOUT_MS = 200;
 /** The client gives up a little after the server should have, so that the server's reason wins. */
 const CLIENT_SLACK_MS = 30;
 
@@ -38,14 +33,24 @@ const PLANNER_SETTINGS = {
   jit: "off",
 };
 
+export type PostgresStoreOptions = {
+  url: string;
+  synchronousCommit: string;
+  /**
+   * How long a replica that stops in the middle of a flush can hold rows, and how long others wait
+   * for them. Below the time a decision may take.
+   */
+  holdTimeoutMs: number;
+};
+
 /** Keeps buckets in Postgres: exact and durable over any number of replicas. */
 export class PostgresStore implements Store {
-  readonly #options: { url: string; synchronousCommit: string };
+  readonly #options: PostgresStoreOptions;
   readonly #connections = new Map<number, Promise<PostgresConnection>>();
   readonly #turns = new Map<number, Promise<unknown>>();
   #sweepFromBlock = 0;
 
-  constructor(options: { url: string; synchronousCommit: string }) {
+  constructor(options: PostgresStoreOptions) {
     this.#options = options;
   }
 
@@ -122,7 +127,7 @@ export class PostgresStore implements Store {
     const before = this.#turns.get(slot);
     const run = async () => {
       await before;
-      if (performance.now() - askedAtMs > HOLD_TIMEOUT_MS) {
+      if (performance.now() - askedAtMs > this.#options.holdTimeoutMs) {
         throw new Error("timeout while others used the connection");
       }
       return await this.#execute(await this.#connect(slot), steps);
@@ -149,7 +154,8 @@ export class PostgresStore implements Store {
   }
 
   #open(): Promise<PostgresConnection> {
-    const hold = String(HOLD_TIMEOUT_MS);
+    const { holdTimeoutMs } = this.#options;
+    const hold = String(holdTimeoutMs);
     return PostgresConnection.open({
       url: this.#options.url,
       statements: { ...STATEMENTS, ...SWEEP_STATEMENTS },
@@ -160,8 +166,8 @@ export class PostgresStore implements Store {
         idle_in_transaction_session_timeout: hold,
         synchronous_commit: this.#options.synchronousCommit,
       },
-      connectTimeoutMs: HOLD_TIMEOUT_MS,
-      roundTripTimeoutMs: HOLD_TIMEOUT_MS + CLIENT_SLACK_MS,
+      connectTimeoutMs: holdTimeoutMs,
+      roundTripTimeoutMs: holdTimeoutMs + CLIENT_SLACK_MS,
     });
   }
 

@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../runtime/secret.ts";
 import type { Charged, Demand } from "./decision.ts";
+import { createHmacSha256 } from "./hmac-sha256.ts";
 import type { RowId } from "./store.ts";
 
 /** What a receipt says was taken from one row. */
@@ -14,71 +15,102 @@ export type ReceiptEntry = {
 
 export type Receipt = { id: RowId; chargedAtMs: number; entries: readonly ReceiptEntry[] };
 
+// Signature, version, id, instant, then for each row: flags, the length and text of the policy's
+// name, the row's id, the cost and, when flagged, the lease's id.
+
 const ID_BYTES = 16;
 const SIGNATURE_BYTES = 16;
+const INSTANT_BYTES = 6;
+const COST_BYTES = 4;
 const VERSION = 1;
-/** 16 buckets of which each has two rows under two salts. */
+const HEADER_BYTES = SIGNATURE_BYTES + 1 + ID_BYTES + INSTANT_BYTES;
+const ENTRY_BYTES = 2 + ID_BYTES + COST_BYTES;
+const FLAG_WIDER = 1;
+const FLAG_LEASE = 2;
+/** 16 buckets of which each has two rows under two salts, with the longest names. */
 const RECEIPT_CHARACTERS_MAX = 12_000;
 
-/** Compact because it travels with every allowed answer. */
-type Written = [
-  version: number,
-  id: string,
-  chargedAtMs: number,
-  entries: Array<[string, 0 | 1, string, number, string?]>,
-];
+/** Writes and reads receipts: texts that only replicas with the same salt could have written. */
+export class Receipts {
+  /** The one that signs first; while salts change, the other one too. */
+  readonly #signers: ReadonlyArray<(body: Uint8Array) => string>;
 
-/** Writes what was charged as a text that only this limiter's replicas could have written. */
-export function writeReceipt(
-  salt: Secret,
-  { receiptId, chargedAtMs }: Charged,
-  demands: readonly Demand[],
-): string {
-  const entries: Written[3] = demands.flatMap(({ target, cost, lease }) =>
-    target.buckets.map(({ id, policy }): Written[3][number] => {
-      const isWider = policy === target.policy ? 0 : 1;
-      const entry: Written[3][number] = [policy.name, isWider, encode(id), cost];
-      if (lease !== undefined) entry.push(encode(lease.id));
-      return entry;
-    }),
-  );
-  const written: Written = [VERSION, encode(receiptId), chargedAtMs, entries];
-  const body = Buffer.from(JSON.stringify(written));
-  return Buffer.concat([sign(salt, body), body]).toString("base64url");
+  constructor(salts: readonly Secret[]) {
+    this.#signers = salts.map((salt) => createHmacSha256(`portcullis receipt ${salt.reveal()}`));
+  }
+
+  /** Names what was charged. The same charge always gives the same text. */
+  write({ receiptId, chargedAtMs }: Charged, demands: readonly Demand[]): string {
+    const buffer = Buffer.allocUnsafe(HEADER_BYTES + entriesBytes(demands));
+    let offset = buffer.writeUInt8(VERSION, SIGNATURE_BYTES);
+    offset += buffer.write(receiptId, offset, ID_BYTES, "latin1");
+    offset = buffer.writeUIntBE(chargedAtMs, offset, INSTANT_BYTES);
+    for (const { target, cost, lease } of demands) {
+      for (const { id, policy } of target.buckets) {
+        const wider = policy === target.policy ? 0 : FLAG_WIDER;
+        offset = buffer.writeUInt8(wider | (lease === undefined ? 0 : FLAG_LEASE), offset);
+        offset = buffer.writeUInt8(policy.name.length, offset);
+        offset += buffer.write(policy.name, offset, "latin1");
+        offset += buffer.write(id, offset, ID_BYTES, "latin1");
+        offset = buffer.writeUInt32BE(cost, offset);
+        if (lease !== undefined) offset += buffer.write(lease.id, offset, ID_BYTES, "latin1");
+      }
+    }
+    const [sign] = this.#signers;
+    if (sign === undefined) throw new Error("receipts need a salt");
+    buffer.write(sign(buffer.subarray(SIGNATURE_BYTES)), 0, SIGNATURE_BYTES, "hex");
+    return buffer.toString("base64url");
+  }
+
+  /** Reads a receipt; undefined when nobody of ours wrote it. */
+  read(text: string): Receipt | undefined {
+    if (text.length > RECEIPT_CHARACTERS_MAX) return undefined;
+    const bytes = Buffer.from(text, "base64url");
+    if (bytes.length < HEADER_BYTES) return undefined;
+    const signature = bytes.subarray(0, SIGNATURE_BYTES);
+    const body = bytes.subarray(SIGNATURE_BYTES);
+    const isOurs = this.#signers.some((sign) => {
+      const expected = Buffer.from(sign(body), "hex").subarray(0, SIGNATURE_BYTES);
+      return timingSafeEqual(expected, signature);
+    });
+    if (!isOurs) return undefined;
+    if (bytes[SIGNATURE_BYTES] !== VERSION) return undefined;
+    return {
+      id: bytes.toString("latin1", SIGNATURE_BYTES + 1, SIGNATURE_BYTES + 1 + ID_BYTES),
+      chargedAtMs: bytes.readUIntBE(HEADER_BYTES - INSTANT_BYTES, INSTANT_BYTES),
+      entries: readEntries(bytes),
+    };
+  }
 }
 
-/** Reads a receipt; undefined when nobody of ours wrote it. */
-export function readReceipt(salts: readonly Secret[], text: string): Receipt | undefined {
-  if (text.length > RECEIPT_CHARACTERS_MAX) return undefined;
-  const bytes = Buffer.from(text, "base64url");
-  if (bytes.length <= SIGNATURE_BYTES) return undefined;
-  const signature = bytes.subarray(0, SIGNATURE_BYTES);
-  const body = bytes.subarray(SIGNATURE_BYTES);
-  if (!salts.some((salt) => timingSafeEqual(sign(salt, body), signature))) return undefined;
-  const [version, id, chargedAtMs, entries] = JSON.parse(body.toString("utf8")) as Written;
-  if (version !== VERSION) return undefined;
-  return {
-    id: decode(id),
-    chargedAtMs,
-    entries: entries.map(([policy, isWider, bucketId, cost, leaseId]) => ({
-      policy,
-      isWider: isWider === 1,
-      bucketId: decode(bucketId),
-      cost,
-      ...(leaseId === undefined ? {} : { leaseId: decode(leaseId) }),
-    })),
+function entriesBytes(demands: readonly Demand[]): number {
+  let bytes = 0;
+  for (const { target, lease } of demands) {
+    const entry = ENTRY_BYTES + target.policy.name.length + (lease === undefined ? 0 : ID_BYTES);
+    bytes += target.buckets.length * entry;
+  }
+  return bytes;
+}
+
+/** Only what we signed is read, so it holds whole entries. */
+function readEntries(bytes: Buffer): ReceiptEntry[] {
+  const entries: ReceiptEntry[] = [];
+  let offset = HEADER_BYTES;
+  const take = (length: number) => {
+    offset += length;
+    return bytes.toString("latin1", offset - length, offset);
   };
-}
-
-function sign(salt: Secret, body: Buffer): Buffer {
-  const key = `portcullis receipt ${salt.reveal()}`;
-  return createHmac("sha256", key).update(body).digest().subarray(0, SIGNATURE_BYTES);
-}
-
-function encode(id: RowId): string {
-  return Buffer.from(id, "latin1").toString("base64url");
-}
-
-function decode(text: string): RowId {
-  return Buffer.from(text, "base64url").toString("latin1").padEnd(ID_BYTES, "\0");
+  while (offset < bytes.length) {
+    const flags = bytes.readUInt8(offset);
+    const nameLength = bytes.readUInt8(offset + 1);
+    offset += 2;
+    const policy = take(nameLength);
+    const bucketId = take(ID_BYTES);
+    const cost = bytes.readUInt32BE(offset);
+    offset += COST_BYTES;
+    const isWider = (flags & FLAG_WIDER) !== 0;
+    const lease = (flags & FLAG_LEASE) === 0 ? {} : { leaseId: take(ID_BYTES) };
+    entries.push({ policy, isWider, bucketId, cost, ...lease });
+  }
+  return entries;
 }

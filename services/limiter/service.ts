@@ -16,13 +16,14 @@ import type { Secret } from "../runtime/secret.ts";
 import type { BucketDirectory } from "./bucket-directory.ts";
 import { mayConsume } from "./callers.ts";
 import type { Idempotency } from "./consume-operation.ts";
-import type { Demand } from "./decision.ts";
-import { keyedDigest, plainDigest } from "./key-digest.ts";
+import type { Decision, Demand } from "./decision.ts";
+import { createKeyedDigest, type KeyedDigest, plainDigest } from "./key-digest.ts";
 import type { Limiter } from "./limiter.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
 import { findLeaseIdsProblem, readTtlMs, TTL_PROBLEM } from "./read-leases.ts";
-import { readReceipt, writeReceipt } from "./receipt.ts";
+import { Receipts } from "./receipt.ts";
+import { createTurns } from "./turns.ts";
 import { writeDecision } from "./write-decision.ts";
 
 /** As many as the proto allows. */
@@ -36,15 +37,20 @@ type Dependencies = {
   info: MessageInitShape<typeof GetInfoResponseSchema>;
 };
 
+/** A decision, and what was asked. */
+type Decided = { decision: Decision; demands: readonly Demand[] };
+
 /** The RPCs of the limiter. */
 export function createLimiterService(
   dependencies: Dependencies,
 ): ServiceImpl<typeof LimiterService> {
   const { limiter, directory, salts, info } = dependencies;
-  const [salt] = salts;
+  const digests = salts.map(createKeyedDigest);
+  const receipts = new Receipts(salts);
+  const turns = createTurns();
 
   const leaseIdsOf = (caller: string, leaseId: string) =>
-    salts.map((one) => keyedDigest(one, `lease\n${caller}\n${leaseId}`));
+    digests.map((digest) => digest(`lease\n${caller}\n${leaseId}`));
 
   /** Answers the leases that are not held under any salt. */
   const changeLeases = async (
@@ -64,27 +70,31 @@ export function createLimiterService(
     caller: string,
     idempotency: Idempotency | undefined,
     prefixOf?: () => string,
-  ): Promise<MessageInitShape<typeof DecisionSchema>> => {
+  ): Promise<Decided> => {
     const leaseIdOf = (leaseId: string) => leaseIdsOf(caller, leaseId)[0] ?? "";
     const demands = orRefuse(
       readDemands({ buckets, caller, directory, leaseIdOf, ...(prefixOf && { prefixOf }) }),
     );
-    const decision = await limiter.consume(demands, idempotency);
+    const decision = await decided(limiter.consume(demands, idempotency));
     if (decision === "key-reused") {
       throw invalidArgument("idempotencyKey: was used for another request");
     }
-    const { charged } = decision;
-    const receipt = charged === undefined ? "" : writeReceipt(salt, charged, demands);
-    return writeDecision(decision, receipt);
+    return { decision, demands };
   };
 
   const consumeRequest = async (request: ConsumeRequest, caller: string) =>
-    await decided(consume(request.buckets, caller, readIdempotency(request, caller, salt)));
+    await consume(request.buckets, caller, readIdempotency(request, caller, digests));
+
+  const write = ({ decision, demands }: Decided) => {
+    const { charged } = decision;
+    const receipt = charged === undefined ? "" : receipts.write(charged, demands);
+    return writeDecision(decision, receipt);
+  };
 
   return {
     async consume(request, context) {
       const caller = context.values.get(callerKey);
-      return { decision: await consumeRequest(request, caller) };
+      return { decision: write(await consumeRequest(request, caller)) };
     },
 
     async consumeBatch(request, context) {
@@ -93,10 +103,11 @@ export function createLimiterService(
       if (requests.length < 1 || requests.length > BATCH_MAX) {
         throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
       }
-      const results = await Promise.all(
-        requests.map(async (one) => await resultOf(consumeRequest(one, caller))),
-      );
-      return { results };
+      await turns.take();
+      const decisions = requests.map((one) => consumeRequest(one, caller));
+      const outcomes = await Promise.allSettled(decisions);
+      await turns.take();
+      return { results: outcomes.map((outcome) => writeResult(outcome, write)) };
     },
 
     async peek(request, context) {
@@ -107,7 +118,7 @@ export function createLimiterService(
     },
 
     async refund(request, context) {
-      const receipt = readReceipt(salts, request.receipt);
+      const receipt = receipts.read(request.receipt);
       if (receipt === undefined) throw invalidArgument("receipt: is not one of this limiter");
       const caller = context.values.get(callerKey);
       const stranger = receipt.entries.find(({ policy }) => !mayConsume(caller, policy));
@@ -156,8 +167,7 @@ export function createLimiterService(
         leaseId: request.leaseId,
         ...(request.ttl === undefined ? {} : { leaseTtl: request.ttl }),
       });
-      const decision = await decided(consume([bucket], caller, undefined, () => ""));
-      return { decision };
+      return { decision: write(await consume([bucket], caller, undefined, () => "")) };
     },
 
     async renew(request, context) {
@@ -186,15 +196,15 @@ export function createLimiterService(
 function readIdempotency(
   request: ConsumeRequest,
   caller: string,
-  salt: Secret,
+  [digest]: readonly KeyedDigest[],
 ): Idempotency | undefined {
   const { idempotencyKey } = request;
-  if (idempotencyKey === "") return undefined;
+  if (idempotencyKey === "" || digest === undefined) return undefined;
   if (Buffer.byteLength(idempotencyKey) > IDEMPOTENCY_KEY_BYTES_MAX) {
     throw invalidArgument(`idempotencyKey: is longer than ${IDEMPOTENCY_KEY_BYTES_MAX} bytes`);
   }
   return {
-    id: keyedDigest(salt, `answer\n${caller}\n${idempotencyKey}`),
+    id: digest(`answer\n${caller}\n${idempotencyKey}`),
     body: plainDigest(bodyOf(request)),
   };
 }
@@ -237,14 +247,15 @@ async function decided<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-async function resultOf(
-  decision: Promise<MessageInitShape<typeof DecisionSchema>>,
-): Promise<MessageInitShape<typeof ConsumeResultSchema>> {
-  try {
-    return { result: { case: "decision", value: await decision } };
-  } catch (error) {
-    if (!(error instanceof ConnectError)) throw error;
-    const value = { code: codeText(error.code), message: error.rawMessage };
-    return { result: { case: "error", value } };
+function writeResult(
+  outcome: PromiseSettledResult<Decided>,
+  write: (decided: Decided) => MessageInitShape<typeof DecisionSchema>,
+): MessageInitShape<typeof ConsumeResultSchema> {
+  if (outcome.status === "fulfilled") {
+    return { result: { case: "decision", value: write(outcome.value) } };
   }
+  const error: unknown = outcome.reason;
+  if (!(error instanceof ConnectError)) throw error;
+  const value = { code: codeText(error.code), message: error.rawMessage };
+  return { result: { case: "error", value } };
 }

@@ -194,7 +194,7 @@ async function postgresBackend(): Promise<Backend> {
      alter database "${database}" set search_path = test_clock, pg_catalog, public`,
   );
   return {
-    openStore: () => new PostgresStore({ url, synchronousCommit: "off" }),
+    openStore: () => new PostgresStore({ url, synchronousCommit: "off", holdTimeoutMs: 3_000 }),
     async setClock(nowMs) {
       await runSql(url, "update test_clock.now set ms = $1", [nowMs]);
     },

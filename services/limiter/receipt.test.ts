@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { Secret } from "../runtime/secret.ts";
+import { Bucket } from "./bucket.ts";
+import type { Demand } from "./decision.ts";
+import { plainDigest } from "./key-digest.ts";
+import type { Policy } from "./policy.ts";
+import { Receipts } from "./receipt.ts";
+
+const policy: Policy = {
+  name: "login.ip",
+  key: "address",
+  mode: "enforce",
+  blockForMs: 0,
+  algorithm: "token_bucket",
+  limit: 1,
+  periodMs: 1,
+  burst: 1,
+};
+const wider: Policy = { ...policy, limit: 2 };
+const charged = { receiptId: plainDigest("receipt"), chargedAtMs: 1_700_000_000_123 };
+const demands: readonly Demand[] = [
+  {
+    target: {
+      policy,
+      capacity: 1,
+      buckets: [new Bucket(plainDigest("a"), policy), new Bucket(plainDigest("b"), wider)],
+    },
+    cost: 4_000_000_000,
+  },
+  {
+    target: { policy, capacity: 1, buckets: [new Bucket(plainDigest("c"), policy)] },
+    cost: 1,
+    lease: { id: plainDigest("lease"), ttlMs: 1 },
+  },
+];
+
+test("read() gives back what write() named", () => {
+  const receipts = new Receipts([new Secret("salt")]);
+  expect(receipts.read(receipts.write(charged, demands))).toEqual({
+    id: charged.receiptId,
+    chargedAtMs: charged.chargedAtMs,
+    entries: [
+      { policy: "login.ip", isWider: false, bucketId: plainDigest("a"), cost: 4_000_000_000 },
+      { policy: "login.ip", isWider: true, bucketId: plainDigest("b"), cost: 4_000_000_000 },
+      {
+        policy: "login.ip",
+        isWider: false,
+        bucketId: plainDigest("c"),
+        cost: 1,
+        leaseId: plainDigest("lease"),
+      },
+    ],
+  });
+});
+
+test("read() refuses a receipt of which any byte was changed", () => {
+  const receipts = new Receipts([new Secret("salt")]);
+  const bytes = Buffer.from(receipts.write(charged, demands), "base64url");
+  const changed = Array.from(bytes, (byte, index) => {
+    const copy = Buffer.from(bytes);
+    copy[index] = byte ^ 1;
+    return receipts.read(copy.toString("base64url"));
+  });
+  expect(changed.filter((receipt) => receipt !== undefined)).toEqual([]);
+});
+
+test("read() refuses what another salt signed, and accepts both while salts change", () => {
+  const text = new Receipts([new Secret("old")]).write(charged, demands);
+  expect(new Receipts([new Secret("new")]).read(text)).toBeUndefined();
+  expect(new Receipts([new Secret("new"), new Secret("old")]).read(text)).toBeDefined();
+});
+
+test.each(["", "x", "A".repeat(100), "A".repeat(20_000)])("read() refuses %.20j", (text) => {
+  expect(new Receipts([new Secret("salt")]).read(text)).toBeUndefined();
+});
