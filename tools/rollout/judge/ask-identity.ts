@@ -3,7 +3,7 @@ import {
   Source,
   WhoIsCallingResponseSchema,
 } from "../../../gen/portcullis/identity/v1/identity_pb.ts";
-import { answerText, callRpc } from "./call-http.ts";
+import { answerText, callRpc, type HeaderLine } from "./call-http.ts";
 import type { Deployment, ServiceName } from "./deployment.ts";
 
 /** What a service says about itself and about one caller. */
@@ -30,8 +30,9 @@ export type IdentityAnswer =
 export async function askIdentity(
   deployment: Deployment,
   name: ServiceName,
-  probe?: string,
+  ask: { probe?: string; headers?: readonly HeaderLine[] } = {},
 ): Promise<IdentityAnswer> {
+  const { probe, headers = [] } = ask;
   const { operatorToken, services, signal } = deployment;
   if (operatorToken === undefined) return { kind: "unknown", problem: "no operator token is set" };
   const answer = await callRpc({
@@ -39,6 +40,7 @@ export async function askIdentity(
     rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
     token: operatorToken.reveal(),
     body: probe === undefined ? {} : { probe },
+    headers,
     signal,
   });
   if (answer.kind === "answer" && answer.status === 404 && probe !== undefined) {

@@ -79,9 +79,10 @@ export async function callRpc(options: {
   rpc: string;
   body?: object;
   token?: string | undefined;
+  headers?: readonly HeaderLine[];
   signal?: AbortSignal | undefined;
 }): Promise<HttpAnswer> {
-  const headers: HeaderLine[] = [["Content-Type", "application/json"]];
+  const headers: HeaderLine[] = [["Content-Type", "application/json"], ...(options.headers ?? [])];
   if (options.token !== undefined) headers.push(["Authorization", `Bearer ${options.token}`]);
   return await callHttp({
     url: new URL(`/${options.rpc}`, options.url),

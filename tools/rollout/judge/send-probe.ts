@@ -28,7 +28,7 @@ export async function sendProbe(
   const call = harmlessCall(edgeUrl, route, [...headers, probe]);
   const answer = await callHttp({ ...call, signal });
   if (answer.kind === "none") return { kind: "unknown", problem: answer.problem };
-  const identity = await askIdentity(deployment, route.service, nonce);
+  const identity = await askIdentity(deployment, route.service, { probe: nonce });
   if (identity.kind !== "unseen") return identity;
   if (REFUSALS.has(answer.status)) return { kind: "refused", status: answer.status };
   return {

@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
+import type { Check } from "../verdict.ts";
+import { askIdentity } from "./ask-identity.ts";
+import { callHttp, callRpc, type HttpAnswer } from "./call-http.ts";
+import { mapConcurrently } from "./concurrently.ts";
+import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
+import { doubtful, failed, passed } from "./finding.ts";
+
+const INTERNAL = [
+  "/internal/gateway/datasource-introspect",
+  "/internal/gateway/revoked-tokens",
+  "/internal/gateway/rate-limit/consume",
+] as const;
+
+/** What must stay inside, also when it is spelled so that a proxy and a service disagree on it. */
+const NOT_PUBLIC = [
+  ...INTERNAL,
+  "/portcullis.limiter.v1.LimiterService/Consume",
+  "/portcullis.limiter.v1.LimiterService/GetInfo",
+  "/portcullis.limiter.v1.PolicyService/List",
+  "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit",
+  "/portcullis.auth.v1.GatewayService/IntrospectDatasource",
+  "/portcullis.auth.v1.AccountService/Create",
+  "/portcullis.realtime.v1.PublishService/Publish",
+  "/portcullis.realtime.v1.DependencyService/Check",
+  "/portcullis.identity.v1.IdentityService/WhoIsCalling",
+  "/metrics",
+  "/healthz",
+  "/readyz",
+  "//internal/gateway/revoked-tokens",
+  "/./internal/gateway/revoked-tokens",
+  "/%69nternal/gateway/revoked-tokens",
+  "/gateway/../internal/gateway/revoked-tokens",
+  "/gateway/realtime/../../internal/gateway/revoked-tokens",
+  "/gateway/realtime%2f..%2f..%2finternal/gateway/revoked-tokens",
+  "/.well-known/../internal/gateway/revoked-tokens",
+  "/portcullis.auth.v1.AuthService/../internal/gateway/revoked-tokens",
+  "/portcullis.auth.v1.AuthService/..%2f..%2finternal%2fgateway%2frevoked-tokens",
+  "/internal/gateway/revoked-tokens?x=/gateway/realtime",
+];
+
+/** What services answer to the operator or to each other alone. */
+const GUARDED: readonly { service: ServiceName; path: string }[] = [
+  ...INTERNAL.map((path) => ({ service: "auth" as const, path })),
+  { service: "auth", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
+  { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/Consume" },
+  { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/GetInfo" },
+  { service: "limiter", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
+  { service: "gateway", path: "/portcullis.realtime.v1.PublishService/Publish" },
+  { service: "gateway", path: "/portcullis.realtime.v1.DependencyService/Check" },
+  { service: "gateway", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
+];
+
+const CALLS_MAX = 8;
+
+/** Nothing but the browser's routes gets through the edge; asked of the services themselves. */
+export async function checkClosedAtEdge(deployment: Deployment): Promise<Check> {
+  const subject = {
+    id: "closed.edge",
+    title: "Internal routes through the edge",
+    why: "whoever reaches them from outside can guess service tokens and spend limits",
+  };
+  const results = await mapConcurrently(NOT_PUBLIC, CALLS_MAX, async (path) => {
+    return { path, reached: await reach(deployment, path) };
+  });
+  const open = results.filter(({ reached }) => reached !== "closed" && reached !== "unknown");
+  if (open.length > 0) {
+    const observed = open.map(({ path, reached }) => `${path} ${reached}`).join(", ");
+    return failed(subject, observed, "render the edge anew: it answers 404 to what is not public");
+  }
+  const unknown = results.filter(({ reached }) => reached === "unknown");
+  if (unknown.length > 0) {
+    const observed = `no answer to ${unknown.map(({ path }) => path).join(", ")}`;
+    return doubtful(subject, observed, "see that the edge and the services are up");
+  }
+  return passed(subject, `${results.length} spellings, all refused by the edge itself`);
+}
+
+async function reach(deployment: Deployment, path: string): Promise<string> {
+  const { edgeUrl, operatorToken, signal } = deployment;
+  if (operatorToken === undefined) return "unknown";
+  const nonce = randomBytes(PROBE_NONCE_BYTES).toString("hex");
+  const answer = await callHttp({
+    url: edgeUrl,
+    path,
+    method: "POST",
+    headers: [
+      ["Content-Type", "application/json"],
+      [PROBE_HEADER, signProbe(nonce, operatorToken)],
+    ],
+    body: "{}",
+    signal,
+  });
+  if (answer.kind === "none") return "unknown";
+  for (const name of PUBLIC_SERVICES) {
+    const identity = await askIdentity(deployment, name, { probe: nonce });
+    if (identity.kind === "identity") return `reached ${name}`;
+    if (identity.kind === "unknown") return "unknown";
+  }
+  // The limiter remembers no probes; its answers give it away.
+  return answer.status >= 400 && answer.status <= 404 && answer.status !== 401
+    ? "closed"
+    : `answered ${answer.status}`;
+}
+
+/** Directly, the guarded endpoints refuse everybody without the right token. */
+export async function checkClosedDirectly(deployment: Deployment): Promise<Check> {
+  const subject = {
+    id: "closed.direct",
+    title: "Guarded endpoints at the services' own addresses",
+    why: "a network that is reached by mistake must not be enough",
+  };
+  const tokens: { label: string; token: string | undefined }[] = [
+    { label: "no token", token: undefined },
+    { label: "a wrong token", token: randomBytes(PROBE_NONCE_BYTES).toString("hex") },
+  ];
+  const operator = deployment.operatorToken?.reveal();
+  const calls = GUARDED.flatMap(({ service, path }) => {
+    // What is the gateway's alone is closed to the operator, too.
+    const isGatewayOnly = INTERNAL.some((internal) => internal === path);
+    const others = isGatewayOnly && operator !== undefined;
+    const all = others ? [...tokens, { label: "the operator's token", token: operator }] : tokens;
+    return all.map(({ label, token }) => ({ service, path, label, token }));
+  });
+  const results = await mapConcurrently(
+    calls,
+    CALLS_MAX,
+    async ({ service, path, label, token }) => {
+      const url = deployment.services[service];
+      const { signal } = deployment;
+      const answer = await callRpc({ url, rpc: path.slice(1), token, signal });
+      return { name: `${service}${path} with ${label}`, answer };
+    },
+  );
+  const open = results.filter(({ answer }) => answer.kind === "answer" && answer.status !== 401);
+  if (open.length > 0) {
+    const observed = open.map(({ name, answer }) => `${name}: ${statusOf(answer)}`).join("; ");
+    return failed(subject, observed, "every one of these must answer 401");
+  }
+  const silent = results.filter(({ answer }) => answer.kind === "none");
+  if (silent.length > 0) {
+    const observed = `no answer from ${silent.map(({ name }) => name).join("; ")}`;
+    return doubtful(subject, observed, "probe from where the services can be reached");
+  }
+  return passed(subject, `${results.length} calls, each refused with 401`);
+}
+
+function statusOf(answer: HttpAnswer): number {
+  return answer.kind === "answer" ? answer.status : 0;
+}

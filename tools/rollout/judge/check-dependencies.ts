@@ -1,0 +1,54 @@
+import { fromJsonString } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import {
+  CheckResponseSchema,
+  type Dependency,
+} from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
+import type { Check } from "../verdict.ts";
+import { answerText, callRpc } from "./call-http.ts";
+import type { Deployment } from "./deployment.ts";
+import { doubtful, failed, passed } from "./finding.ts";
+
+/** Whether the gateway itself reaches what it relies on, with its own credential. */
+export async function checkDependencies(deployment: Deployment): Promise<Check> {
+  const subject = {
+    id: "dependencies.gateway",
+    title: "What the gateway relies on",
+    why: "without any of them it refuses upgrades or subscriptions, or misses revocations",
+  };
+  const { operatorToken, services, signal } = deployment;
+  if (operatorToken === undefined) {
+    return doubtful(subject, "no operator token is set", "set the operator's token");
+  }
+  const answer = await callRpc({
+    url: services.gateway,
+    rpc: "portcullis.realtime.v1.DependencyService/Check",
+    token: operatorToken.reveal(),
+    signal,
+  });
+  const dependencies = answer.kind === "answer" ? readDependencies(answer.body) : [];
+  if (dependencies.length === 0) {
+    return doubtful(subject, `the gateway: ${answerText(answer)}`, "see that the gateway is up");
+  }
+  const broken = dependencies.filter(({ ok }) => !ok);
+  if (broken.length > 0) {
+    const observed = broken.map(({ name, problem }) => `${name}: ${problem}`).join("; ");
+    const mend = "check AUTH_URL, LIMITER_URL and GATEWAY_SERVICE_TOKEN of the gateway";
+    return failed(subject, observed, mend);
+  }
+  return passed(subject, dependencies.map(describe).join(", "));
+}
+
+function describe({ name, status, latency }: Dependency): string {
+  const ms = latency === undefined ? "?" : Math.round(durationMs(latency));
+  return `${name} ${status} in ${ms} ms`;
+}
+
+function readDependencies(body: string): readonly Dependency[] {
+  try {
+    const options = { ignoreUnknownFields: true };
+    return fromJsonString(CheckResponseSchema, body, options).dependencies;
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Check } from "../verdict.ts";
+import { connectRealtime } from "./connect-realtime.ts";
+import type { Deployment } from "./deployment.ts";
+import { doubtful, failed, passed } from "./finding.ts";
+
+const SUBJECT = {
+  id: "upgrade.idle",
+  title: "A websocket through the edge, silent for a while",
+  why: "proxies that cut idle connections make every browser reconnect at once",
+};
+
+/** Opens a websocket, lets it be silent, and asks whether it still answers. */
+export async function checkUpgrade(
+  { edgeUrl, signal }: Deployment,
+  idleSeconds: number,
+): Promise<Check> {
+  const answer = await connectRealtime(edgeUrl);
+  if (answer.kind === "refused") {
+    const wait = answer.retryAfter === undefined ? "" : `, retry after ${answer.retryAfter} s`;
+    const observed = `the upgrade was refused with ${answer.status}${wait}`;
+    return failed(
+      SUBJECT,
+      observed,
+      "429 is a limit, 503 no decision, 400 or 426 the edge's doing",
+    );
+  }
+  if (answer.kind === "failed") {
+    return failed(SUBJECT, answer.problem, "see that the edge forwards the upgrade");
+  }
+  const { connection } = answer;
+  try {
+    await sleep(idleSeconds * 1_000, undefined, { signal });
+    const pong = await connection.ask({ ping: {} });
+    if (pong["pong"] === undefined) {
+      return failed(SUBJECT, "a ping was not answered with a pong", "read the gateway's log");
+    }
+    return passed(SUBJECT, `answered after ${idleSeconds} s of silence`);
+  } catch (error) {
+    if (signal?.aborted) return doubtful(SUBJECT, "interrupted", "probe again");
+    const problem = error instanceof Error ? error.message : String(error);
+    const mend = "raise the idle timeout of the proxy above the gateway's ping interval";
+    return failed(SUBJECT, `after ${idleSeconds} s of silence: ${problem}`, mend);
+  } finally {
+    connection.close();
+  }
+}

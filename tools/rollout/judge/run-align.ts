@@ -1,0 +1,128 @@
+import { randomInt } from "node:crypto";
+import type { Check } from "../verdict.ts";
+import { askIdentity } from "./ask-identity.ts";
+import type { HeaderLine } from "./call-http.ts";
+import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
+import { doubtful, failed, passed } from "./finding.ts";
+import { type HopMeasurement, type HopSample, measureHops } from "./measure-hops.ts";
+import { PROBE_ROUTES } from "./public-route.ts";
+import { sendProbe } from "./send-probe.ts";
+
+export type AlignOptions = Deployment & {
+  /** The address that the outermost proxy sees us under, where we know it. */
+  clientAddress?: string | undefined;
+};
+
+export type Alignment = {
+  checks: Check[];
+  /** The number of hops that every service shall trust; undefined when it is not unique. */
+  hops: number | undefined;
+};
+
+/** How the requests of one measurement lie; honest ones in between show that ways do not differ. */
+const LIES: readonly { entries: number; lines: number }[] = [
+  { entries: 0, lines: 0 },
+  { entries: 1, lines: 1 },
+  { entries: 2, lines: 1 },
+  { entries: 0, lines: 0 },
+  { entries: 3, lines: 3 },
+  { entries: 8, lines: 2 },
+  { entries: 0, lines: 0 },
+];
+
+/** Measures how many hops are right, by what really arrives at each service behind the edge. */
+export async function runAlign(options: AlignOptions): Promise<Alignment> {
+  const measured = await Promise.all(
+    PUBLIC_SERVICES.map(async (name) => ({ name, measurement: await measureAt(options, name) })),
+  );
+  const checks = measured.map(({ name, measurement }) => describe(name, measurement));
+  const counts = new Set(measured.map(({ measurement }) => hopsOf(measurement)));
+  const [hops] = counts;
+  const agreed = counts.size === 1 ? hops : undefined;
+  checks.push(agreementCheck(measured, agreed), await configuredCheck(options, agreed));
+  return { checks, hops: agreed };
+}
+
+function hopsOf(measurement: HopMeasurement): number | undefined {
+  return measurement.kind === "unique" ? measurement.hops : undefined;
+}
+
+async function measureAt(options: AlignOptions, name: PublicServiceName): Promise<HopMeasurement> {
+  const samples: HopSample[] = [];
+  // One after the other: a proxy that spreads connections evenly shows all of its ways.
+  for (const lie of LIES) {
+    const spoofed = Array.from({ length: lie.entries }, randomNobody);
+    const result = await sendProbe(options, PROBE_ROUTES[name], toLines(spoofed, lie.lines));
+    if (result.kind !== "identity") {
+      const reason =
+        result.kind === "refused" ? `the edge refused with ${result.status}` : result.problem;
+      return { kind: "ambiguous", reason, mend: "see that the edge forwards this route" };
+    }
+    samples.push({ spoofed, entries: result.entries, byHops: result.byHops });
+  }
+  return measureHops(samples, options.clientAddress);
+}
+
+/** An address for documentation that nobody else uses at this moment. */
+function randomNobody(): string {
+  const network = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8::"][randomInt(4)];
+  // No leading zeros, and as hexadecimal in its shortest form as well.
+  return `${network}${randomInt(10, 100)}`;
+}
+
+function toLines(entries: readonly string[], lines: number): HeaderLine[] {
+  return Array.from({ length: lines }, (_, line): HeaderLine => {
+    const ofLine = entries.filter((_entry, index) => index % lines === line);
+    return ["X-Forwarded-For", ofLine.join(", ")];
+  });
+}
+
+function describe(name: PublicServiceName, measurement: HopMeasurement): Check {
+  const subject = {
+    id: `align.${name}`,
+    title: `Entries that the proxies in front of ${name} write`,
+    why: "only what our own proxies write may be trusted, and all of it must be counted",
+  };
+  if (measurement.kind === "ambiguous") {
+    return doubtful(subject, measurement.reason, measurement.mend);
+  }
+  const { hops, habit, address } = measurement;
+  return passed(subject, `${hops}; the edge ${habit} the header; you are ${address}`);
+}
+
+function agreementCheck(
+  measured: readonly { name: PublicServiceName; measurement: HopMeasurement }[],
+  agreed: number | undefined,
+): Check {
+  const subject = {
+    id: "align.hops",
+    title: "The right number of hops",
+    why: "API_TRUST_PROXY_HOPS and REALTIME_TRUST_PROXY_HOPS must agree for one topology",
+  };
+  if (agreed !== undefined) return passed(subject, String(agreed));
+  const each = measured.map(
+    ({ name, measurement }) => `${name} ${hopsOf(measurement) ?? "unknown"}`,
+  );
+  return doubtful(subject, `not unique: ${each.join(", ")}`, "mend what the lines above say");
+}
+
+async function configuredCheck(options: AlignOptions, hops: number | undefined): Promise<Check> {
+  const subject = {
+    id: "align.configured",
+    title: "Hops that the services trust",
+    why: "too many let clients choose their address, too few put all into the proxy's bucket",
+  };
+  const answers = await Promise.all(
+    PUBLIC_SERVICES.map(async (name) => ({ name, answer: await askIdentity(options, name) })),
+  );
+  const running = answers.map(({ name, answer }) => {
+    return { name, hops: answer.kind === "identity" ? answer.hops : undefined };
+  });
+  const observed = running.map(({ name, hops }) => `${name} ${hops ?? "unknown"}`).join(", ");
+  if (hops === undefined || running.some((service) => service.hops === undefined)) {
+    return doubtful(subject, observed, "measure the right number first");
+  }
+  if (running.every((service) => service.hops === hops)) return passed(subject, observed);
+  const mend = `set API_TRUST_PROXY_HOPS=${hops} and REALTIME_TRUST_PROXY_HOPS=${hops}, stage by stage`;
+  return failed(subject, `${observed}; measured ${hops}`, mend);
+}
