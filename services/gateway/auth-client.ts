@@ -1,3 +1,4 @@
+import { context, propagation } from "@opentelemetry/api";
 import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { Secret } from "../runtime/secret.ts";
 import {
@@ -38,12 +39,14 @@ export function createAuthClient(options: {
   let underWay = 0;
 
   const post = async (path: string, body: object): Promise<unknown> => {
+    const headers: Record<string, string> = {
+      "content-type": "application/json",
+      authorization: `Bearer ${options.token.reveal()}`,
+    };
+    propagation.inject(context.active(), headers);
     const response = await fetch(new URL(path, options.url), {
       method: "POST",
-      headers: {
-        "content-type": "application/json",
-        authorization: `Bearer ${options.token.reveal()}`,
-      },
+      headers,
       body: JSON.stringify(body),
       redirect: "error",
       signal: AbortSignal.timeout(AUTH_TIMEOUT_MS),

@@ -1,7 +1,7 @@
-/** Frames a client may send at once. A page that opens 50 subscriptions does it in one burst. */
-export const FRAMES_BURST = 100;
+/** Frames a client may send at once: all subscriptions of a session, several times over. */
+export const FRAMES_BURST = 300;
 /** Frames a client may send for good; an honest one sends a ping every 25 seconds. */
-export const FRAMES_PER_SECOND = 20;
+export const FRAMES_PER_SECOND = 50;
 
 /** How many frames a session may still send, as of a moment. */
 export type FrameBudget = { readonly frames: number; readonly atMs: number };

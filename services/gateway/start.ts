@@ -5,6 +5,8 @@ import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createCallerInterceptor } from "../runtime/caller.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { configHash } from "../runtime/config-hash.ts";
+import { announceConfig } from "../runtime/config-info.ts";
+import { createHttpTelemetry } from "../runtime/http-telemetry.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
 import { ProbeMemory } from "../runtime/probe-memory.ts";
@@ -47,6 +49,7 @@ export async function start(
 ): Promise<RunningService> {
   const uws = await loadUws();
   const events = createRealtimeEvents();
+  announceConfig("gateway", config.trust.hops, configHash(config));
   const warn = createBoundedWarning(log, clock);
   const token = config.serviceTokens[0] ?? new Secret("");
   const auth = createAuthClient({ url: config.authUrl, token, warn });
@@ -82,7 +85,8 @@ export async function start(
   const context = { hub, authorize, revocations, clock, schedule: scheduleTimer, log };
 
   const app = uws.App();
-  addWebsocketRoute(uws, app, { admit, sessions, context, events, probes, log });
+  const telemetry = createHttpTelemetry();
+  addWebsocketRoute(uws, app, { admit, sessions, context, events, probes, telemetry, log });
   addRpcRoutes(app, {
     routes(router) {
       addPublishService(router, hub);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { HttpTelemetry } from "../runtime/http-telemetry.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { Admission, createAdmission } from "./admission.ts";
@@ -8,7 +9,13 @@ import { type HttpAnswer, jsonAnswer, retryAfterSeconds, sendAnswer } from "./ht
 import { observeProbe } from "./observe-probe.ts";
 import { Session, type SessionContext } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
-import { copyRequest, type TemplatedApp, type Uws, type WebSocket } from "./uws.ts";
+import {
+  copyRequest,
+  type TemplatedApp,
+  type Uws,
+  type UwsRequest,
+  type WebSocket,
+} from "./uws.ts";
 
 /** Where browsers connect. */
 export const REALTIME_PATH = "/gateway/realtime";
@@ -38,10 +45,11 @@ export function addWebsocketRoute(
     context: SessionContext;
     events: RealtimeEvents;
     probes: ProbeMemory;
+    telemetry: HttpTelemetry;
     log: Logger;
   },
 ): void {
-  const { admit, sessions, context, events, probes, log } = options;
+  const { admit, sessions, context, events, probes, telemetry, log } = options;
 
   /** A bug that shows in one session ends that session, not the process. */
   const guard = (ws: WebSocket<Connection>, work: (session: Session) => void) => {
@@ -70,11 +78,12 @@ export function addWebsocketRoute(
       response.onAborted(() => {
         isAborted = true;
       });
-      admit(copied, sessionId)
-        .catch((error): Admission => {
+      const decide = async (): Promise<Admission> =>
+        await admit(copied, sessionId).catch((error): Admission => {
           log.error({ err: error }, "an upgrade could not be decided");
           return { kind: "refused", result: "unavailable", status: 503, message: "unavailable" };
-        })
+        });
+      decideUpgrade(telemetry, copied, decide)
         .then((admission) => {
           if (isAborted) return events.upgraded("aborted");
           if (admission.kind === "refused") {
@@ -119,6 +128,21 @@ export function addWebsocketRoute(
       events.closed(code);
     },
   });
+}
+
+/** Measures how long an upgrade waits, and traces it without trusting what the client says of it. */
+async function decideUpgrade(
+  telemetry: HttpTelemetry,
+  { headers }: UwsRequest,
+  decide: () => Promise<Admission>,
+): Promise<Admission> {
+  const header = (name: string) => headers.get(name)?.[0];
+  const call = { method: "GET", route: REALTIME_PATH, header, trustTraceContext: false };
+  const { admission } = await telemetry(call, async () => {
+    const admission = await decide();
+    return { admission, status: admission.kind === "admitted" ? 101 : admission.status };
+  });
+  return admission;
 }
 
 /** The HTTP answer to an upgrade that is refused. */

@@ -129,9 +129,6 @@ async function expectUnavailable(client: RealtimeClient, datasource: string): Pr
 }
 
 async function outcome(policy: string, name: string): Promise<number> {
-  const labels = `surface="realtime",policy="${policy}",outcome="${name}"`;
-  return await readMetric(
-    system.metricsUrls.gateway,
-    `portcullis_limiter_outcomes_total{${labels}}`,
-  );
+  const labels = { surface: "realtime", policy, outcome: name };
+  return await readMetric(system.metricsUrls.gateway, "portcullis_limiter_outcomes_total", labels);
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { call } from "../fixtures/call.ts";
 import { eventually } from "../fixtures/eventually.ts";
-import type { System } from "../fixtures/services.ts";
+import { type System, TOKENS } from "../fixtures/services.ts";
 import {
   freshAddress,
   mint,
-  post,
   publish,
   putDatasource,
   readMetric,
@@ -227,11 +227,11 @@ test("a client without a subprotocol gets JSON, one with the binary one gets the
 
 test("the gateway counts connections, subscriptions, updates and closes", async () => {
   const { urls, metricsUrls } = system;
-  const metric = (series: string) =>
-    readMetric(metricsUrls.gateway, `portcullis_realtime_${series}`);
+  const metric = (name: string, labels = {}) =>
+    readMetric(metricsUrls.gateway, `portcullis_realtime_${name}`, labels);
   await putDatasource(urls, "counted", { visibility: "VISIBILITY_PUBLIC" });
   const before = await metric("updates_total");
-  const closes = await metric('closes_total{code="1000"}');
+  const closes = await metric("closes_total", { code: "1000" });
   const subscriptions = await metric("subscriptions");
   const client = await join();
   await subscribe(client, "counted");
@@ -242,7 +242,7 @@ test("the gateway counts connections, subscriptions, updates and closes", async 
   await client.closed;
   await eventually(async () => {
     expect(await metric("subscriptions")).toBe(subscriptions);
-    expect(await metric('closes_total{code="1000"}')).toBe(closes + 1);
+    expect(await metric("closes_total", { code: "1000" })).toBe(closes + 1);
   });
   expect(await metric("revocation_lag")).toBeLessThan(3);
 });
@@ -250,21 +250,21 @@ test("the gateway counts connections, subscriptions, updates and closes", async 
 test("Publish is for publishers, and names the field that is wrong", async () => {
   const url = `${system.urls.gateway}/portcullis.realtime.v1.PublishService/Publish`;
   const good = { datasource: "demo", json: 1 };
-  const bearer = "development-publisher-token";
+  const token = TOKENS.publisher;
   const cases = [
-    { body: good, bearer: "development-gateway-token", status: 401, message: /token/ },
-    { body: { json: 1 }, bearer, status: 400, message: /datasource/ },
-    { body: { datasource: "demo" }, bearer, status: 400, message: /json/ },
-    { body: { ...good, json: "x".repeat(65_536) }, bearer, status: 400, message: /json/ },
-    { body: { ...good, json: "x".repeat(600_000) }, bearer, status: 413, message: /bytes/ },
+    { body: good, token: TOKENS.gateway, status: 401, message: /token/ },
+    { body: { json: 1 }, token, status: 400, message: /datasource/ },
+    { body: { datasource: "demo" }, token, status: 400, message: /json/ },
+    { body: { ...good, json: "x".repeat(65_536) }, token, status: 400, message: /json/ },
+    { body: { ...good, json: "x".repeat(600_000) }, token, status: 413, message: /bytes/ },
   ];
-  for (const { body, bearer, status, message } of cases) {
-    const answer = await post(url, body, { bearer });
+  for (const { body, token, status, message } of cases) {
+    const answer = await call(url, body, { token });
     expect(answer.status, String(message)).toBe(status);
     expect(answer.body["message"]).toMatch(message);
   }
-  expect((await post(url, good)).status).toBe(401);
-  expect((await post(url, { ...good, json: null }, { bearer })).status).toBe(200);
+  expect((await call(url, good)).status).toBe(401);
+  expect((await call(url, { ...good, json: null }, { token })).status).toBe(200);
 });
 
 async function join(
