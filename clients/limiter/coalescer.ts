@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { type Context, context, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import {
   type BatchError,
   type ConsumeRequest,
@@ -16,10 +17,14 @@ const CALLS_MAX = 4;
 const BATCH_MAX = 1_000;
 /** More than the limiter could decide before their deadline. */
 const QUEUE_MAX = 10_000;
+/** As many links as a span keeps. */
+const LINKS_MAX = 128;
 
 type Waiting = {
   request: ConsumeRequest;
   isSettled: boolean;
+  /** The trace of whoever consumes. */
+  caller: Context;
   resolve(decision: Decision | undefined): void;
   reject(error: unknown): void;
 };
@@ -58,6 +63,7 @@ export class Coalescer {
       const waiting: Waiting = {
         request,
         isSettled: false,
+        caller: context.active(),
         resolve: (decision) => {
           settle();
           resolve(decision);
@@ -88,14 +94,15 @@ export class Coalescer {
     try {
       const [only] = batch;
       if (only !== undefined && batch.length === 1) {
-        const response = await this.#client.consume(only.request, { timeoutMs: this.#timeoutMs });
+        const response = await context.with(only.caller, () =>
+          this.#client.consume(only.request, { timeoutMs: this.#timeoutMs }),
+        );
         only.resolve(response.decision);
         return;
       }
       const requests = batch.map((waiting) => waiting.request);
-      const { results } = await this.#client.consumeBatch(
-        { requests },
-        { timeoutMs: this.#timeoutMs },
+      const { results } = await withBatchSpan(batch, () =>
+        this.#client.consumeBatch({ requests }, { timeoutMs: this.#timeoutMs }),
       );
       if (results.length !== batch.length) {
         throw new ConnectError("the limiter answered a batch of another length", Code.Internal);
@@ -109,6 +116,20 @@ export class Coalescer {
       for (const waiting of batch) waiting.reject(error);
     }
   }
+}
+
+/** A batch belongs to no single request: it is a trace of its own, linked to each of theirs. */
+async function withBatchSpan<T>(batch: readonly Waiting[], call: () => Promise<T>): Promise<T> {
+  const callers = batch.flatMap(({ caller }) => trace.getSpan(caller) ?? []);
+  const span = trace
+    .getTracer("portcullis.limiter.client")
+    .startSpan("consume batch", { links: linksTo(callers) }, ROOT_CONTEXT);
+  for (const caller of callers.slice(0, LINKS_MAX)) caller.addLink({ context: span.spanContext() });
+  return await context.with(trace.setSpan(ROOT_CONTEXT, span), call).finally(() => span.end());
+}
+
+function linksTo(spans: readonly Span[]) {
+  return spans.slice(0, LINKS_MAX).map((span) => ({ context: span.spanContext() }));
 }
 
 /** The error of one request of a batch; a code that does not exist is an internal error. */

@@ -1,8 +1,8 @@
 import { Agent } from "node:http";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { context, propagation } from "@opentelemetry/api";
 import { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { createClientTelemetryInterceptor } from "../../services/runtime/interceptors.ts";
 import type { Secret } from "../../services/runtime/secret.ts";
 
 /** Sockets kept to one limiter: the calls that may be under way, and refunds beside them. */
@@ -16,19 +16,14 @@ export function createTransport(options: { url: string; token: Secret }): {
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   const sign: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${options.token.reveal()}`);
-    propagation.inject(context.active(), request.header, headerSetter);
     return await next(request);
   };
   const transport = createConnectTransport({
     baseUrl: options.url,
     httpVersion: "1.1",
     useBinaryFormat: true,
-    interceptors: [sign],
+    interceptors: [createClientTelemetryInterceptor(), sign],
     nodeOptions: { agent },
   });
   return { client: createClient(LimiterService, transport), close: () => agent.destroy() };
 }
-
-const headerSetter = {
-  set: (headers: Headers, key: string, value: string) => headers.set(key, value),
-};

@@ -4,12 +4,12 @@ import { type Credentials, findCaller } from "../runtime/caller.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { createHttpTelemetry } from "../runtime/http-telemetry.ts";
 import { readJsonObject } from "../runtime/json-body.ts";
 import type { Logger } from "../runtime/log.ts";
 import { peerOf } from "../runtime/peer.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { type HttpHandler, sendJson } from "../runtime/serve.ts";
-import { createHttpDuration } from "./events.ts";
 import { retryAfterHeader } from "./refusal.ts";
 
 /** An authenticated call of one of our services. */
@@ -45,10 +45,13 @@ export function createInternalRoutes(options: {
 }): Record<string, HttpHandler> {
   const { identify, log } = options;
   const warn = createBoundedWarning(log, systemClock);
-  const measure = createHttpDuration();
+  const telemetry = createHttpTelemetry();
 
-  const answer = async (request: IncomingMessage, handle: InternalHandler): Promise<JsonAnswer> => {
-    const caller = findCaller(request.headers.authorization, options.credentials);
+  const answer = async (
+    request: IncomingMessage,
+    caller: string | undefined,
+    handle: InternalHandler,
+  ): Promise<JsonAnswer> => {
     if (caller === undefined) return unauthenticated;
     const read = await readJsonObject(request, BODY_BYTES_MAX);
     if (read.kind === "too-large") return tooLarge;
@@ -58,9 +61,15 @@ export function createInternalRoutes(options: {
 
   const routes = Object.entries(options.handlers).map(([path, handle]) => {
     const handler: HttpHandler = (request, response) => {
-      const startedMs = performance.now();
-      answer(request, handle)
-        .catch((error: unknown): JsonAnswer => {
+      const caller = findCaller(request.headers.authorization, options.credentials);
+      const call = {
+        method: "POST",
+        route: path,
+        header: (name: string) => headerOf(request, name),
+        trustTraceContext: caller !== undefined,
+      };
+      const serve = () =>
+        answer(request, caller, handle).catch((error: unknown): JsonAnswer => {
           // The caller hung up while it was still sending; nobody reads this.
           if (request.errored !== null) return hungUp;
           if (isDatabaseOutage(error)) {
@@ -69,16 +78,19 @@ export function createInternalRoutes(options: {
           }
           log.error({ err: error, path }, "request failed");
           return internalError;
-        })
-        .then(({ status, body, headers }) => {
-          measure(path, status, startedMs);
-          sendJson(response, status, body, headers);
-        })
+        });
+      telemetry(call, serve)
+        .then(({ status, body, headers }) => sendJson(response, status, body, headers))
         .catch((error: unknown) => log.warn({ err: error, path }, "an answer was not sent"));
     };
     return [`POST ${path}`, handler] as const;
   });
   return Object.fromEntries(routes);
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
 }
 
 const unauthenticated: JsonAnswer = {

@@ -4,6 +4,7 @@ import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/aut
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
 import { configHash } from "../runtime/config-hash.ts";
+import { announceConfig } from "../runtime/config-info.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
 import { createPostgresPool } from "../runtime/postgres.ts";
@@ -43,6 +44,7 @@ export async function start(
 ): Promise<RunningService & { port: number }> {
   const keys = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
   const signer = createTokenSigner(keys);
+  announceConfig("auth", config.trust.hops, configHash(config));
   const db = createPostgresPool({
     url: config.databaseUrl.reveal(),
     applicationName: "portcullis-auth",

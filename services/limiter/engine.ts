@@ -1,6 +1,7 @@
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
+import { FlushSpans } from "./flush-spans.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
 import { LANES, type RowId, type Store } from "./store.ts";
@@ -30,6 +31,7 @@ export class Engine {
   readonly #onFailure: (error: unknown) => void;
   readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, newLane);
   readonly #reader: Lane = newLane();
+  readonly #spans = new FlushSpans();
   #waiting = 0;
   #isDraining = false;
   #isFailing = false;
@@ -102,6 +104,7 @@ export class Engine {
       return;
     }
     this.#waiting++;
+    this.#spans.remember(operation);
     lane.waiting.push(operation);
     this.#watchDeadlines();
     if (lane.isRunning) return;
@@ -115,7 +118,8 @@ export class Engine {
 
   async #runLane(lane: Lane, index: number): Promise<void> {
     for (let batch = this.#take(lane); batch.length > 0; batch = this.#take(lane)) {
-      await this.#flush(lane, index, batch);
+      const current = batch;
+      await this.#spans.run(current, () => this.#flush(lane, index, current));
     }
     lane.isRunning = false;
   }

@@ -1,3 +1,4 @@
+import { createDatabaseTelemetry } from "../runtime/database-telemetry.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { bigintArray, rowIdFromUuid, uuidArray } from "./binary-array.ts";
 import { PostgresConnection, type Step, type WireRow } from "./postgres-connection.ts";
@@ -48,6 +49,7 @@ export class PostgresStore implements Store {
   readonly #options: PostgresStoreOptions;
   readonly #connections = new Map<number, Promise<PostgresConnection>>();
   readonly #turns = new Map<number, Promise<unknown>>();
+  readonly #telemetry = createDatabaseTelemetry();
   #sweepFromBlock = 0;
 
   constructor(options: PostgresStoreOptions) {
@@ -186,14 +188,26 @@ export class PostgresStore implements Store {
     connection: PostgresConnection,
     steps: readonly Step[],
   ): Promise<ReadonlyArray<readonly WireRow[]>> {
+    const end = this.#telemetry(operationOf(steps));
     try {
-      return await connection.execute(steps);
+      const rows = await connection.execute(steps);
+      end();
+      return rows;
     } catch (error) {
+      end(error);
       if (isDatabaseOutage(error) && !isLockTimeout(error)) connection.close();
       else await connection.rollBack();
       throw error;
     }
   }
+}
+
+/** What a round trip waits for: locks, the disk, or else its first statement. */
+function operationOf(steps: readonly Step[]): string {
+  const names = steps.map(({ name }) => name);
+  const last = names.at(-1) ?? "";
+  if (names[0] === "begin") return names[1] ?? "begin";
+  return last === "commit" || last === "roll_back" ? last : (names[0] ?? "");
 }
 
 function isLockTimeout(error: unknown): boolean {

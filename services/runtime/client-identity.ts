@@ -3,6 +3,7 @@ import { createBoundedWarning } from "./bounded-warning.ts";
 import { type ClientIp, derive } from "./client-ip.ts";
 import type { Clock } from "./clock.ts";
 import type { Cidr } from "./ip-address.ts";
+import { KeySpread } from "./key-spread.ts";
 import type { Logger } from "./log.ts";
 import type { Peer } from "./peer.ts";
 
@@ -27,7 +28,7 @@ export function createClientIdentity(options: {
   log: Logger;
   clock: Clock;
 }): ClientIdentity {
-  const { service, trust } = options;
+  const { service, trust, clock } = options;
   const meter = metrics.getMeter("portcullis.client_ip");
   const derivations = meter.createCounter("portcullis.client_ip.derivations", {
     description: "Derivations of a client address",
@@ -36,7 +37,19 @@ export function createClientIdentity(options: {
     description: "Entries seen in X-Forwarded-For; constant behind a correct edge",
     advice: { explicitBucketBoundaries: [0, 1, 2, 3, 4, 8, 16] },
   });
-  const warn = createBoundedWarning(options.log, options.clock);
+  const spread = new KeySpread();
+  meter
+    .createObservableGauge("portcullis.client_ip.top_key_share", {
+      description: "Share of the most frequent client address in the requests of the last minute",
+      unit: "1",
+    })
+    .addCallback((result) => result.observe(spread.topShare(clock.nowMs()), { service }));
+  meter
+    .createObservableGauge("portcullis.client_ip.distinct_keys", {
+      description: "About how many different client addresses there were in the last minute",
+    })
+    .addCallback((result) => result.observe(spread.distinct(clock.nowMs()), { service }));
+  const warn = createBoundedWarning(options.log, clock);
   for (const warning of ["none", ...Object.keys(WARNING_TEXTS)]) {
     derivations.add(0, { service, source: "socket", warning });
   }
@@ -47,6 +60,7 @@ export function createClientIdentity(options: {
     const { warning } = client;
     derivations.add(1, { service, source: client.class, warning: warning ?? "none" });
     entriesSeen.record(client.entries, { service });
+    spread.record(client.ip, clock.nowMs());
     if (warning !== undefined) warn(warning, WARNING_TEXTS[warning], { hops: trust.hops });
     return client;
   };

@@ -4,7 +4,6 @@ import {
   context,
   metrics,
   propagation,
-  ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -12,8 +11,10 @@ import {
 import { createBoundedWarning } from "./bounded-warning.ts";
 import { systemClock } from "./clock.ts";
 import { codeText } from "./code-text.ts";
+import { DURATION_BUCKETS_S } from "./duration-buckets.ts";
 import type { Logger } from "./log.ts";
 import { isDatabaseOutage } from "./postgres.ts";
+import { withServerSpan } from "./server-span.ts";
 
 /**
  * Turns a database outage into `unavailable`, and logs bugs once with their cause. What reaches the
@@ -67,47 +68,88 @@ export function createDeadlineInterceptor(timeoutMs: number): Interceptor {
   };
 }
 
-/** Seconds, as the semantic conventions advise for call durations. */
-const DURATION_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+/** What is recorded of a call: the method, then how it ended. */
+function callAttributes(request: { service: { typeName: string }; method: { name: string } }) {
+  const name = `${request.service.typeName}/${request.method.name}`;
+  const attributes: Attributes = { "rpc.system.name": "connectrpc", "rpc.method": name };
+  return { name, attributes };
+}
+
+const OK: Attributes = { "rpc.response.status_code": "ok" };
+
+function failureAttributes(error: unknown): Attributes {
+  const code = codeText(error instanceof ConnectError ? error.code : Code.Internal);
+  return { "rpc.response.status_code": code, "error.type": code };
+}
 
 /**
  * Measures every call as `rpc.server.call.duration` and wraps it in a server span. A trace context
  * from the public is linked, never continued; from our own services it is continued.
  */
 export function createTelemetryInterceptor(options: { trustTraceContext: boolean }): Interceptor {
-  const tracer = trace.getTracer("portcullis.rpc");
-  const duration = metrics.getMeter("portcullis.rpc").createHistogram("rpc.server.call.duration", {
-    description: "Duration of RPCs as served",
-    unit: "s",
-    advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-  });
+  const { trustTraceContext } = options;
+  const duration = createCallDuration("rpc.server.call.duration", "Duration of RPCs as served");
   return (next) => async (request) => {
     const startedAt = performance.now();
-    const method = `${request.service.typeName}/${request.method.name}`;
-    const attributes: Attributes = { "rpc.system.name": "connectrpc", "rpc.method": method };
-    const remote = propagation.extract(ROOT_CONTEXT, request.header, headerGetter);
-    const remoteSpan = trace.getSpanContext(remote);
-    const parent = options.trustTraceContext ? remote : ROOT_CONTEXT;
-    const links =
-      options.trustTraceContext || remoteSpan === undefined ? [] : [{ context: remoteSpan }];
-    const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes, links }, parent);
+    const { name, attributes } = callAttributes(request);
+    const header = (key: string) => request.header.get(key) ?? undefined;
+    return await withServerSpan({ name, attributes, header, trustTraceContext }, async (span) => {
+      let outcome = OK;
+      try {
+        return await next(request);
+      } catch (error) {
+        outcome = failureAttributes(error);
+        throw error;
+      } finally {
+        span.setAttributes(outcome);
+        duration.record(secondsSince(startedAt), { ...attributes, ...outcome });
+      }
+    });
+  };
+}
+
+/**
+ * Measures every call to another of our services as `rpc.client.call.duration`, wraps it in a
+ * client span and carries the trace there.
+ */
+export function createClientTelemetryInterceptor(): Interceptor {
+  const tracer = trace.getTracer("portcullis.client");
+  const duration = createCallDuration(
+    "rpc.client.call.duration",
+    "Duration of RPCs to our own services, as the caller saw them",
+  );
+  return (next) => async (request) => {
+    const startedAt = performance.now();
+    const { name, attributes } = callAttributes(request);
+    const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
+    const active = trace.setSpan(context.active(), span);
+    propagation.inject(active, request.header, headerSetter);
+    let outcome = OK;
     try {
-      return await context.with(trace.setSpan(parent, span), async () => await next(request));
+      return await next(request);
     } catch (error) {
-      const code = codeText(error instanceof ConnectError ? error.code : Code.Internal);
-      attributes["rpc.response.status_code"] = code;
-      attributes["error.type"] = code;
+      outcome = failureAttributes(error);
       span.setStatus({ code: SpanStatusCode.ERROR });
       throw error;
     } finally {
-      attributes["rpc.response.status_code"] ??= "ok";
-      duration.record((performance.now() - startedAt) / 1_000, attributes);
-      span.end();
+      span.setAttributes(outcome).end();
+      duration.record(secondsSince(startedAt), { ...attributes, ...outcome });
     }
   };
 }
 
-const headerGetter = {
-  keys: (headers: Headers) => [...headers.keys()],
-  get: (headers: Headers, key: string) => headers.get(key) ?? undefined,
+function createCallDuration(name: string, description: string) {
+  return metrics.getMeter("portcullis.rpc").createHistogram(name, {
+    description,
+    unit: "s",
+    advice: { explicitBucketBoundaries: DURATION_BUCKETS_S },
+  });
+}
+
+function secondsSince(startedAt: number): number {
+  return (performance.now() - startedAt) / 1_000;
+}
+
+const headerSetter = {
+  set: (headers: Headers, key: string, value: string) => headers.set(key, value),
 };

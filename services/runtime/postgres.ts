@@ -1,4 +1,5 @@
 import pg from "pg";
+import { createDatabaseTelemetry, measureQueries } from "./database-telemetry.ts";
 import type { Logger } from "./log.ts";
 
 /** What a store needs to run a statement: a pool or a client inside a transaction. */
@@ -40,6 +41,8 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
     keepAlive: true,
     allowExitOnIdle: true,
   });
+  const telemetry = createDatabaseTelemetry();
+  pool.on("connect", (client) => measureQueries(client, telemetry));
   // Idle connections break when the database goes away; the next statement finds that out.
   pool.on("error", (error) => {
     options.log.warn({ err: error }, "an idle database connection was lost");

@@ -2,11 +2,11 @@ import { createServer, type Server } from "node:http";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { PgInstrumentation } from "@opentelemetry/instrumentation-pg";
 import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
 import { PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { NodeSDK, tracing } from "@opentelemetry/sdk-node";
 import type { Environment } from "./env.ts";
+import { observeProcess } from "./process-metrics.ts";
 
 export type Telemetry = { stop(): Promise<void> };
 
@@ -15,8 +15,8 @@ const STOP_TIMEOUT_MS = 1_000;
 
 /**
  * Starts the OpenTelemetry SDK and a Prometheus endpoint. Must run before anything that is to be
- * measured is imported. Beyond the endpoint it is configured only by OTEL_* variables; OTLP export
- * starts when an endpoint for it is set.
+ * measured is imported. Beyond the endpoint it is configured only by OTEL_* variables: OTLP export
+ * starts when an endpoint for it is set, and with OTEL_SDK_DISABLED=true there is nothing at all.
  */
 export async function startTelemetry(options: {
   service: string;
@@ -25,9 +25,12 @@ export async function startTelemetry(options: {
   environment: Environment;
 }): Promise<Telemetry> {
   const { environment } = options;
+  if (environment["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return { stop: async () => {} };
   const prometheus = new PrometheusExporter({
     preventServerStart: true,
     withoutScopeInfo: true,
+    // It would show the command line, the owner and the host of the process to whoever scrapes.
+    withoutTargetInfo: true,
   });
   const sendsTraces = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
   const sendsMetrics = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
@@ -44,12 +47,10 @@ export async function startTelemetry(options: {
       sendsTraces ? new tracing.BatchSpanProcessor(new OTLPTraceExporter()) : discardSpans,
     ],
     logRecordProcessors: [],
-    instrumentations: [
-      new PgInstrumentation({ requireParentSpan: true }),
-      new RuntimeNodeInstrumentation(),
-    ],
+    instrumentations: [new RuntimeNodeInstrumentation()],
   });
   sdk.start();
+  observeProcess();
   const server = await listen(prometheus, options.host, options.port);
   return {
     async stop() {

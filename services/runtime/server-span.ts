@@ -1,0 +1,51 @@
+import {
+  type Attributes,
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+
+/** The first value of a header, by its lower-case name. */
+export type HeaderReader = (name: string) => string | undefined;
+
+export type ServerSpanOptions = {
+  name: string;
+  attributes: Attributes;
+  header: HeaderReader;
+  /**
+   * From our own services a trace context is continued. From the public it is only linked: anybody
+   * could otherwise write into our traces, or decide what is sampled.
+   */
+  trustTraceContext: boolean;
+};
+
+/** Serves a request within a server span, which ends with it and says whether it failed. */
+export async function withServerSpan<T>(
+  options: ServerSpanOptions,
+  serve: (span: Span) => Promise<T>,
+): Promise<T> {
+  const { name, attributes, header, trustTraceContext } = options;
+  const remote = propagation.extract(ROOT_CONTEXT, header, headerGetter);
+  const remoteSpan = trace.getSpanContext(remote);
+  const parent = trustTraceContext ? remote : ROOT_CONTEXT;
+  const links = trustTraceContext || remoteSpan === undefined ? [] : [{ context: remoteSpan }];
+  const tracer = trace.getTracer("portcullis.server");
+  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, parent);
+  try {
+    return await context.with(trace.setSpan(parent, span), serve, undefined, span);
+  } catch (error) {
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+const headerGetter = {
+  keys: () => propagation.fields(),
+  get: (header: HeaderReader, key: string) => header(key),
+};
