@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Secret } from "../../services/runtime/secret.ts";
+import type { Deployment } from "../../tools/rollout/judge/deployment.ts";
+import { runAlign } from "../../tools/rollout/judge/run-align.ts";
+import { runProbe } from "../../tools/rollout/judge/run-probe.ts";
+import { type Check, overall } from "../../tools/rollout/verdict.ts";
+import { canRun } from "../edge/can-run.ts";
+import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
+import { type Edge, startHandWrittenEdge, startRenderedEdge } from "./edges.ts";
+
+/** Long enough to show that silence is waited for. */
+const IDLE_SECONDS = 0.5;
+
+describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
+  let system: System;
+  beforeAll(async () => {
+    system = await startSystem({
+      environment: { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" },
+    });
+  });
+  afterAll(async () => await system?.stop());
+
+  test("runProbe() passes for the edge that we render, on every route", async () => {
+    const checks = await withEdge(startRenderedEdge(system.urls), async (deployment) => {
+      return await runProbe({ ...deployment, idleSeconds: IDLE_SECONDS });
+    });
+    expect(notPassed(checks)).toEqual([]);
+    expect(checks.map(({ id }) => id)).toEqual(
+      expect.arrayContaining([
+        "spoof.AuthService.Login",
+        "spoof.DatasourceService.MintToken",
+        "spoof.jwks",
+        "spoof.why",
+        "spoof.realtime.plain",
+        "spoof.realtime.upgrade",
+        "closed.edge",
+        "closed.direct",
+        "access.direct",
+        "dependencies.gateway",
+        "upgrade.idle",
+      ]),
+    );
+  });
+
+  test("runAlign() finds one hop behind the edge that we render", async () => {
+    const { checks, hops } = await withEdge(startRenderedEdge(system.urls), runAlign);
+    expect(hops).toBe(1);
+    expect(notPassed(checks)).toEqual([]);
+    expect(find(checks, "align.gateway").observed).toContain("overwrites");
+  });
+
+  test("runAlign() finds two hops where the edge appends for a CDN, and that one is too few", async () => {
+    const edge = await startRenderedEdge(system.urls, "cdn-append");
+    const cdn = startRenderedEdge({ ...system.urls, auth: edge.url, gateway: edge.url });
+    const { checks, hops } = await withEdge(cdn, async (deployment) => {
+      return await runAlign({ ...deployment, clientAddress: "127.0.0.1" });
+    }).finally(edge.stop);
+    expect(hops).toBe(2);
+    expect(find(checks, "align.configured")).toMatchObject({
+      verdict: "fail",
+      observed: "auth 1, gateway 1; measured 2",
+    });
+  });
+
+  test("runProbe() and runAlign() tell what an edge does that appends and forwards everything", async () => {
+    const append = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
+    const edge = startHandWrittenEdge(system.urls, append);
+    const { probe, align } = await withEdge(edge, async (deployment) => ({
+      probe: await runProbe({ ...deployment, idleSeconds: IDLE_SECONDS }),
+      align: await runAlign(deployment),
+    }));
+    expect(find(probe, "spoof.realtime.upgrade").verdict).toBe("fail");
+    expect(find(probe, "closed.edge").verdict).toBe("fail");
+    expect(find(probe, "closed.edge").observed).toContain("reached auth");
+    expect(align.hops).toBe(1);
+    expect(find(align.checks, "align.auth").observed).toContain("appends");
+  });
+
+  test("runAlign() refuses where the client's own header gets through, or nobody writes one", async () => {
+    for (const line of ["", 'proxy_set_header X-Forwarded-For "";']) {
+      const edge = startHandWrittenEdge(system.urls, line);
+      const { checks, hops } = await withEdge(edge, runAlign);
+      expect(hops).toBeUndefined();
+      expect(overall(checks)).toBe("inconclusive");
+      expect(find(checks, "align.auth").observed).toContain("no number of hops is right");
+    }
+  });
+
+  test("runProbe() without the operator's token is in doubt, never content", async () => {
+    const checks = await withEdge(startRenderedEdge(system.urls), async (deployment) => {
+      const blind = { ...deployment, operatorToken: undefined };
+      return await runProbe({ ...blind, idleSeconds: IDLE_SECONDS });
+    });
+    expect(overall(checks)).toBe("inconclusive");
+    expect(find(checks, "spoof.jwks").verdict).toBe("inconclusive");
+  });
+
+  /** Runs something against the system behind an edge that is gone afterwards. */
+  async function withEdge<T>(
+    starting: Promise<Edge>,
+    work: (deployment: Deployment) => Promise<T>,
+  ): Promise<T> {
+    const edge = await starting;
+    try {
+      return await work({
+        edgeUrl: edge.url,
+        topology: "direct",
+        services: system.urls,
+        operatorToken: new Secret(TOKENS.operator),
+      });
+    } finally {
+      await edge.stop();
+    }
+  }
+});
+
+function notPassed(checks: readonly Check[]): readonly string[] {
+  const bad = checks.filter(({ verdict }) => verdict !== "pass");
+  return bad.map(({ id, verdict, observed }) => `${verdict} ${id}: ${observed}`);
+}
+
+function find(checks: readonly Check[], id: string): Check {
+  const check = checks.find((candidate) => candidate.id === id);
+  if (check === undefined) throw new Error(`there is no check ${id}`);
+  return check;
+}
