@@ -4,7 +4,7 @@ import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { RuntimeNodeInstrumentation } from "@opentelemetry/instrumentation-runtime-node";
 import { PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { NodeSDK, tracing } from "@opentelemetry/sdk-node";
+import { NodeSDK, resources, tracing } from "@opentelemetry/sdk-node";
 import type { Environment } from "./env.ts";
 import { observeProcess } from "./process-metrics.ts";
 
@@ -29,13 +29,15 @@ export async function startTelemetry(options: {
   const prometheus = new PrometheusExporter({
     preventServerStart: true,
     withoutScopeInfo: true,
-    // It would show the command line, the owner and the host of the process to whoever scrapes.
-    withoutTargetInfo: true,
   });
   const sendsTraces = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
   const sendsMetrics = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
   const sdk = new NodeSDK({
     serviceName: environment["OTEL_SERVICE_NAME"] ?? `portcullis-${options.service}`,
+    // Others would show the command line, the owner and the host of the process to whoever scrapes.
+    ...(environment["OTEL_NODE_RESOURCE_DETECTORS"] === undefined && {
+      resourceDetectors: [resources.envDetector],
+    }),
     metricReaders: [
       prometheus,
       ...(sendsMetrics
