@@ -1,0 +1,17 @@
+import { systemClock } from "../../services/runtime/clock.ts";
+import { stateFilesIn } from "./state-files.ts";
+import { watchDeadMan } from "./watch-dead-man.ts";
+
+const [directory, token] = process.argv.slice(2);
+if (directory === undefined || token === undefined)
+  throw new Error("started by `stage next` alone");
+
+// It has to outlive the terminal in which the operator works.
+process.on("SIGHUP", () => undefined);
+await watchDeadMan({
+  files: stateFilesIn(directory),
+  token,
+  environment: process.env,
+  clock: systemClock,
+  report: (line) => process.stdout.write(`${line}\n`),
+});

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Environment } from "../../services/runtime/env.ts";
+import { readIfThere } from "./durable-file.ts";
+import type { ArmedTimer } from "./journal.ts";
+import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import type { StateFiles } from "./state-files.ts";
+
+/** What the timer's process says of itself, in a file that only it writes. */
+export type TimerReport = {
+  token: string;
+  process: ProcessIdentity;
+  status: "armed" | "disarmed" | "rolling-back" | "rolled-back" | "failed";
+  at: string;
+  detail: string;
+};
+
+/** A process that has not begun by then has not begun at all. */
+const BEGIN_TIMEOUT_MS = 10_000;
+/** The timer looks at the journal twice a second. */
+const END_TIMEOUT_MS = 5_000;
+const POLL_MS = 25;
+
+export function createTimer(nowMs: number, seconds: number): ArmedTimer {
+  return { token: randomUUID(), deadlineAtMs: nowMs + seconds * 1_000 };
+}
+
+/**
+ * Starts the process that rolls back by itself, and returns when it says that it watches. The
+ * journal must name the timer already: a timer that the journal does not name ends at once.
+ */
+export async function startTimer(
+  files: StateFiles,
+  { token }: ArmedTimer,
+  environment: Environment,
+): Promise<ProcessIdentity> {
+  const program = fileURLToPath(new URL("./dead-man-main.js", import.meta.url));
+  const log = await open(files.timerLog, "a", 0o600);
+  try {
+    const child = spawn(process.execPath, [program, files.directory, token], {
+      cwd: "/",
+      env: environment,
+      stdio: ["ignore", log.fd, log.fd],
+      // A session of its own: it outlives this process, its terminal and its signals.
+      detached: true,
+    });
+    child.unref();
+    return await waitUntilArmed(files, token, child);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Waits until the timer's process has noticed that it is not needed any more. */
+export async function waitUntilEnded(files: StateFiles, token: string): Promise<boolean> {
+  const deadline = performance.now() + END_TIMEOUT_MS;
+  for (;;) {
+    const report = await readTimerReport(files);
+    if (report?.token !== token || !isAlive(report.process)) return true;
+    if (performance.now() > deadline) return false;
+    await sleep(POLL_MS);
+  }
+}
+
+export async function readTimerReport(files: StateFiles): Promise<TimerReport | undefined> {
+  const text = await readIfThere(files.timer);
+  return text === undefined ? undefined : (JSON.parse(text) as TimerReport);
+}
+
+async function waitUntilArmed(
+  files: StateFiles,
+  token: string,
+  child: ChildProcess,
+): Promise<ProcessIdentity> {
+  const deadline = performance.now() + BEGIN_TIMEOUT_MS;
+  for (;;) {
+    const report = await readTimerReport(files);
+    if (report?.token === token && report.status === "armed") return report.process;
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+      throw new Error(`the dead-man timer did not start; see ${files.timerLog}`);
+    }
+    await sleep(POLL_MS);
+  }
+}

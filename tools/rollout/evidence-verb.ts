@@ -1,0 +1,86 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
+import { renderEvidenceJson, renderEvidencePage, verifyEvidence } from "./evidence-file.ts";
+import { readEvidence } from "./evidence-log.ts";
+import { openRollout } from "./open-rollout.ts";
+import type { Verb, VerbContext } from "./verb.ts";
+import { EXIT, type ExitCode } from "./verdict.ts";
+
+const HELP = `evidence                write everything that was checked, changed and measured as a report
+evidence verify FILE    show that a report was not altered
+
+Every record's hash covers the record before it; the last hash, the head, stands for all of them.
+Note the head somewhere else (a ticket, a chat) when it is printed: with --head, verify also finds
+reports that were cut short or written anew as a whole.
+
+  --out NAME     evidence: write NAME.json and NAME.html (rollout-evidence)
+  --head HASH    evidence verify: where the chain must end
+${COMMON_HELP}`;
+
+const OPTIONS = {
+  out: { type: "string", default: "rollout-evidence" },
+  head: { type: "string" },
+} as const;
+
+/** Writes and checks the report of a rollout. */
+export const evidence: Verb = {
+  name: "evidence",
+  summary: "[verify FILE]: what was checked, changed and measured, as a report that proves itself",
+  async run(context) {
+    const { values, positionals } = readArguments(context.arguments, OPTIONS, 2);
+    const [action, file] = positionals;
+    if (values.help) {
+      context.stdout(HELP);
+      return EXIT.pass;
+    }
+    if (action === undefined) return await write(context, values);
+    if (action !== "verify") throw new UsageError(`evidence knows "verify", and not "${action}"`);
+    if (file === undefined) throw new UsageError("evidence verify needs a FILE");
+    return await verify(context, file, values);
+  },
+};
+
+async function write(
+  context: VerbContext,
+  values: { config: string; json: boolean; out: string },
+): Promise<ExitCode> {
+  const { files } = await openRollout(context, values);
+  const { records, head } = await readEvidence(files);
+  if (head.count === 0) {
+    context.stderr("there is no evidence yet: nothing was checked or changed\n");
+    return EXIT.inconclusive;
+  }
+  const written = [`${values.out}.json`, `${values.out}.html`];
+  await writeFile(`${values.out}.json`, renderEvidenceJson(records));
+  await writeFile(`${values.out}.html`, renderEvidencePage(records));
+  const answer = { verb: "evidence", verdict: "pass", head: head.hash, count: head.count, written };
+  context.stdout(
+    values.json
+      ? `${JSON.stringify(answer)}\n`
+      : `wrote ${written.join(" and ")}: ${head.count} records\nhead ${head.hash}\n`,
+  );
+  return EXIT.pass;
+}
+
+async function verify(
+  context: VerbContext,
+  file: string,
+  { head, json }: { head?: string | undefined; json: boolean },
+): Promise<ExitCode> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  });
+  const found = verifyEvidence(text, head);
+  const verdict = found.kind === "holds" ? "pass" : "fail";
+  const answer = { verb: "evidence verify", verdict, file, ...found };
+  if (json) context.stdout(`${JSON.stringify(answer)}\n`);
+  else if (found.kind === "broken") context.stdout(`${file} DOES NOT HOLD: ${found.reason}\n`);
+  else {
+    const against =
+      head === undefined ? "; compare it with the one noted at the time" : ", as noted";
+    context.stdout(
+      `${file} holds: ${found.head.count} records\nhead ${found.head.hash}${against}\n`,
+    );
+  }
+  return EXIT[verdict];
+}

@@ -1,0 +1,58 @@
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { IdentityService } from "../../gen/portcullis/identity/v1/identity_pb.ts";
+import { ROLLOUT_SERVICES, type RolloutConfig, type RolloutServiceName } from "./rollout-config.ts";
+
+/** What one service said of itself; what it did not say is undefined. */
+export type ServiceSnapshot = {
+  service: RolloutServiceName;
+  said: { hops: number; failureMode: string; configHash: string } | undefined;
+  /** Why there is no answer. */
+  problem: string;
+};
+
+/** A service that has just been restarted gets this long to answer. */
+const ANSWER_TIMEOUT_MS = 10_000;
+const ATTEMPT_TIMEOUT_MS = 2_000;
+const RETRY_PAUSE_MS = 250;
+
+/** Asks every service directly how it is configured. */
+export async function takeSnapshot(
+  config: RolloutConfig,
+  operatorToken: string | undefined,
+): Promise<readonly ServiceSnapshot[]> {
+  return await Promise.all(
+    ROLLOUT_SERVICES.map(async (service): Promise<ServiceSnapshot> => {
+      if (operatorToken === undefined) {
+        return { service, said: undefined, problem: `${config.operatorTokenEnv} is not set` };
+      }
+      return await askWithPatience(service, config.services[service].url, operatorToken);
+    }),
+  );
+}
+
+async function askWithPatience(
+  service: RolloutServiceName,
+  baseUrl: string,
+  operatorToken: string,
+): Promise<ServiceSnapshot> {
+  const transport = createConnectTransport({ baseUrl, httpVersion: "1.1" });
+  const client = createClient(IdentityService, transport);
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const { hops, failureMode, configHash } = await client.whoIsCalling(
+        {},
+        {
+          headers: { authorization: `Bearer ${operatorToken}` },
+          timeoutMs: ATTEMPT_TIMEOUT_MS,
+        },
+      );
+      return { service, said: { hops, failureMode, configHash }, problem: "" };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      if (performance.now() > deadline) return { service, said: undefined, problem };
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+  }
+}

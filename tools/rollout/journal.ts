@@ -1,0 +1,83 @@
+import { readIfThere, writeDurably } from "./durable-file.ts";
+import type { ServiceSnapshot } from "./identity-snapshot.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
+import {
+  BASELINE,
+  type Change,
+  type Position,
+  type RolloutState,
+  type Stage,
+} from "./rollout-state.ts";
+import type { Check, Verdict } from "./verdict.ts";
+
+/** A timer that rolls back by itself, unless it is disarmed in time. */
+export type ArmedTimer = { token: string; deadlineAtMs: number };
+
+/** What was found when a place was last looked at. */
+export type LastChecks = {
+  at: string;
+  /** For example `stage api` or `rollback to baseline`. */
+  of: string;
+  verdict: Verdict;
+  checks: readonly Check[];
+};
+
+/** Everything that must survive a crash; one file, replaced as a whole before each step. */
+export type Journal = {
+  format: typeof JOURNAL_FORMAT;
+  state: RolloutState;
+  /** How to take back what was changed, as it was known when it was changed. */
+  rollbackCommands: Partial<Record<Change, string>>;
+  /** Where commands run. */
+  directory: string;
+  commandSeconds: number;
+  /** Files whose secrets must not reach the evidence. */
+  envFiles: readonly string[];
+  timer: ArmedTimer | null;
+  /** The command that runs, or ran when its parent died. */
+  running: ProcessIdentity | null;
+  /** What the services were like at each position that was reached. */
+  snapshots: Partial<Record<Position, readonly ServiceSnapshot[]>>;
+  lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
+};
+
+const JOURNAL_FORMAT = "portcullis-rollout-journal/1";
+
+export const EMPTY_JOURNAL: Journal = {
+  format: JOURNAL_FORMAT,
+  state: BASELINE,
+  rollbackCommands: {},
+  directory: "/",
+  commandSeconds: 0,
+  envFiles: [],
+  timer: null,
+  running: null,
+  snapshots: {},
+  lastChecks: {},
+};
+
+/**
+ * Reads the journal; without one, nothing was ever changed. One that cannot be read is an error and
+ * never the baseline.
+ */
+export async function readJournal(file: string): Promise<Journal> {
+  const text = await readIfThere(file);
+  if (text === undefined) return EMPTY_JOURNAL;
+  const journal = decode(text);
+  if (journal?.format !== JOURNAL_FORMAT) {
+    throw new Error(`${file} is no journal of this program; see "A journal that cannot be read"`);
+  }
+  return journal;
+}
+
+export async function writeJournal(file: string, journal: Journal): Promise<void> {
+  await writeDurably(file, `${JSON.stringify(journal, undefined, 2)}\n`);
+}
+
+function decode(text: string): Journal | undefined {
+  try {
+    return JSON.parse(text) as Journal;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import { systemClock } from "../../services/runtime/clock.ts";
+import { COMMON_OPTIONS, createReport } from "./command-line.ts";
+import { loadRolloutConfig, type RolloutConfig } from "./rollout-config.ts";
+import { openSession, type Session } from "./rollout-session.ts";
+import { type StateFiles, stateFilesIn } from "./state-files.ts";
+import type { VerbContext } from "./verb.ts";
+
+/** What the common options of a verb lead to. */
+export type Rollout = {
+  config: RolloutConfig;
+  files: StateFiles;
+  report: (line: string) => void;
+};
+
+/** Somebody else at work is told at once, but a timer that just ends is waited for. */
+const LOCK_WAIT_MS = 1_000;
+
+export async function openRollout(
+  context: VerbContext,
+  values: { config?: string; json?: boolean },
+): Promise<Rollout> {
+  const config = await loadRolloutConfig(values.config ?? COMMON_OPTIONS.config.default);
+  const report = createReport(context, { json: values.json ?? false });
+  return { config, files: stateFilesIn(config.stateDir), report };
+}
+
+/** Does something that nobody else may do at the same time. */
+export async function withSession<Answer>(
+  context: VerbContext,
+  { files, report }: Rollout,
+  options: { purpose: string; withoutRecord: "stop" | "carry-on" },
+  use: (session: Session) => Promise<Answer>,
+): Promise<Answer> {
+  const { environment } = context;
+  const clock = systemClock;
+  const waitMs = LOCK_WAIT_MS;
+  const session = await openSession({ files, report, environment, clock, waitMs, ...options });
+  try {
+    return await use(session);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,61 @@
+import { systemClock } from "../../services/runtime/clock.ts";
+import { loadRolloutConfig, ROLLOUT_CONFIG_FILE, type RolloutConfig } from "./rollout-config.ts";
+import { recordAside } from "./rollout-session.ts";
+import { stateFilesIn } from "./state-files.ts";
+import type { Verb } from "./verb.ts";
+
+/** A live table repaints itself for hours; its end says what matters. */
+const PRINTED_CHARACTERS_MAX = 16_384;
+
+/** The same verb, with what it printed and how it ended added to the evidence. */
+export function recordVerb(verb: Verb): Verb {
+  return {
+    ...verb,
+    async run(context) {
+      let printed = "";
+      const stdout = (text: string) => {
+        printed = `${printed}${text}`.slice(-PRINTED_CHARACTERS_MAX);
+        context.stdout(text);
+      };
+      const exitCode = await verb.run({ ...context, stdout });
+      const config = await findConfig(context.arguments);
+      // Help and a wrong command line have looked at nothing.
+      if (config === undefined || isHelp(context.arguments)) return exitCode;
+      const { auth, limiter, gateway } = config.services;
+      const envFiles = [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
+      try {
+        await recordAside(
+          stateFilesIn(config.stateDir),
+          { environment: context.environment, envFiles, clock: systemClock },
+          {
+            kind: `verb-${verb.name}`,
+            data: { arguments: context.arguments, exitCode, printed: decodeJson(printed) },
+          },
+        );
+      } catch (error) {
+        // A judge's answer stands, whether or not it could be kept.
+        context.stderr(`not added to the evidence: ${String(error)}\n`);
+      }
+      return exitCode;
+    },
+  };
+}
+
+async function findConfig(arguments_: readonly string[]): Promise<RolloutConfig | undefined> {
+  const joined = arguments_.find((argument) => argument.startsWith("--config="));
+  const at = arguments_.indexOf("--config");
+  const file = joined?.slice("--config=".length) ?? (at < 0 ? undefined : arguments_[at + 1]);
+  return await loadRolloutConfig(file ?? ROLLOUT_CONFIG_FILE).catch(() => undefined);
+}
+
+function isHelp(arguments_: readonly string[]): boolean {
+  return arguments_.includes("--help") || arguments_.includes("-h");
+}
+
+function decodeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,195 @@
+import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
+import { createTimer, readTimerReport, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
+import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
+import { isAlive } from "./process-identity.ts";
+import { renderChecks } from "./report.ts";
+import type { Session } from "./rollout-session.ts";
+import { type Change, POSITIONS, type Position, revertsTo } from "./rollout-state.ts";
+import { commandsOf } from "./stage-next.ts";
+import { takeBack } from "./take-back.ts";
+import type { Verb, VerbContext } from "./verb.ts";
+import { type Check, EXIT, type ExitCode, overall, type Verdict } from "./verdict.ts";
+import {
+  type Judges,
+  type VerifyContext,
+  verifyRestored,
+  verifyRollback,
+} from "./verify-position.ts";
+
+const OPTIONS = { to: { type: "string" }, "dry-run": { type: "boolean", default: false } } as const;
+
+const ROLLBACK_HELP = `rollback [--to POSITION]   go back, one change after the other, exactly as it came
+
+Takes back what was applied, the last change first: gateway, auth, limiter, proxy. Without --to it
+goes to where the stage under way began, or else to baseline. It may be run again after it failed or
+was cut short, and goes on from there; until it has ended, a timer would finish it by itself. Your
+rollback commands must be idempotent. Afterwards every service is compared with what it was then.
+
+  --to POSITION   baseline, proxy, api or gateway
+  --dry-run       show what would be taken back
+${COMMON_HELP}`;
+
+const RESTORE_HELP = `restore-defaults   go back to baseline, and show that it serves
+
+The same as \`rollback --to baseline\`, and then the canary is run against what was restored. It
+reports success only when the services are as they were and the canary passes.
+
+  --dry-run       show what would be taken back
+${COMMON_HELP}`;
+
+/** The operator sees the failure, and decides whether to try again. */
+const ATTEMPTS = 1;
+
+export function createRollbackVerb(judges: Judges): Verb {
+  return {
+    name: "rollback",
+    summary: "[--to POSITION]: go back, exactly as it came",
+    async run(context) {
+      const { values } = readArguments(context.arguments, OPTIONS, 0);
+      if (values.help) return say(context, ROLLBACK_HELP);
+      const to = readPosition(values.to);
+      return await goBack(context, judges, { ...values, to, isRestored: false });
+    },
+  };
+}
+
+export function createRestoreDefaultsVerb(judges: Judges): Verb {
+  return {
+    name: "restore-defaults",
+    summary: "go back to baseline, and show with the canary that it serves",
+    async run(context) {
+      const { to: _, ...options } = OPTIONS;
+      const { values } = readArguments(context.arguments, options, 0);
+      if (values.help) return say(context, RESTORE_HELP);
+      return await goBack(context, judges, { ...values, to: "baseline", isRestored: true });
+    },
+  };
+}
+
+type Wish = {
+  to: Position | undefined;
+  /** Whether the canary has to show that the result serves. */
+  isRestored: boolean;
+  config: string;
+  json: boolean;
+  "dry-run": boolean;
+};
+
+async function goBack(context: VerbContext, judges: Judges, wish: Wish): Promise<ExitCode> {
+  const rollout = await openRollout(context, wish);
+  const how = { purpose: "rollback", withoutRecord: "carry-on" } as const;
+  return await withSession(context, rollout, how, async (session) => {
+    const to = wish.to ?? defaultGoal(session);
+    const changes = revertsTo(session.journal().state, to);
+    if (wish["dry-run"]) return showPlan(context, rollout, { to, changes }, wish.json);
+    const { config } = rollout;
+    const { environment, signal } = context;
+    const verify = { session, config, environment, judges, signal };
+    const { failed } = await takeBackUnderTimer(context, rollout, session, to, wish);
+    const checks = failed === undefined ? await verifyAll(verify, to, wish) : [];
+    const verdict = failed === undefined ? overall(checks) : "fail";
+    const answer: Answer = { verdict, to, takenBack: changes, failed, checks };
+    if (wish.json) context.stdout(`${JSON.stringify({ verb: "rollback", ...answer })}\n`);
+    else context.stdout(renderAnswer(answer, context));
+    return EXIT[verdict];
+  });
+}
+
+async function takeBackUnderTimer(
+  context: VerbContext,
+  rollout: Rollout,
+  session: Session,
+  to: Position,
+  { isRestored }: Wish,
+): Promise<{ failed: Change | undefined }> {
+  const { state } = session.journal();
+  // Restoring what already is at baseline is no refusal: it is then only shown to serve.
+  if (isRestored && state.activity.kind === "settled" && state.position === to) {
+    return { failed: undefined };
+  }
+  if (revertsTo(state, to).length > 0) await ensureTimer(context, rollout, session);
+  const { timer } = session.journal();
+  const { failed } = await takeBack(session, {
+    to,
+    by: "operator",
+    reason: isRestored ? "restore defaults" : "asked for",
+    commandOf: (change) => commandsOf(rollout.config, change).rollback,
+    attempts: ATTEMPTS,
+    signal: new AbortController().signal,
+  });
+  if (failed === undefined && timer !== null) await waitUntilEnded(rollout.files, timer.token);
+  return { failed };
+}
+
+/** Whoever kills this program half-way back must not leave the deployment there. */
+async function ensureTimer(
+  context: VerbContext,
+  { config, files, report }: Rollout,
+  session: Session,
+): Promise<void> {
+  const { timer: armed } = session.journal();
+  const told = await readTimerReport(files);
+  if (armed !== null && told?.token === armed.token && isAlive(told.process)) return;
+  const fresh = createTimer(session.nowMs(), config.deadManSeconds);
+  await session.write({ timer: fresh });
+  await startTimer(files, fresh, context.environment).catch((error: unknown) => {
+    report(`goes back without a timer: ${String(error)}`);
+  });
+}
+
+async function verifyAll(verify: VerifyContext, to: Position, wish: Wish): Promise<Check[]> {
+  const same = await verifyRollback(verify, to);
+  return wish.isRestored ? [...same, ...(await verifyRestored(verify))] : same;
+}
+
+/** To where the stage under way began; else all the way. */
+function defaultGoal(session: Session): Position {
+  const { activity, position } = session.journal().state;
+  if (activity.kind === "rolling-back") return activity.to;
+  return activity.kind === "settled" ? "baseline" : position;
+}
+
+function showPlan(
+  context: VerbContext,
+  { config }: Rollout,
+  plan: { to: Position; changes: readonly Change[] },
+  json: boolean,
+): ExitCode {
+  const changes = plan.changes.map((change) => ({
+    change,
+    rollback: commandsOf(config, change).rollback,
+  }));
+  if (json) return say(context, `${JSON.stringify({ to: plan.to, changes })}\n`);
+  const lines = changes.map(({ change, rollback }) => `  take back ${change}: ${rollback}`);
+  return say(context, `${[`rollback to ${plan.to}`, ...lines].join("\n")}\n`);
+}
+
+type Answer = {
+  verdict: Verdict;
+  to: Position;
+  takenBack: readonly Change[];
+  failed: Change | undefined;
+  checks: readonly Check[];
+};
+
+function renderAnswer({ to, takenBack, failed, checks }: Answer, context: VerbContext): string {
+  if (failed !== undefined) {
+    return `the rollback command of ${failed} FAILED; mend it and run this again\n`;
+  }
+  const what = takenBack.length > 0 ? `took back ${takenBack.join(", ")}` : "nothing to take back";
+  const compared = checks.length > 0 ? renderChecks(checks, context) : "nothing to compare it to\n";
+  return `${compared}${what}; the rollout stands at ${to}\n`;
+}
+
+function readPosition(text: string | undefined): Position | undefined {
+  const position = POSITIONS.find((known) => known === text && known !== "done");
+  if (text !== undefined && position === undefined) {
+    throw new UsageError(`there is no position "${text}" to go back to`);
+  }
+  return position;
+}
+
+function say(context: VerbContext, text: string): ExitCode {
+  context.stdout(text);
+  return EXIT.pass;
+}

@@ -1,0 +1,154 @@
+import { readFile, rm } from "node:fs/promises";
+import type { Clock } from "../../services/runtime/clock.ts";
+import type { Environment } from "../../services/runtime/env.ts";
+import { type Json, toJson } from "./canonical-json.ts";
+import { makeStateDirectory } from "./durable-file.ts";
+import type { ChainHead } from "./evidence-chain.ts";
+import { appendEvidence } from "./evidence-log.ts";
+import { type Journal, readJournal, writeJournal } from "./journal.ts";
+import { acquireLock } from "./process-lock.ts";
+import { createRedact, type Redact, readEnvText } from "./redact.ts";
+import type { Transition } from "./rollout-state.ts";
+import { type CommandResult, runCommand } from "./run-command.ts";
+import type { StateFiles } from "./state-files.ts";
+
+/** Thrown when a step is not allowed from where the rollout stands. */
+export class RefusedError extends Error {
+  override name = "RefusedError";
+}
+
+/** The sole right to change the deployment, with the memory of what was done. */
+export type Session = {
+  journal(): Journal;
+  /** Writes down what is about to be true, before it is. */
+  write(change: Partial<Journal>): Promise<void>;
+  /** Takes an allowed step and writes it down, with what belongs to it; throws when refused. */
+  step(transition: Transition, change?: Partial<Journal>): Promise<void>;
+  /** Adds to the evidence. */
+  record(kind: string, data: unknown): Promise<void>;
+  /** Runs one of the operator's commands, and keeps what it did as evidence. */
+  run(request: CommandRequest): Promise<CommandResult>;
+  /** Tells people how it goes. */
+  report(line: string): void;
+  nowMs(): number;
+  close(): Promise<void>;
+};
+
+export type CommandRequest = {
+  /** For example `apply of limiter`. */
+  purpose: string;
+  command: string;
+  timeoutMs: number;
+  signal: AbortSignal;
+};
+
+export type SessionOptions = {
+  files: StateFiles;
+  purpose: string;
+  /** How long to wait for somebody else who is at work. */
+  waitMs: number;
+  /**
+   * What to do when nothing can be written down, for example on a full disk: a change must not be
+   * made then, but taking one back is more important than its record.
+   */
+  withoutRecord: "stop" | "carry-on";
+  environment: Environment;
+  clock: Clock;
+  report(line: string): void;
+};
+
+/** Takes the lock; throws a LockedError when somebody else keeps it. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { files, clock, report, environment } = options;
+  await makeStateDirectory(files.directory);
+  const lock = await acquireLock(files.lock, options);
+  try {
+    let journal = await readJournal(files.journal);
+    let redact = await createSessionRedact(environment, journal.envFiles);
+    const persist = async (what: string, write: () => Promise<unknown>) => {
+      await lock.ensureHeld();
+      try {
+        await write();
+      } catch (error) {
+        if (options.withoutRecord === "stop") throw error;
+        report(`could not write ${what}, and carries on: ${String(error)}`);
+      }
+    };
+    const record = async (kind: string, data: unknown) => {
+      const clean = redactJson(toJson(data), redact);
+      await persist("evidence", () => {
+        return appendEvidence(files, { kind, data: clean, nowMs: clock.nowMs() });
+      });
+    };
+    const write = async (change: Partial<Journal>) => {
+      journal = { ...journal, ...change };
+      await persist("the journal", () => writeJournal(files.journal, journal));
+      if (change.envFiles) redact = await createSessionRedact(environment, change.envFiles);
+    };
+    const step = async (transition: Transition, change: Partial<Journal> = {}) => {
+      if (transition.kind === "refused") throw new RefusedError(transition.reason);
+      await write({ ...change, state: transition.state });
+    };
+    const run = async ({ purpose, command, timeoutMs, signal }: CommandRequest) => {
+      await record("command-begun", { purpose, command });
+      const result = await runCommand({
+        command,
+        directory: journal.directory,
+        environment,
+        timeoutMs,
+        signal,
+        outputFile: files.output,
+        onProcess: (running) => write({ running }),
+      });
+      await write({ running: null });
+      await rm(files.output, { force: true });
+      const clean = { ...result, output: redact(result.output) };
+      await record("command-ended", { purpose, ...clean });
+      return clean;
+    };
+    return {
+      journal: () => journal,
+      write,
+      step,
+      record,
+      run,
+      report,
+      nowMs: clock.nowMs,
+      close: () => lock.release(),
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Adds one record without changing anything, so without waiting for whoever does. */
+export async function recordAside(
+  files: StateFiles,
+  options: { environment: Environment; envFiles: readonly string[]; clock: Clock },
+  content: { kind: string; data: unknown },
+): Promise<ChainHead> {
+  await makeStateDirectory(files.directory);
+  const redact = await createSessionRedact(options.environment, options.envFiles);
+  const data = redactJson(toJson(content.data), redact);
+  return await appendEvidence(files, { kind: content.kind, data, nowMs: options.clock.nowMs() });
+}
+
+async function createSessionRedact(
+  environment: Environment,
+  envFiles: readonly string[],
+): Promise<Redact> {
+  const texts = await Promise.all(
+    envFiles.map(async (file) => await readFile(file, "utf8").catch(() => "")),
+  );
+  return createRedact([environment, ...texts.map(readEnvText)]);
+}
+
+function redactJson(value: Json, redact: Redact): Json {
+  if (typeof value === "string") return redact(value);
+  if (Array.isArray(value)) return value.map((item) => redactJson(item, redact));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, redactJson(member, redact)]),
+  );
+}

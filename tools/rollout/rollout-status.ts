@@ -1,0 +1,102 @@
+import picocolors from "picocolors";
+import { readTimerReport, type TimerReport } from "./dead-man-timer.ts";
+import { type Journal, type LastChecks, readJournal } from "./journal.ts";
+import { isAlive } from "./process-identity.ts";
+import { findHolder } from "./process-lock.ts";
+import { busyText, POSITIONS, STAGES, stageAfter } from "./rollout-state.ts";
+import type { StateFiles } from "./state-files.ts";
+
+/** Where a rollout stands, for people and machines. */
+export type RolloutStatus = {
+  position: Journal["state"]["position"];
+  activity: Journal["state"]["activity"];
+  touched: Journal["state"]["touched"];
+  next: string | null;
+  timer: {
+    deadlineAt: string;
+    secondsLeft: number;
+    /** Without a living process nothing rolls back by itself. */
+    isWatching: boolean;
+    pid: number | null;
+  } | null;
+  /** What the last timer did. */
+  lastTimer: Pick<TimerReport, "status" | "at" | "detail"> | null;
+  /** Who is at work right now. */
+  atWork: { pid: number; purpose: string } | null;
+  lastChecks: Journal["lastChecks"];
+};
+
+export async function readStatus(files: StateFiles, nowMs: number): Promise<RolloutStatus> {
+  const { state, timer, lastChecks } = await readJournal(files.journal);
+  const report = await readTimerReport(files);
+  const holder = await findHolder(files.lock);
+  const isOurs = timer !== null && report?.token === timer.token;
+  return {
+    position: state.position,
+    activity: state.activity,
+    touched: state.touched,
+    next: stageAfter(state.position) ?? null,
+    timer: timer && {
+      deadlineAt: new Date(timer.deadlineAtMs).toISOString(),
+      secondsLeft: Math.max(0, Math.ceil((timer.deadlineAtMs - nowMs) / 1_000)),
+      isWatching: isOurs && isAlive(report.process),
+      pid: isOurs ? report.process.pid : null,
+    },
+    lastTimer: report ? { status: report.status, at: report.at, detail: report.detail } : null,
+    atWork: holder ? { pid: holder.process.pid, purpose: holder.purpose } : null,
+    lastChecks,
+  };
+}
+
+/** The status as a page: the way with our place on it, then what waits for whom. */
+export function renderStatus(status: RolloutStatus, options: { isTerminal: boolean }): string {
+  const colors = picocolors.createColors(options.isTerminal);
+  const way = POSITIONS.map((position) =>
+    position === status.position ? colors.bold(`[${position}]`) : position,
+  );
+  const lines = [
+    `position  ${way.join(" → ")}`,
+    `activity  ${busyText(status.activity)}`,
+    `changed   ${status.touched.join(", ") || "nothing"}`,
+    `timer     ${timerText(status, colors)}`,
+    ...(status.atWork ? [`at work   process ${status.atWork.pid}: ${status.atWork.purpose}`] : []),
+    ...[...STAGES, "rollback" as const].flatMap((place) => checksText(status.lastChecks[place])),
+    `next      ${adviceText(status)}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+type Colors = ReturnType<typeof picocolors.createColors>;
+
+function timerText({ timer, lastTimer }: RolloutStatus, colors: Colors): string {
+  if (timer === null) {
+    return lastTimer
+      ? `not armed; the last one: ${lastTimer.status} ${lastTimer.detail}`.trimEnd()
+      : "not armed";
+  }
+  if (!timer.isWatching) {
+    return colors.red(`GONE: nobody watches the deadline ${timer.deadlineAt}; roll back yourself`);
+  }
+  return colors.yellow(`rolls back in ${timer.secondsLeft} s, at ${timer.deadlineAt}`);
+}
+
+function checksText(last: LastChecks | undefined): string[] {
+  if (last === undefined) return [];
+  const { of, verdict, checks, at } = last;
+  return [`checked   ${of}: ${verdict}, ${checks.length} checks at ${at}`];
+}
+
+function adviceText({ activity, timer, next }: RolloutStatus): string {
+  switch (activity.kind) {
+    case "settled":
+      return next === null ? "nothing: the rollout is done" : `stage next (${next})`;
+    case "awaiting":
+      return timer === null
+        ? "stage confirm, or rollback"
+        : `stage confirm before ${timer.deadlineAt}, or rollback`;
+    case "staging":
+      return "wait for it; if its process is gone: rollback, or let the timer do it";
+    case "rolling-back":
+      return "wait for it; if its process is gone: rollback continues it";
+  }
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
+
+/** How an operator's command ended. */
+export type CommandResult = {
+  exitCode: number | null;
+  /** What ended it when it did not end itself. */
+  stoppedBy: "timeout" | "interrupt" | "signal" | null;
+  durationMs: number;
+  /** The beginning and the end of what it wrote, both streams together. */
+  output: string;
+};
+
+export type CommandOptions = {
+  command: string;
+  directory: string;
+  environment: NodeJS.ProcessEnv;
+  timeoutMs: number;
+  /** Takes the output; a file, so that the command does not die with its reader. */
+  outputFile: string;
+  /** Told of the process before it does anything, so that it can be found after a crash. */
+  onProcess: (process: ProcessIdentity) => Promise<void>;
+  signal: AbortSignal;
+};
+
+/** Enough to see what went wrong, from either end of the output. */
+const OUTPUT_BYTES_MAX = 16_384;
+/** What a command that is asked to end may take for it. */
+const END_GRACE_MS = 2_000;
+const POLL_MS = 20;
+/**
+ * The shell waits for one line before it begins. When we die before sending it, the shell reads the
+ * end of its input and does nothing: no command runs that was not written down first.
+ */
+const WAIT_THEN_RUN = 'read -r go || exit 125; eval "$1" </dev/null';
+
+/** Runs a command in a shell and a process group of its own, for a bounded time. */
+export async function runCommand(options: CommandOptions): Promise<CommandResult> {
+  const output = await open(options.outputFile, "w+", 0o600);
+  const startedMs = performance.now();
+  try {
+    const child = spawn("/bin/sh", ["-c", WAIT_THEN_RUN, "rollout", options.command], {
+      cwd: options.directory,
+      env: options.environment,
+      stdio: ["pipe", output.fd, output.fd],
+      detached: true,
+    });
+    const exited = exitOf(child);
+    const pid = await pidOf(child);
+    await options.onProcess(identityOf(pid));
+    // A shell that is already gone says so with its exit code.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end("go\n");
+    const stoppedBy = await raceWithBounds(exited, options);
+    if (stoppedBy !== null) await endGroup(pid);
+    const exitCode = await exited;
+    return {
+      exitCode,
+      stoppedBy: stoppedBy ?? (exitCode === null ? "signal" : null),
+      durationMs: Math.round(performance.now() - startedMs),
+      output: await readEnds(output),
+    };
+  } finally {
+    await output.close();
+  }
+}
+
+/** Ends a command that somebody else has left running, with all that it started. */
+export async function endCommand(leader: ProcessIdentity): Promise<void> {
+  if (isAlive(leader)) await endGroup(leader.pid);
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once("exit", resolve);
+    child.once("error", () => resolve(null));
+  });
+}
+
+async function pidOf(child: ChildProcess): Promise<number> {
+  if (child.pid !== undefined) return child.pid;
+  return await new Promise((_resolve, reject) => child.once("error", reject));
+}
+
+async function raceWithBounds(
+  exited: Promise<unknown>,
+  { timeoutMs, signal }: CommandOptions,
+): Promise<"timeout" | "interrupt" | null> {
+  const settled = new AbortController();
+  const bound = AbortSignal.any([settled.signal, signal]);
+  try {
+    return await Promise.race([
+      exited.then(() => null),
+      sleep(timeoutMs, "timeout" as const, { signal: bound }).catch(() => "interrupt" as const),
+    ]);
+  } finally {
+    settled.abort();
+  }
+}
+
+async function endGroup(pid: number): Promise<void> {
+  signalGroup(pid, "SIGTERM");
+  const deadline = performance.now() + END_GRACE_MS;
+  while (signalGroup(pid, 0) && performance.now() < deadline) await sleep(POLL_MS);
+  signalGroup(pid, "SIGKILL");
+}
+
+/** Answers whether the group still had a member. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+async function readEnds(file: Awaited<ReturnType<typeof open>>): Promise<string> {
+  const { size } = await file.stat();
+  const read = async (position: number, length: number) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+    return buffer.subarray(0, bytesRead).toString("utf8");
+  };
+  if (size <= OUTPUT_BYTES_MAX) return await read(0, size);
+  const half = OUTPUT_BYTES_MAX / 2;
+  const left = size - OUTPUT_BYTES_MAX;
+  return `${await read(0, half)}\n[… ${left} bytes left out …]\n${await read(size - half, half)}`;
+}

@@ -1,0 +1,28 @@
+import { waitUntilEnded } from "./dead-man-timer.ts";
+import { RefusedError, type Session } from "./rollout-session.ts";
+import { confirmStage, type Position } from "./rollout-state.ts";
+import type { StateFiles } from "./state-files.ts";
+
+/** Keeps the stage that waits, and disarms its timer. */
+export async function confirmWaitingStage(
+  session: Session,
+  files: StateFiles,
+  options: { takesOnDoubt: string | undefined },
+): Promise<Position> {
+  const { state, timer } = session.journal();
+  const transition = confirmStage(
+    state,
+    options.takesOnDoubt === undefined ? ["pass"] : ["pass", "inconclusive"],
+  );
+  if (timer !== null && session.nowMs() >= timer.deadlineAtMs) {
+    throw new RefusedError("the time to confirm is over; the timer takes the stage back");
+  }
+  await session.step(transition, { timer: null });
+  const { position } = session.journal().state;
+  await session.record("stage-confirmed", { position, takesOnDoubt: options.takesOnDoubt });
+  if (timer !== null) {
+    const hasEnded = await waitUntilEnded(files, timer.token);
+    await session.record("timer-disarmed", { hasEnded });
+  }
+  return position;
+}
