@@ -1,0 +1,205 @@
+import { Redis } from "ioredis";
+import pg from "pg";
+import {
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from "rate-limiter-flexible";
+import { BucketDirectory } from "../../services/limiter/bucket-directory.ts";
+import { Engine } from "../../services/limiter/engine.ts";
+import { createEvents } from "../../services/limiter/events.ts";
+import { Limiter } from "../../services/limiter/limiter.ts";
+import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { PostgresStore } from "../../services/limiter/postgres-store.ts";
+import { LANES, laneOf } from "../../services/limiter/store.ts";
+import { Secret } from "../../services/runtime/secret.ts";
+import { createRawUpsert } from "./limiter-raw-upsert.ts";
+import { EXHAUSTED_KEYS, type Workload } from "./limiter-workloads.ts";
+
+export const CONTESTANTS = [
+  "engine",
+  "raw sorted-batch upsert",
+  "one upsert per decision",
+  "rate-limiter-flexible, Postgres",
+  "rate-limiter-flexible, Redis",
+  "rate-limiter-flexible, memory",
+] as const;
+
+export type Contestant = (typeof CONTESTANTS)[number];
+
+/** Decides one request about numbered keys; answers whether it was allowed. */
+export type Decider = {
+  decide(keys: readonly number[]): Promise<boolean>;
+  /** Brings every key of the workload into being. */
+  warmUp?(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type Places = { postgresUrl: string; redisPort: number | undefined };
+
+/** More than any run takes. */
+const PLENTY = 1_000_000_000;
+const HOUR_SECONDS = 3_600;
+/** As many connections as a service of this size would be given. */
+const POOL_SIZE = 16;
+/** Made by one statement when keys are brought into being. */
+const CREATED_AT_ONCE = 20_000;
+
+export async function createDecider(
+  contestant: Contestant,
+  places: Places,
+  workload: Workload,
+): Promise<Decider> {
+  switch (contestant) {
+    case "engine":
+      return createEngineDecider(places.postgresUrl, workload);
+    case "raw sorted-batch upsert":
+      return createRawUpsert(places.postgresUrl, workload);
+    case "one upsert per decision":
+      return await createSingleUpsert(places.postgresUrl);
+    case "rate-limiter-flexible, Postgres":
+      return await createFlexiblePostgres(places.postgresUrl);
+    case "rate-limiter-flexible, Redis":
+      return createFlexibleRedis(places.redisPort ?? 0);
+    case "rate-limiter-flexible, memory":
+      return createFlexibleMemory();
+  }
+}
+
+function createEngineDecider(url: string, workload: Workload): Decider {
+  const limit = { key: "text", algorithm: "token_bucket", period: "1h" };
+  const policies = parsePolicies({
+    policies: {
+      plenty: { ...limit, limit: PLENTY },
+      exhausted: { ...limit, limit: 1, period: "1d" },
+    },
+  });
+  const store = new PostgresStore({ url, synchronousCommit: "on", holdTimeoutMs: 3_000 });
+  const engine = new Engine(store, {
+    createEvents: (queueDepth) => createEvents(policies, queueDepth),
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  const limiter = new Limiter({ engine, waitMs: 5_000 });
+  const salts = [new Secret("a salt for benchmarks")];
+  const directory = new BucketDirectory({ policies, salts, ipv6PrefixBits: 64 });
+  const demand = (key: number) => {
+    const found = directory.find(key < 0 ? "exhausted" : "plenty", `key-${key}`, false);
+    if (found.kind !== "found") throw new Error(`no bucket for ${key}`);
+    return { target: found.target, cost: 1 };
+  };
+  return {
+    async decide(keys) {
+      const decision = await limiter.consume(keys.map(demand));
+      return decision !== "key-reused" && decision.allowed;
+    },
+    async warmUp() {
+      const all = Array.from({ length: workload.keys }, (_, key) => demand(key).target.buckets);
+      const rows = all.flat().sort((a, b) => (a.id < b.id ? -1 : 1));
+      for (let lane = 0; lane < LANES; lane++) {
+        const ids = rows.map(({ id }) => id).filter((id) => laneOf(id) === lane);
+        for (let from = 0; from < ids.length; from += CREATED_AT_ONCE) {
+          await store.create(lane, ids.slice(from, from + CREATED_AT_ONCE));
+        }
+      }
+      for (const row of rows) row.isKnown = true;
+    },
+    async close() {
+      await engine.drain();
+      await store.close();
+    },
+  };
+}
+
+/** The best a single statement can do for one decision: a token bucket as an upsert. */
+async function createSingleUpsert(url: string): Promise<Decider> {
+  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
+  await pool.query(
+    "create table if not exists single_upserts (key text primary key, tat_ms float8 not null)",
+  );
+  const intervalMs = (HOUR_SECONDS * 1_000) / PLENTY;
+  const decideOne = async (key: number) => {
+    const isExhausted = key < 0;
+    const result = await pool.query({
+      name: "upsert",
+      text: `
+        insert into single_upserts as s (key, tat_ms)
+        values ($1, date_part('epoch', clock_timestamp()) * 1000 + $2::float8)
+        on conflict (key) do update
+        set tat_ms = greatest(s.tat_ms, date_part('epoch', clock_timestamp()) * 1000) + $2::float8
+        where greatest(s.tat_ms, date_part('epoch', clock_timestamp()) * 1000) + $2::float8
+          <= date_part('epoch', clock_timestamp()) * 1000 + $3::float8
+        returning 1`,
+      values: isExhausted
+        ? [`key-${key}`, 86_400_000, 86_400_000]
+        : [`key-${key}`, intervalMs, HOUR_SECONDS * 1_000],
+    });
+    return result.rowCount === 1;
+  };
+  return { decide: inSequence(decideOne), close: async () => await pool.end() };
+}
+
+async function createFlexiblePostgres(url: string): Promise<Decider> {
+  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
+  const create = async (keyPrefix: string, points: number) =>
+    await new Promise<RateLimiterPostgres>((resolve, reject) => {
+      const options = { storeClient: pool, tableName: "flexible", keyPrefix, points };
+      const limiter = new RateLimiterPostgres(
+        { ...options, duration: HOUR_SECONDS },
+        (error?: Error) => (error ? reject(error) : resolve(limiter)),
+      );
+    });
+  const plenty = await create("plenty", PLENTY);
+  const exhausted = await create("exhausted", 1);
+  return { decide: consumeFlexible(plenty, exhausted), close: async () => await pool.end() };
+}
+
+function createFlexibleRedis(port: number): Decider {
+  const redis = new Redis({ host: "127.0.0.1", port, enableOfflineQueue: true });
+  const options = { storeClient: redis, duration: HOUR_SECONDS };
+  const plenty = new RateLimiterRedis({ ...options, keyPrefix: "plenty", points: PLENTY });
+  const exhausted = new RateLimiterRedis({ ...options, keyPrefix: "exhausted", points: 1 });
+  return {
+    decide: consumeFlexible(plenty, exhausted),
+    async close() {
+      redis.disconnect();
+    },
+  };
+}
+
+function createFlexibleMemory(): Decider {
+  const plenty = new RateLimiterMemory({ points: PLENTY, duration: HOUR_SECONDS });
+  const exhausted = new RateLimiterMemory({ points: 1, duration: HOUR_SECONDS });
+  return { decide: consumeFlexible(plenty, exhausted), close: async () => undefined };
+}
+
+type Flexible = { consume(key: string): Promise<RateLimiterRes> };
+
+function consumeFlexible(plenty: Flexible, exhausted: Flexible): Decider["decide"] {
+  return inSequence(async (key) => {
+    try {
+      await (key < 0 ? exhausted : plenty).consume(`key-${key}`);
+      return true;
+    } catch (error) {
+      if (error instanceof RateLimiterRes) return false;
+      throw error;
+    }
+  });
+}
+
+/** Those who know no groups decide one bucket after the other, and stop at the first rejection. */
+function inSequence(decideOne: (key: number) => Promise<boolean>): Decider["decide"] {
+  return async (keys) => {
+    for (const key of keys) {
+      if (!(await decideOne(key))) return false;
+    }
+    return true;
+  };
+}
+
+/** The keys that a workload uses up before it is measured. */
+export function exhaustedKeys({ rejectedShare }: Workload): number[] {
+  return rejectedShare === 0 ? [] : Array.from({ length: EXHAUSTED_KEYS }, (_, i) => -1 - i);
+}
