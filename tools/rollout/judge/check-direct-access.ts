@@ -2,10 +2,8 @@ import type { Check } from "../verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
+import { isLoopback } from "./loopback.ts";
 import { SPOOFED_V4 } from "./spoof.ts";
-
-/** Names of this machine, which nobody else can reach. */
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** Whether whoever reaches a service past the edge may say who he is. */
 export async function checkDirectAccess(deployment: Deployment): Promise<Check> {
@@ -25,9 +23,9 @@ export async function checkDirectAccess(deployment: Deployment): Promise<Check> 
   const believing = answers.filter(
     ({ answer }) => answer.kind === "identity" && answer.address === SPOOFED_V4,
   );
-  const isExposed = ({ name }: { name: keyof Deployment["services"] }) =>
-    !LOOPBACK.test(new URL(deployment.services[name]).hostname);
-  const exposed = believing.filter(isExposed).map(({ name }) => name);
+  const exposed = believing
+    .map(({ name }) => name)
+    .filter((name) => !isLoopback(deployment.services[name]));
   if (exposed.length > 0) {
     const mend = "set TRUSTED_PROXY_CIDRS to the edge's addresses, or close the port to all others";
     return failed(subject, `${exposed.join(" and ")} believed a spoofed address`, mend);

@@ -1,0 +1,54 @@
+import { ROLLOUT_SERVICES } from "../rollout-config.ts";
+import type { Check } from "../verdict.ts";
+import { callHttp } from "./call-http.ts";
+import type { Deployment } from "./deployment.ts";
+import { doubtful, failed, passed } from "./finding.ts";
+
+const SUBJECT = {
+  id: "clock.skew",
+  title: "Clocks of the services",
+  why: "tokens end by the clock of whoever verifies them",
+};
+
+/** How far a machine's clock is from ours, as far as an answer with whole seconds tells. */
+export type ClockReading = { name: string; skewMs: number | undefined };
+
+/** A Date header holds whole seconds, and servers renew it once a second. */
+const RESOLUTION_MS = 1_000;
+/** As much as a token's life is short of, at most, without anybody noticing. */
+const SKEW_MS_MAX = 2_000;
+
+export async function checkClocks({ services, signal }: Deployment): Promise<Check> {
+  const readings = await Promise.all(
+    ROLLOUT_SERVICES.map(async (name): Promise<ClockReading> => {
+      const sentMs = Date.now();
+      const answer = await callHttp({ url: new URL("/healthz", services[name]), signal });
+      const receivedMs = Date.now();
+      const date = answer.kind === "answer" ? answer.headers.date : undefined;
+      const theirsMs = Date.parse(date ?? "") + RESOLUTION_MS / 2;
+      const skewMs = theirsMs - (sentMs + receivedMs) / 2;
+      return { name, skewMs: Number.isFinite(skewMs) ? skewMs : undefined };
+    }),
+  );
+  return judgeClocks(readings);
+}
+
+/** The services must agree with each other; the machine that looks may be wrong for itself. */
+export function judgeClocks(readings: readonly ClockReading[]): Check {
+  const known = readings.flatMap(({ skewMs }) => (skewMs === undefined ? [] : [skewMs]));
+  const observed = readings
+    .map(({ name, skewMs }) => `${name} ${skewMs === undefined ? "unknown" : seconds(skewMs)}`)
+    .join(", ");
+  const spreadMs = Math.max(...known) - Math.min(...known);
+  if (known.length > 1 && spreadMs > SKEW_MS_MAX + RESOLUTION_MS) {
+    return failed(SUBJECT, observed, "synchronise the clocks (chrony, systemd-timesyncd)");
+  }
+  if (known.length < readings.length) {
+    return doubtful(SUBJECT, observed, "let every service answer /healthz");
+  }
+  return passed(SUBJECT, `${observed} from here`);
+}
+
+function seconds(ms: number): string {
+  return `${ms < 0 ? "" : "+"}${(ms / 1_000).toFixed(1)} s`;
+}

@@ -1,0 +1,66 @@
+import type { Environment } from "../../../services/runtime/env.ts";
+import { HOPS } from "../../edge/edge-policy.ts";
+import { ROLLOUT_SERVICES } from "../rollout-config.ts";
+import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
+import type { Deployment, ServiceName } from "./deployment.ts";
+
+/** The environment files of the services, as far as they are at hand. */
+export type EnvironmentFiles = Partial<Readonly<Record<ServiceName, Environment>>>;
+
+/** What is known about the configuration of one service. */
+export type ServiceFacts = {
+  name: ServiceName;
+  /** What it says about itself now. */
+  identity: IdentityAnswer;
+  file: Environment | undefined;
+  /** The hops it will run with: those of its file, else those it runs with. */
+  hops: number | undefined;
+  /** The hops that are right at this moment. */
+  expectedHops: number;
+  failureMode: string | undefined;
+};
+
+const HOPS_VARIABLE: Readonly<Record<ServiceName, string>> = {
+  auth: "API_TRUST_PROXY_HOPS",
+  limiter: "API_TRUST_PROXY_HOPS",
+  gateway: "REALTIME_TRUST_PROXY_HOPS",
+};
+
+const FAILURE_MODE_VARIABLE: Readonly<Record<ServiceName, string | undefined>> = {
+  auth: "SECURITY_LIMITER_FAILURE_MODE",
+  limiter: undefined,
+  gateway: "REALTIME_LIMITER_FAILURE_MODE",
+};
+
+/** Collects what the files say and what runs; a file says what will run. */
+export async function gatherFacts(
+  deployment: Deployment,
+  files: EnvironmentFiles,
+): Promise<ServiceFacts[]> {
+  return await Promise.all(
+    ROLLOUT_SERVICES.map(async (name): Promise<ServiceFacts> => {
+      const identity = await askIdentity(deployment, name);
+      const file = files[name];
+      const running = identity.kind === "identity" ? identity : undefined;
+      return {
+        name,
+        identity,
+        file,
+        hops: file === undefined ? running?.hops : readHops(file[HOPS_VARIABLE[name]]),
+        expectedHops: deployment.expectedHops?.[name] ?? HOPS[deployment.topology],
+        failureMode: file === undefined ? running?.failureMode : readMode(name, file),
+      };
+    }),
+  );
+}
+
+/** Unset is 0; what is no number is for the reader of the configuration to name. */
+function readHops(text: string | undefined): number | undefined {
+  const hops = Number(text?.trim() || "0");
+  return Number.isInteger(hops) ? hops : undefined;
+}
+
+function readMode(name: ServiceName, file: Environment): string {
+  const variable = FAILURE_MODE_VARIABLE[name];
+  return (variable === undefined ? undefined : file[variable]?.trim()) || "fail-closed";
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { HOPS } from "../../edge/edge-policy.ts";
+import { type Check, overall } from "../verdict.ts";
+import {
+  type AgreementSample,
+  judgeAgreement,
+  sampleAgreement,
+} from "./check-identity-agreement.ts";
+import type { Deployment } from "./deployment.ts";
+import { doubtful } from "./finding.ts";
+import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
+import { judgeJourneys } from "./judge-journeys.ts";
+import { type Baseline, measureGates } from "./measure-gates.ts";
+import { watchlist } from "./watchlist.ts";
+
+export type CanaryOptions = Deployment & {
+  account: JourneyOptions["account"] | undefined;
+  datasources: JourneyOptions["datasources"];
+  /** Without it the gates are inconclusive. */
+  prometheusUrl: string | undefined;
+  durationSeconds: number;
+  /** Fewer requests than this within the duration show nothing. */
+  requestsMin: number;
+  /** What to compare with; the same time right before the canary unless it is given. */
+  baseline?: Baseline | undefined;
+  /** How often a journey is taken and the gates are looked at. */
+  intervalSeconds?: number;
+  onProgress?: (text: string) => void;
+};
+
+/** Often enough that a failure stops a rollout early, rare enough for the account's limits. */
+const INTERVAL_SECONDS = 30;
+
+/**
+ * Watches a deployment for a while: users' journeys through the edge, what the services take the
+ * user for, and the gates. Ends early when something fails; passes only after the whole time.
+ */
+export async function runCanary(options: CanaryOptions): Promise<Check[]> {
+  const startedAt = new Date();
+  const endsMs = startedAt.getTime() + options.durationSeconds * 1_000;
+  const intervalMs = (options.intervalSeconds ?? INTERVAL_SECONDS) * 1_000;
+  const baseline = options.baseline ?? {
+    endsAt: startedAt,
+    windowSeconds: options.durationSeconds,
+  };
+  const journeys: StepResult[][] = [];
+  const samples: AgreementSample[] = [];
+  for (;;) {
+    if (options.account !== undefined) {
+      journeys.push(await takeJourney({ ...options, account: options.account }));
+    }
+    samples.push(await sampleAgreement(options));
+    const checks = [
+      ...(options.account === undefined ? [noAccount] : judgeJourneys(journeys)),
+      judgeAgreement(samples),
+      ...(await judgeGates(options, { startedAt, baseline })),
+    ];
+    const leftMs = endsMs - Date.now();
+    options.onProgress?.(progressText(checks, leftMs));
+    if (leftMs <= 0 || overall(checks) === "fail" || options.signal?.aborted) {
+      return leftMs <= 0 ? checks : [...checks, ...interrupted(options.signal)];
+    }
+    await sleep(Math.min(intervalMs, leftMs), undefined, { signal: options.signal }).catch(
+      () => undefined,
+    );
+  }
+}
+
+const noAccount = doubtful(
+  {
+    id: "canary.account",
+    title: "The canary's account",
+    why: "only a signed-in user shows that users can sign in",
+  },
+  "no password is set",
+  "set the environment variable that canary.account.passwordEnv names",
+);
+
+function interrupted(signal: AbortSignal | undefined): Check[] {
+  if (!signal?.aborted) return [];
+  const subject = {
+    id: "canary.duration",
+    title: "The canary's duration",
+    why: "slow harm needs time to show",
+  };
+  return [doubtful(subject, "interrupted before its end", "run the canary again")];
+}
+
+async function judgeGates(
+  options: CanaryOptions,
+  { startedAt, baseline }: { startedAt: Date; baseline: Baseline },
+): Promise<Check[]> {
+  const { prometheusUrl, topology, expectedHops, requestsMin, signal } = options;
+  if (prometheusUrl === undefined) return [noPrometheus];
+  const at = new Date();
+  const hops = expectedHops?.gateway ?? HOPS[topology];
+  const elapsedSeconds = Math.ceil((at.getTime() - startedAt.getTime()) / 1_000);
+  const findings = await measureGates({
+    prometheusUrl,
+    gates: watchlist({ hops, topology }),
+    windowSeconds: Math.max(1, elapsedSeconds),
+    at,
+    baseline,
+    requestsMin,
+    signal,
+  });
+  return findings.map(({ check }) => check);
+}
+
+const noPrometheus = doubtful(
+  { id: "gate.prometheus", title: "The metrics", why: "a canary without metrics sees only itself" },
+  "no Prometheus is configured",
+  "set prometheus.url",
+);
+
+function progressText(checks: readonly Check[], leftMs: number): string {
+  const left = `${Math.max(0, Math.ceil(leftMs / 1_000))} s left`;
+  const failed = checks.filter(({ verdict }) => verdict === "fail").map(({ id }) => id);
+  return failed.length > 0 ? `failed: ${failed.join(", ")}` : `nothing has failed, ${left}`;
+}
