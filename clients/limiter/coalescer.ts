@@ -1,8 +1,10 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type Context, context, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import {
   type BatchError,
+  type BucketRequestSchema,
   type ConsumeRequest,
   ConsumeRequestSchema,
   type Decision,
@@ -49,7 +51,7 @@ export class Coalescer {
     if (this.#queue.length >= QUEUE_MAX) {
       throw new ConnectError("too many requests wait for the limiter", Code.Unavailable);
     }
-    const request = create(ConsumeRequestSchema, { buckets: [...buckets] });
+    const request = create(ConsumeRequestSchema, { buckets: buckets.map(bucketRequest) });
     return await new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.reject(
@@ -130,6 +132,11 @@ async function withBatchSpan<T>(batch: readonly Waiting[], call: () => Promise<T
 
 function linksTo(spans: readonly Span[]) {
   return spans.slice(0, LINKS_MAX).map((span) => ({ context: span.spanContext() }));
+}
+
+function bucketRequest({ lease, ...bucket }: Bucket): MessageInitShape<typeof BucketRequestSchema> {
+  if (lease === undefined) return bucket;
+  return { ...bucket, leaseId: lease.id, leaseTtl: durationFromMs(lease.ttlMs) };
 }
 
 /** The error of one request of a batch; a code that does not exist is an internal error. */

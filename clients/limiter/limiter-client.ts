@@ -1,3 +1,4 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "../../services/limiter/policies-file.ts";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
@@ -119,6 +120,27 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
       } catch (error) {
         warn("refund", "a refund could not be made; the charge stays", { err: error, surface });
         return false;
+      }
+    },
+
+    async renew(leaseIds, ttlMs) {
+      try {
+        const request = { leaseIds: [...leaseIds], ttl: durationFromMs(ttlMs) };
+        return (await client.renew(request, { timeoutMs })).lost;
+      } catch (error) {
+        warn("renew", "leases could not be renewed", { err: error, surface });
+        return undefined;
+      }
+    },
+
+    async release(leaseIds) {
+      try {
+        await client.release({ leaseIds: [...leaseIds] }, { timeoutMs });
+      } catch (error) {
+        warn("release", "leases could not be released; they end by themselves", {
+          err: error,
+          surface,
+        });
       }
     },
 

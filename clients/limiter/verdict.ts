@@ -7,7 +7,12 @@ export type Bucket = {
   cost?: number;
   /** The address was derived with a warning. */
   doubtful?: boolean;
+  /** For concurrency policies: who holds the place. */
+  lease?: Lease;
 };
+
+/** A place of a concurrency policy, held until it is released or its TTL has passed. */
+export type Lease = { id: string; ttlMs: number };
 
 /** What a caller may do now. There is no fourth case, and none of them is permissive by accident. */
 export type Verdict =
@@ -27,6 +32,13 @@ export type LimiterClient = {
    * effort: false when it could not be done, since an unrefunded charge errs on the strict side.
    */
   refund(receipt: string, policies?: readonly string[]): Promise<boolean>;
+  /**
+   * Puts off the end of leases by their TTL; answers those that are lost, or undefined when the
+   * limiter could not be asked.
+   */
+  renew(leaseIds: readonly string[], ttlMs: number): Promise<readonly string[] | undefined>;
+  /** Gives places back. Best effort: a lease that could not be released ends with its TTL. */
+  release(leaseIds: readonly string[]): Promise<void>;
   /** What happens now when no decision can be had; changes when a fail-open period ends. */
   failureMode(): "fail-closed" | "fail-open";
   close(): void;

@@ -1,9 +1,10 @@
+import type { LeasedBucket, LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { RefusedStatus, UpgradeResult } from "./events.ts";
 import { checkHandshake, type HeaderLines } from "./handshake.ts";
-import { CONNECT_BY_IP } from "./policies.ts";
+import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./policies.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subprotocol } from "./subprotocol.ts";
@@ -16,6 +17,8 @@ export type Admission =
   | {
       kind: "admitted";
       client: ClientIp;
+      /** Held by the session until it closes. */
+      place: LeasedBucket;
       key: string;
       subprotocol: Subprotocol;
       echo: Subprotocol | "";
@@ -35,6 +38,9 @@ export type Admission =
  */
 const UPGRADE_TIMEOUT_MS = 2_500;
 
+/** A gateway that dies gives the places of its connections back within this time. */
+export const PLACE_TTL_MS = 30_000;
+
 const NO_DECISION: Verdict & { kind: "no-decision" } = {
   kind: "no-decision",
   retryAfterMs: RETRY_AFTER_OUTAGE_MS,
@@ -48,9 +54,10 @@ export function createAdmission(options: {
   allowedOrigins: ReadonlySet<string>;
   identity: ClientIdentity;
   limiter: LimiterClient;
+  leases: Pick<LeaseKeeper, "giveBack">;
   sessions: Sessions;
 }): (request: UpgradeRequest, sessionId: string) => Promise<Admission> {
-  const { allowedOrigins, identity, limiter, sessions } = options;
+  const { allowedOrigins, identity, limiter, leases, sessions } = options;
 
   return async ({ headers, remote }, sessionId) => {
     const handshake = checkHandshake(headers, allowedOrigins);
@@ -58,24 +65,35 @@ export function createAdmission(options: {
     if (!sessions.reserve()) return unavailable("the gateway is full or stopping", NO_DECISION);
     try {
       const client = identity({ remote, forwardedLines: headers.get("x-forwarded-for") ?? [] });
-      const verdict = await withinDeadline(limiter.consume(connectBuckets(client, sessionId)));
-      if (verdict.kind === "no-decision") return unavailable("temporarily unavailable", verdict);
+      const place = placeOf(client, sessionId);
+      const verdict = await withinDeadline(limiter.consume([connectOf(client), place]));
       if (verdict.kind === "rejected") {
         const { retryAfterMs } = verdict;
-        const message = "too many connects";
+        const message =
+          verdict.policy === CONNECTIONS_BY_IP ? "too many connections" : "too many connects";
         return { kind: "refused", result: "limited", status: 429, message, retryAfterMs };
       }
-      if (sessions.isDraining) return unavailable("the gateway is stopping", NO_DECISION);
-      return { ...handshake, kind: "admitted", client };
+      if (verdict.kind === "allowed" && !sessions.isDraining) {
+        return { ...handshake, kind: "admitted", client, place };
+      }
+      // Without an answer the place may have been taken all the same.
+      leases.giveBack(sessionId);
+      if (verdict.kind === "no-decision") return unavailable("temporarily unavailable", verdict);
+      return unavailable("the gateway is stopping", NO_DECISION);
     } finally {
       sessions.settle();
     }
   };
 }
 
-/** Everything one connection takes, decided together. */
-function connectBuckets(client: ClientIp, _sessionId: string): Bucket[] {
-  return [{ policy: CONNECT_BY_IP, key: client.ip, doubtful: client.warning !== undefined }];
+function connectOf(client: ClientIp): Bucket {
+  return { policy: CONNECT_BY_IP, key: client.ip, doubtful: client.warning !== undefined };
+}
+
+/** One of the connections that an address may hold at the same time. */
+function placeOf(client: ClientIp, sessionId: string): LeasedBucket {
+  const lease = { id: sessionId, ttlMs: PLACE_TTL_MS };
+  return { ...connectOf(client), policy: CONNECTIONS_BY_IP, lease };
 }
 
 function unavailable(message: string, { retryAfterMs }: { retryAfterMs: number }): Admission {

@@ -14,6 +14,8 @@ export const CLOSE_CODES = {
   slow_reader: 4200,
   /** The client sent more frames than a session may. */
   frame_rate: 4201,
+  /** During an outage other connections of the same address took the place of this one. */
+  connection_limit: 4202,
   /** A text frame in a binary session, or the other way round. */
   wrong_frame_kind: 1003,
   /** A frame above the protocol's limit. */

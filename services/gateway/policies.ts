@@ -1,4 +1,12 @@
 /** The limiter's policies that the gateway consumes. */
 export const CONNECT_BY_IP = "realtime.connect.ip";
+export const CONNECTIONS_BY_IP = "realtime.connections.ip";
 export const PUBLIC_SUBSCRIBE_BY_IP = "realtime.subscribe.public.ip";
 export const PUBLIC_SUBSCRIBE_BY_DATASOURCE = "realtime.subscribe.public.datasource";
+
+export const REALTIME_POLICIES = [
+  CONNECT_BY_IP,
+  CONNECTIONS_BY_IP,
+  PUBLIC_SUBSCRIBE_BY_IP,
+  PUBLIC_SUBSCRIBE_BY_DATASOURCE,
+] as const;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createRemoteJWKSet } from "jose";
+import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createCallerInterceptor } from "../runtime/caller.ts";
@@ -12,7 +13,7 @@ import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/i
 import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
-import { createAdmission } from "./admission.ts";
+import { createAdmission, PLACE_TTL_MS } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -20,11 +21,7 @@ import { addDependencyService } from "./dependency-service.ts";
 import { createRealtimeEvents } from "./events.ts";
 import { addHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
-import {
-  CONNECT_BY_IP,
-  PUBLIC_SUBSCRIBE_BY_DATASOURCE,
-  PUBLIC_SUBSCRIBE_BY_IP,
-} from "./policies.ts";
+import { REALTIME_POLICIES } from "./policies.ts";
 import { PublicViews } from "./public-views.ts";
 import { addPublishService } from "./publish-service.ts";
 import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
@@ -57,7 +54,7 @@ export async function start(
     ...config.limiter,
     token,
     surface: "realtime",
-    policies: [CONNECT_BY_IP, PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
+    policies: REALTIME_POLICIES,
     log,
     clock,
   });
@@ -81,12 +78,13 @@ export async function start(
     clock,
   });
   const allowedOrigins = new Set(config.allowedOrigins);
-  const admit = createAdmission({ allowedOrigins, identity, limiter, sessions });
+  const leases = new LeaseKeeper(limiter, PLACE_TTL_MS);
+  const admit = createAdmission({ allowedOrigins, identity, limiter, leases, sessions });
   const context = { hub, authorize, revocations, clock, schedule: scheduleTimer, log };
 
   const app = uws.App();
   const telemetry = createHttpTelemetry();
-  addWebsocketRoute(uws, app, { admit, sessions, context, events, probes, telemetry, log });
+  addWebsocketRoute(uws, app, { admit, sessions, leases, context, events, probes, telemetry, log });
   addRpcRoutes(app, {
     routes(router) {
       addPublishService(router, hub);
@@ -125,6 +123,7 @@ export async function start(
       server.close();
       sessions.drain(Math.random);
       following.stop();
+      await leases.stop();
       await new Promise((resolve) => setTimeout(resolve, STOP_FLUSH_MS));
       limiter.close();
     },

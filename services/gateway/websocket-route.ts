@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import type { HttpTelemetry } from "../runtime/http-telemetry.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { ProbeMemory } from "../runtime/probe-memory.ts";
@@ -42,6 +43,7 @@ export function addWebsocketRoute(
   options: {
     admit: ReturnType<typeof createAdmission>;
     sessions: Sessions;
+    leases: Pick<LeaseKeeper, "keep" | "giveBack">;
     context: SessionContext;
     events: RealtimeEvents;
     probes: ProbeMemory;
@@ -49,7 +51,7 @@ export function addWebsocketRoute(
     log: Logger;
   },
 ): void {
-  const { admit, sessions, context, events, probes, telemetry, log } = options;
+  const { admit, sessions, leases, context, events, probes, telemetry, log } = options;
 
   /** A bug that shows in one session ends that session, not the process. */
   const guard = (ws: WebSocket<Connection>, work: (session: Session) => void) => {
@@ -85,7 +87,10 @@ export function addWebsocketRoute(
         });
       decideUpgrade(telemetry, copied, decide)
         .then((admission) => {
-          if (isAborted) return events.upgraded("aborted");
+          if (isAborted) {
+            leases.giveBack(sessionId);
+            return events.upgraded("aborted");
+          }
           if (admission.kind === "refused") {
             events.upgraded(admission.result);
             events.refused(admission.status);
@@ -101,7 +106,7 @@ export function addWebsocketRoute(
 
     open(ws) {
       const connection = ws.getUserData();
-      const { client, subprotocol } = connection.admitted;
+      const { client, place, subprotocol } = connection.admitted;
       const codec = FRAME_CODECS[subprotocol];
       const socket = {
         send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
@@ -111,6 +116,7 @@ export function addWebsocketRoute(
       const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
       connection.session = session;
       sessions.add(session);
+      leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
       events.opened();
       guard(ws, () => session.open());
     },
@@ -124,6 +130,7 @@ export function addWebsocketRoute(
       const { session } = ws.getUserData();
       if (session === undefined) return;
       sessions.delete(session);
+      leases.giveBack(session.id);
       session.closed();
       events.closed(code);
     },

@@ -46,13 +46,13 @@ test("the upgrade consumes for the address that the rule derives from the same b
     const { ip, warning } = derive(LOOPBACK, xff, hops);
     const { status } = await upgradeRaw(urlOf(hops), forwardedLines(xff));
     expect(status, id).toBe(101);
-    expect(limiter.asked.at(-1), id).toMatchObject({
-      policy: "realtime.connect.ip",
-      key: ip,
-      doubtful: warning !== undefined,
-    });
+    const expected = { key: ip, doubtful: warning !== undefined };
+    expect(limiter.asked.slice(-2), id).toMatchObject([
+      { policy: "realtime.connect.ip", ...expected },
+      { policy: "realtime.connections.ip", ...expected },
+    ]);
   }
-  expect(limiter.asked).toHaveLength(SENDABLE.length);
+  expect(limiter.asked).toHaveLength(2 * SENDABLE.length);
 });
 
 test("WhoIsCalling on the same port derives the same address, warning and entries", async () => {

@@ -23,6 +23,7 @@ export async function startRecordingLimiter() {
       routes: (router) =>
         router.service(LimiterService, {
           consume: allow,
+          release: () => ({}),
           consumeBatch: ({ requests }) => ({
             results: requests.map((request) => {
               return { result: { case: "decision" as const, value: allow(request).decision } };
