@@ -69,7 +69,7 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
     return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
   }
   if (gate.samples !== undefined) {
-    const samplesMin = Math.max(1, Math.ceil(requestsMin * (gate.samplesShare ?? 1)));
+    const samplesMin = samplesMinOf(gate, requestsMin);
     if (samples === undefined || samples < samplesMin) {
       const seen = samples === undefined ? "no" : `only ${Math.floor(samples)}`;
       const observed = `${text}, but ${seen} events of the ${samplesMin} it takes to tell`;
@@ -86,6 +86,11 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
     return finding(doubtful(gate, observed, "find out why: a control that never acts may be off"));
   }
   return finding(passed(gate, `${text}, limit ${limit}`));
+}
+
+/** The number of events below which a gate cannot tell. */
+export function samplesMinOf(gate: Gate, requestsMin: number): number {
+  return Math.max(1, Math.ceil(requestsMin * (gate.samplesShare ?? 1)));
 }
 
 /** A number as people read it. */

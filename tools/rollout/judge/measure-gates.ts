@@ -1,5 +1,5 @@
 import { mapConcurrently } from "./concurrently.ts";
-import { type Gate, type GateFinding, judgeGate } from "./gate.ts";
+import { type Gate, type GateFinding, judgeGate, samplesMinOf } from "./gate.ts";
 import { queryPrometheus } from "./query-prometheus.ts";
 
 export type GatesOptions = {
@@ -22,18 +22,23 @@ const QUERIES_MAX = 4;
 
 /** Measures every gate and judges it. What cannot be asked is missing data, not a pass. */
 export async function measureGates(options: GatesOptions): Promise<GateFinding[]> {
-  const { prometheusUrl, at, baseline, signal } = options;
-  const window = `${options.windowSeconds}s`;
+  const { prometheusUrl, at, baseline, requestsMin, signal } = options;
   const ask = async (promql: string, moment: Date) => {
     const answer = await queryPrometheus(prometheusUrl, promql, moment, signal);
     return answer.kind === "value" ? answer.value : undefined;
   };
   return await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
-    const measured = {
-      value: await ask(gate.value(window), at),
-      baseline: await ask(gate.value(`${baseline.windowSeconds}s`), baseline.endsAt),
-      samples: gate.samples === undefined ? undefined : await ask(gate.samples(window), at),
+    const measure = async (range: string, moment: Date) => {
+      const value = await ask(gate.value(range), moment);
+      return { value, samples: gate.samples && (await ask(gate.samples(range), moment)) };
     };
-    return judgeGate(gate, measured, options.requestsMin);
+    const before = await measure(`${baseline.windowSeconds}s`, baseline.endsAt);
+    // A baseline of a few requests would compare the rollout with chance.
+    const isBaseline = !gate.samples || (before.samples ?? 0) >= samplesMinOf(gate, requestsMin);
+    const measured = {
+      ...(await measure(`${options.windowSeconds}s`, at)),
+      baseline: isBaseline ? before.value : undefined,
+    };
+    return judgeGate(gate, measured, requestsMin);
   });
 }

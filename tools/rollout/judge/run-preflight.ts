@@ -2,6 +2,7 @@ import type { Check } from "../verdict.ts";
 import { checkClocks } from "./check-clocks.ts";
 import { checkAnswers, checkFailureModes, checkFiles, checkHops } from "./check-configuration.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";
+import { checkEdgeConfig } from "./check-edge-config.ts";
 import { checkEdgeHeader } from "./check-edge-header.ts";
 import { askLimiterInfo, checkBackend } from "./check-limiter.ts";
 import { checkMigrations } from "./check-migrations.ts";
@@ -25,6 +26,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     checkAnswers(facts),
     ...checkFiles(facts),
     checkHops(facts, options.topology),
+    checkEdgeConfig(options.edgeConfigFiles, options.topology),
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),
     )),

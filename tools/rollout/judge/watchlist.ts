@@ -13,6 +13,8 @@ const AUTH_RPCS = 'rpc_method=~"portcullis[.]auth[.]v1[.].*"';
 const CONSUME_RPCS = 'rpc_method=~"portcullis[.]limiter[.]v1[.]LimiterService/Consume(Batch)?"';
 /** Logins and upgrades are rarer than requests; a tenth of the events says enough about them. */
 const RARER = 0.1;
+/** How finely a gauge is looked at where moments without requests must not count. */
+const STEP = "5s";
 /** Boundaries of the histogram of entries lie one apart up to here. */
 const EXACT_ENTRIES_MAX = 4;
 
@@ -43,11 +45,23 @@ function identityGates({ hops, topology }: { hops: number; topology: RolloutTopo
     why: "when all clients collapse into the address of a proxy, this rises",
     unit: "percent",
     rule: { kind: "at-most", relative: { factor: 1, margin: 0.05 } },
-    value: (window) => `max(avg_over_time(portcullis_client_ip_top_key_share[${window}]))`,
+    value: (window) =>
+      `max(avg_over_time((portcullis_client_ip_top_key_share > 0)[${window}:${STEP}]))`,
     samples: events(DERIVATIONS),
     mend: "compare the address of that bucket with your proxies' own: npm run rollout -- align",
   };
-  return [warnings, ...entriesGates(hops, topology), topKey];
+  const distinct: Gate = {
+    id: "gate.client-ip.distinct-keys",
+    title: "Different addresses per request",
+    why: "when clients can make addresses up, or ports count as addresses, this rises",
+    unit: "number",
+    rule: { kind: "at-most", relative: { factor: 1.2, margin: 0, slack: 0.5 } },
+    value: (window) =>
+      `sum(avg_over_time(portcullis_client_ip_distinct_keys[${window}])) / (60 * sum(rate(${DERIVATIONS}[${window}])))`,
+    samples: events(DERIVATIONS),
+    mend: "probe the edge for a spelling that gets through: npm run rollout -- probe",
+  };
+  return [warnings, ...entriesGates(hops, topology), topKey, distinct];
 }
 
 /** Without hops nothing of the header counts; past the last boundary it cannot be told exactly. */

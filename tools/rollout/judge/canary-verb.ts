@@ -1,0 +1,29 @@
+import { createJudgeVerb, readNumber } from "./judge-verb.ts";
+import { canaryFrom } from "./options-from-config.ts";
+import { runCanary } from "./run-canary.ts";
+
+/** A day. */
+const DURATION_SECONDS = { min: 1, max: 86_400 };
+const REQUESTS = { min: 1, max: 1_000_000_000 };
+
+export const canary = createJudgeVerb({
+  name: "canary",
+  summary: "take users' journeys and watch the metrics for a while: pass, fail or inconclusive",
+  description: `Signs in, mints tokens, connects and subscribes through the edge again and again, compares whom auth
+and the gateway take it for, and holds the metrics of Prometheus against limits and against the
+time right before. Ends at the first failure; passes only after the whole time, with enough
+requests, and never on missing data.`,
+  optionsHelp: `  --duration SECONDS  how long (canary.durationSeconds)
+  --requests NUMBER   how many requests it takes to tell (canary.minRequests)
+`,
+  options: { duration: { type: "string" }, requests: { type: "string" } },
+  judge: async (input, values, onProgress) => {
+    const options = canaryFrom(input);
+    return await runCanary({
+      ...options,
+      durationSeconds: readNumber(values, "duration", DURATION_SECONDS) ?? options.durationSeconds,
+      requestsMin: readNumber(values, "requests", REQUESTS) ?? options.requestsMin,
+      onProgress,
+    });
+  },
+});

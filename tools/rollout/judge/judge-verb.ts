@@ -1,0 +1,78 @@
+import type { ParseArgsConfig } from "node:util";
+import { COMMON_HELP, COMMON_OPTIONS, readArguments, UsageError } from "../command-line.ts";
+import { renderChecks, renderChecksJson } from "../report.ts";
+import { loadRolloutConfig } from "../rollout-config.ts";
+import type { Verb, VerbContext } from "../verb.ts";
+import { type Check, EXIT, overall } from "../verdict.ts";
+import type { JudgeInput } from "./options-from-config.ts";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A verb that looks and judges, and changes nothing. */
+export function createJudgeVerb(options: {
+  name: string;
+  summary: string;
+  /** What it looks at, for `--help`. */
+  description: string;
+  /** The help of its own options, aligned as the common ones. */
+  optionsHelp?: string;
+  options?: NonNullable<ParseArgsConfig["options"]>;
+  judge(
+    input: JudgeInput,
+    values: Values,
+    progress: (text: string) => void,
+  ): Promise<readonly Check[]>;
+}): Verb {
+  const { name, summary } = options;
+  return {
+    name,
+    summary,
+    async run(context) {
+      const { values } = readArguments(context.arguments, options.options ?? {}, 0);
+      const own: Values = values;
+      if (own["help"] === true) {
+        context.stdout(
+          `Usage: rollout ${name} [options]\n\n${options.description}\n\n${options.optionsHelp ?? ""}${COMMON_HELP}`,
+        );
+        return EXIT.pass;
+      }
+      const file = own["config"];
+      const config = await loadRolloutConfig(
+        typeof file === "string" ? file : COMMON_OPTIONS.config.default,
+      );
+      const { environment, signal } = context;
+      const progress = createProgress(context);
+      const checks = await options.judge({ config, environment, signal }, own, progress.show);
+      progress.clear();
+      const render =
+        own["json"] === true ? renderChecksJson(checks) : renderChecks(checks, context);
+      context.stdout(render);
+      return EXIT[overall(checks)];
+    },
+  };
+}
+
+const CLEAR_LINE = "\r\u001b[2K";
+
+/** One line on standard error that is overwritten on a terminal; lines where there is none. */
+function createProgress({ isTerminal, stderr }: VerbContext) {
+  return {
+    show: (text: string) => stderr(isTerminal ? `${CLEAR_LINE}${text} …` : `${text}\n`),
+    clear: () => {
+      if (isTerminal) stderr(CLEAR_LINE);
+    },
+  };
+}
+
+/** Reads a number of seconds, requests or the like from the command line. */
+export function readNumber(
+  values: Values,
+  name: string,
+  bounds: { min: number; max: number },
+): number | undefined {
+  const text = values[name];
+  if (typeof text !== "string") return undefined;
+  const number = Number(text);
+  if (text.trim() !== "" && number >= bounds.min && number <= bounds.max) return number;
+  throw new UsageError(`--${name} must be a number from ${bounds.min} to ${bounds.max}`);
+}

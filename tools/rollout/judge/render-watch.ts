@@ -1,0 +1,38 @@
+import picocolors from "picocolors";
+import { overall, type Verdict } from "../verdict.ts";
+import { formatValue, type GateFinding } from "./gate.ts";
+
+const HEADINGS = ["", "metric", "now", "baseline", "limit", "events"] as const;
+const WORDS: Readonly<Record<Verdict, string>> = { pass: "ok", fail: "FAIL", inconclusive: "wait" };
+
+/** The watchlist as a table: one line a gate, and what is wrong below. */
+export function renderWatch(
+  findings: readonly GateFinding[],
+  options: { leftMs: number; isTerminal: boolean },
+): string {
+  const colors = picocolors.createColors(options.isTerminal);
+  const paint = { pass: colors.green, fail: colors.red, inconclusive: colors.yellow };
+  const rows = findings.map(({ check, value, baseline, limit, samples, unit }) => {
+    const format = (number: number | undefined) =>
+      number === undefined ? "-" : formatValue(number, unit);
+    const events = samples === undefined ? "" : String(Math.floor(samples));
+    const cells = [WORDS[check.verdict], check.id, format(value), format(baseline), limit, events];
+    return { verdict: check.verdict, cells };
+  });
+  const widths = HEADINGS.map((heading, column) =>
+    Math.max(heading.length, ...rows.map(({ cells }) => cells[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  const table = rows.map(({ verdict, cells }) => {
+    const [word = "", ...rest] = cells;
+    return paint[verdict](word.padEnd(widths[0] ?? 0)) + line(["", ...rest]).slice(widths[0]);
+  });
+  const notes = findings
+    .filter(({ check }) => check.verdict === "fail")
+    .map(({ check }) => `${colors.red(check.id)}: ${check.why}; ${check.mend}`);
+  const verdict = overall(findings.map(({ check }) => check));
+  const left = `${Math.ceil(options.leftMs / 1_000)} s left`;
+  const summary = `${paint[verdict](verdict)}, ${left}`;
+  return `${[colors.bold(line(HEADINGS)), ...table, "", ...notes, summary].join("\n")}\n`;
+}
