@@ -1,5 +1,5 @@
 import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import { decide, type Ruling } from "../../services/limiter/decide.ts";
+import { decide } from "../../services/limiter/decide.ts";
 import { limiterKeyOf } from "../../services/limiter/limiter-key.ts";
 import type { Policies } from "../../services/limiter/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
@@ -10,7 +10,7 @@ const BUCKETS_MAX = 50_000;
 /** As the limiter does by default. */
 const IPV6_PREFIX_BITS = 64;
 
-type Charged = { id: string; policy: Policy; ruling: Ruling };
+type Charged = { id: string; policy: Policy; ruling: ReturnType<typeof decide> };
 
 /**
  * Applies policies within this process alone, for as long as limits fail open: weaker than the

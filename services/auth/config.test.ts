@@ -10,9 +10,7 @@ test("readConfig() has working defaults in development", () => {
   expect(config).toMatchObject({
     listen: { host: "127.0.0.1", port: 4001, metricsPort: 9464 },
     trust: { hops: 0 },
-    limiterUrl: "http://127.0.0.1:4002",
-    limiterTimeoutMs: 500,
-    requiredBackend: undefined,
+    limiter: { url: "http://127.0.0.1:4002", timeoutMs: 500, requiredBackend: undefined },
     security: { mode: "fail-closed" },
     forwarded: { mode: "fail-closed" },
     isLoginAlwaysClosed: false,
@@ -26,7 +24,7 @@ test("readConfig() has working defaults in development", () => {
 test("readConfig() takes a production configuration and prints no secret of it", () => {
   const environment = production();
   const config = readConfig(environment);
-  expect(config.requiredBackend).toBe("postgres");
+  expect(config.limiter.requiredBackend).toBe("postgres");
   expect(config.signingKeys).toHaveLength(1);
   const printed = JSON.stringify(config);
   for (const name of ["DATABASE_URL", "AUTH_SIGNING_KEYS", "GATEWAY_SERVICE_TOKEN"] as const) {

@@ -1,7 +1,8 @@
 import { type FailureConfig, readFailureConfig } from "../../clients/limiter/failure-config.ts";
+import { readLimiterConfig } from "../../clients/limiter/limiter-config.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createEnvReader, type Environment, type EnvReader } from "../runtime/env.ts";
-import { readListenConfig, readProxyTrust } from "../runtime/listen-config.ts";
+import { readListenConfig, readOrigins, readProxyTrust } from "../runtime/listen-config.ts";
 import { Secret } from "../runtime/secret.ts";
 import { parsePrivateKey } from "./signing-key.ts";
 import {
@@ -15,8 +16,6 @@ export type Config = ReturnType<typeof readConfig>;
 const SIGNING_KEYS_MAX = 2;
 /** Claims count whole seconds. */
 const TOKEN_TTL_SECONDS_MIN = 1;
-/** Beyond this a caller's own patience has ended. */
-const LIMITER_TIMEOUT_MS_MAX = 2_000;
 
 /** Reads the environment of auth, or names everything that is wrong with it. */
 export function readConfig(environment: Environment, nowMs = systemClock.nowMs()) {
@@ -41,13 +40,7 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
     trust: readProxyTrust(env, "API_TRUST_PROXY_HOPS"),
     // Holds a password.
     databaseUrl: new Secret(env.url("DATABASE_URL", ["postgres", "postgresql"])),
-    limiterUrl: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
-    limiterTimeoutMs: env.integer("LIMITER_TIMEOUT_MS", {
-      min: 10,
-      max: LIMITER_TIMEOUT_MS_MAX,
-      default: 500,
-    }),
-    requiredBackend: readRequiredBackend(env),
+    limiter: readLimiterConfig(env),
     security,
     forwarded: forwardedFailure(security, realtime),
     isLoginAlwaysClosed: env.flag("LOGIN_ALWAYS_CLOSED", false),
@@ -74,27 +67,6 @@ function forwardedFailure(security: FailureConfig, realtime: FailureConfig): Fai
     return { mode: "fail-closed" };
   }
   return { ...realtime, untilMs: Math.min(security.untilMs, realtime.untilMs) };
-}
-
-/** Where the limiter must keep its state; anywhere in development. */
-function readRequiredBackend(env: EnvReader): string | undefined {
-  const required = env.oneOf("DB_BACKEND", ["postgres"], "postgres");
-  const limiter = env.oneOf("SECURITY_LIMITER_BACKEND", ["postgres", "memory"], required);
-  if (env.isDevelopment) return undefined;
-  if (limiter !== required) {
-    env.problem("SECURITY_LIMITER_BACKEND", `must be ${required}, as DB_BACKEND`);
-  }
-  return required;
-}
-
-function readOrigins(env: EnvReader): readonly string[] {
-  const origins = env.list("ALLOWED_ORIGINS");
-  for (const origin of origins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      env.problem("ALLOWED_ORIGINS", `holds ${origin}, which is no origin (scheme://host[:port])`);
-    }
-  }
-  return origins;
 }
 
 /**

@@ -6,10 +6,10 @@ import { type DatasourceService, Visibility } from "../../gen/portcullis/auth/v1
 import { type Credentials, findCaller, readBearer } from "../runtime/caller.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { isDatasourceName } from "../runtime/datasource-name.ts";
 import { peerKey } from "../runtime/peer.ts";
 import type { PostgresPool } from "../runtime/postgres.ts";
 import { type Principal, verifyAccessToken } from "./access-token.ts";
-import { isDatasourceName } from "./datasource-name.ts";
 import { putDatasource } from "./datasource-store.ts";
 import { PUBLIC_SUBJECT, signDatasourceToken, verifyDatasourceToken } from "./datasource-token.ts";
 import { mintBuckets } from "./limits.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
+import { isDatasourceName } from "../runtime/datasource-name.ts";
 import type { PostgresPool } from "../runtime/postgres.ts";
-import { isDatasourceName } from "./datasource-name.ts";
 import { findPublicDatasource } from "./datasource-store.ts";
 import { DATASOURCE_SCOPE, PUBLIC_SUBJECT, verifyDatasourceToken } from "./datasource-token.ts";
 import { isTokenLive } from "./minted-token-store.ts";

@@ -135,9 +135,7 @@ function createLimiters(
   { log, clock }: ServiceContext,
 ): { limiter: LimiterClient; gatewayLimiter: LimiterClient } {
   const shared = {
-    url: config.limiterUrl,
-    timeoutMs: config.limiterTimeoutMs,
-    requiredBackend: config.requiredBackend,
+    ...config.limiter,
     log,
     clock,
   };

@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
-import { isDatasourceName } from "./datasource-name.ts";
+import { isDatasourceName } from "../runtime/datasource-name.ts";
 
 /** The scope that lets a token open a stream. */
 export const STREAM_SCOPE = "datasource:stream";

@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { PublishService } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
-import { isDatasourceName } from "./datasource-name.ts";
+import { isDatasourceName } from "../runtime/datasource-name.ts";
 import { type Hub, STREAMS_MAX } from "./hub.ts";
 
 /** The largest update, as JSON. */

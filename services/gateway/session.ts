@@ -2,6 +2,7 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ClientFrame, Status_State } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { isDatasourceName } from "../runtime/datasource-name.ts";
 import type { Logger } from "../runtime/log.ts";
 import {
   type Authorization,
@@ -10,7 +11,6 @@ import {
   refused,
 } from "./authorization.ts";
 import { CLOSE_CODES, type CloseReason } from "./close-codes.ts";
-import { isDatasourceName } from "./datasource-name.ts";
 import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
 import { type FrameCodec, type ServerFrameBody, serverFrame } from "./frame-codec.ts";
 import { type Grant, isUnexpired } from "./grant.ts";

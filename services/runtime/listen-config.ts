@@ -48,3 +48,14 @@ export function readProxyTrust(env: EnvReader, hopsName: string) {
     trustedProxies: trustedProxies.length > 0 ? trustedProxies : undefined,
   };
 }
+
+/** Browser origins, spelled as browsers send them: scheme, host, and port when it is unusual. */
+export function readOrigins(env: EnvReader): readonly string[] {
+  const origins = env.list("ALLOWED_ORIGINS");
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      env.problem("ALLOWED_ORIGINS", `holds ${origin}, which is no origin (scheme://host[:port])`);
+    }
+  }
+  return origins;
+}

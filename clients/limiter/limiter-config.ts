@@ -1,0 +1,19 @@
+import type { EnvReader } from "../../services/runtime/env.ts";
+
+/** Beyond this a caller's own patience has ended. */
+const TIMEOUT_MS_MAX = 2_000;
+
+/** Where the limiter is, how long a caller waits for it, and where it must keep its state. */
+export function readLimiterConfig(env: EnvReader) {
+  const required = env.oneOf("DB_BACKEND", ["postgres"], "postgres");
+  const backend = env.oneOf("SECURITY_LIMITER_BACKEND", ["postgres", "memory"], required);
+  if (!env.isDevelopment && backend !== required) {
+    env.problem("SECURITY_LIMITER_BACKEND", `must be ${required}, as DB_BACKEND`);
+  }
+  return {
+    url: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
+    timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: TIMEOUT_MS_MAX, default: 500 }),
+    /** Any place will do in development. */
+    requiredBackend: env.isDevelopment ? undefined : required,
+  };
+}
