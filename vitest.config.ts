@@ -37,7 +37,7 @@ export default defineConfig({
       project("limiter", ["test/limiter/**/*.test.ts"]),
       project("api", ["test/auth/**/*.test.ts"]),
       project("gateway", ["test/gateway/**/*.test.ts"]),
-      project("observability", ["test/observability/**/*.test.ts"], { isAlone: true }),
+      project("observability", ["test/observability/**/*.test.ts"]),
       project("edge", ["test/edge/**/*.test.ts"]),
       project("system", ["test/system/**/*.test.ts"]),
       project("rollout", ["test/{rollout,rollout-judge}/**/*.test.ts"]),

@@ -3,7 +3,7 @@ import { createTestDatabase } from "../fixtures/postgres.ts";
 import { productionEnvironment } from "../fixtures/production-environment.ts";
 import { refusedUpgrade } from "../fixtures/realtime-connection.ts";
 import { runServiceToExit, type ServiceName } from "../fixtures/service-process.ts";
-import { findAddresses, startSystem } from "../fixtures/services.ts";
+import { findAddresses, PATIENCE, startSystem } from "../fixtures/services.ts";
 import { login } from "../fixtures/sign-in.ts";
 
 const WEAK = "hunter2hunter2";
@@ -232,7 +232,7 @@ test.each(["", "staging", "Development"])(
 test("outside development a complete configuration starts, without demo and without secrets in its log", async () => {
   const databaseUrl = await createTestDatabase("config");
   const environment = productionEnvironment(databaseUrl);
-  const system = await startSystem({ environment });
+  const system = await startSystem({ environment: { ...environment, ...PATIENCE } });
   onTestFinished(system.stop);
   expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 401 });
   const output = Object.values(system.services).flatMap((service) => service.output());

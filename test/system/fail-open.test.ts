@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { call } from "../fixtures/call.ts";
 import { connect, refusedUpgrade, tryConnect } from "../fixtures/realtime-connection.ts";
 import { scrape } from "../fixtures/scrape.ts";
-import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
+import { PATIENCE, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 import { login, mint } from "../fixtures/sign-in.ts";
 
 const FAIL_OPEN = {
@@ -125,7 +125,7 @@ async function setup(
   environmentOf: NonNullable<Parameters<typeof startSystem>[0]>["environmentOf"] = {},
 ): Promise<System> {
   const system = await startSystem({
-    environment: { ...FAIL_OPEN, ...environment },
+    environment: { ...PATIENCE, ...FAIL_OPEN, ...environment },
     environmentOf,
   });
   onTestFinished(system.stop);

@@ -3,7 +3,7 @@ import { call, textOf } from "../fixtures/call.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { publish } from "../fixtures/publish.ts";
 import { connect, type RealtimeConnection } from "../fixtures/realtime-connection.ts";
-import { type System, startSystem } from "../fixtures/services.ts";
+import { PATIENCE, type System, startSystem } from "../fixtures/services.ts";
 import { mintToken, signIn } from "../fixtures/sign-in.ts";
 
 /** Long enough to use a token, short enough to see it end. */
@@ -18,7 +18,7 @@ let system: System;
 
 beforeAll(async () => {
   system = await startSystem({
-    environment: { DATASOURCE_TOKEN_TTL_SECONDS: String(TOKEN_TTL_SECONDS) },
+    environment: { ...PATIENCE, DATASOURCE_TOKEN_TTL_SECONDS: String(TOKEN_TTL_SECONDS) },
   });
 });
 

@@ -4,7 +4,7 @@ import { createVisitor, ENTRANCES } from "../fixtures/entrances.ts";
 import { publish } from "../fixtures/publish.ts";
 import { scrape } from "../fixtures/scrape.ts";
 import type { ServiceName } from "../fixtures/service-process.ts";
-import { type System, startSystem } from "../fixtures/services.ts";
+import { PATIENCE, type System, startSystem } from "../fixtures/services.ts";
 import { login } from "../fixtures/sign-in.ts";
 
 const SERVICES: readonly ServiceName[] = ["auth", "limiter", "gateway"];
@@ -20,7 +20,7 @@ let system: System;
 
 beforeAll(async () => {
   system = await startSystem({
-    environment: { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" },
+    environment: { ...PATIENCE, API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" },
   });
 });
 afterAll(async () => await system.stop());
