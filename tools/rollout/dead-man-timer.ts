@@ -65,6 +65,12 @@ export async function waitUntilEnded(files: StateFiles, token: string): Promise<
   }
 }
 
+/** Whether the process of a timer lives and watches. */
+export async function isWatching(files: StateFiles, { token }: ArmedTimer): Promise<boolean> {
+  const report = await readTimerReport(files);
+  return report?.token === token && isAlive(report.process);
+}
+
 export async function readTimerReport(files: StateFiles): Promise<TimerReport | undefined> {
   const text = await readIfThere(files.timer);
   return text === undefined ? undefined : (JSON.parse(text) as TimerReport);

@@ -6,16 +6,16 @@ import { runProbe } from "./judge/run-probe.ts";
 import type { Judges } from "./verify-position.ts";
 
 /**
- * In a stage a silent websocket is only waited for as long as shows that it works: a stage must end
- * before its timer takes it back. The verb `probe` waits longer than any proxy of ours.
+ * A stage waits under its timer, so the silent websocket only shows that upgrades work; `probe`
+ * alone waits as long as real clients are silent.
  */
-const STAGE_IDLE_SECONDS = 2;
+const IDLE_SECONDS = 2;
 
-/** The judges as a stage asks them. */
+/** Everything that looks at a deployment for a stage. */
 export const judges: Judges = {
   preflight: async (request) => await runPreflight(await preflightFrom(request)),
   probe: async (request) =>
-    await runProbe({ ...deploymentFrom(request), idleSeconds: STAGE_IDLE_SECONDS }),
+    await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS }),
   align: async (request) => (await runAlign(deploymentFrom(request))).checks,
   canary: async (request) => await runCanary(canaryFrom(request)),
 };

@@ -1,7 +1,6 @@
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
-import { createTimer, readTimerReport, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
+import { createTimer, isWatching, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
-import { isAlive } from "./process-identity.ts";
 import { renderChecks } from "./report.ts";
 import type { Session } from "./rollout-session.ts";
 import { type Change, POSITIONS, type Position, revertsTo } from "./rollout-state.ts";
@@ -128,8 +127,7 @@ async function ensureTimer(
   session: Session,
 ): Promise<void> {
   const { timer: armed } = session.journal();
-  const told = await readTimerReport(files);
-  if (armed !== null && told?.token === armed.token && isAlive(told.process)) return;
+  if (armed !== null && (await isWatching(files, armed))) return;
   const fresh = createTimer(session.nowMs(), config.deadManSeconds);
   await session.write({ timer: fresh });
   await startTimer(files, fresh, context.environment).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import { createTimer, startTimer } from "./dead-man-timer.ts";
+import { createTimer, isWatching, startTimer } from "./dead-man-timer.ts";
 import type { ChangeCommands, RolloutConfig } from "./rollout-config.ts";
 import { RefusedError, type Session } from "./rollout-session.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type Change,
   changesOf,
   type RolloutState,
+  revertsTo,
   type Stage,
   stageAfter,
 } from "./rollout-state.ts";
@@ -61,6 +62,7 @@ async function begin(
   { session, config, environment, files }: VerifyContext & { files: StateFiles },
   named: Stage | undefined,
 ): Promise<Stage> {
+  await forgetUnbegun(session, files);
   const before = session.journal();
   const transition = beginStage(before.state, named);
   if (transition.kind === "refused") throw new RefusedError(transition.reason);
@@ -92,6 +94,19 @@ async function begin(
     throw error;
   }
   return stage;
+}
+
+/**
+ * A program that died between writing a stage down and arming its timer has changed nothing, and
+ * nobody will ever take that back.
+ */
+async function forgetUnbegun(session: Session, files: StateFiles): Promise<void> {
+  const { state, timer } = session.journal();
+  const { activity, position } = state;
+  if (activity.kind !== "staging" || revertsTo(state, position).length > 0) return;
+  if (timer !== null && (await isWatching(files, timer))) return;
+  await session.write({ state: { ...state, activity: { kind: "settled" } }, timer: null });
+  await session.record("stage-forgotten", { stage: activity.stage, reason: "it had not begun" });
 }
 
 /** Applies one change; answers what went wrong, if anything did. */

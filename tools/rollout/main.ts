@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { evidence } from "./evidence-verb.ts";
+import { align } from "./judge/align-verb.ts";
+import { canary } from "./judge/canary-verb.ts";
+import { preflight } from "./judge/preflight-verb.ts";
+import { probe } from "./judge/probe-verb.ts";
+import { watch } from "./judge/watch-verb.ts";
+import { judges } from "./judges.ts";
+import { recordVerb } from "./record-verb.ts";
+import { createRestoreDefaultsVerb, createRollbackVerb } from "./rollback-verb.ts";
+import { runRollout } from "./run-rollout.ts";
+import { createStageVerb } from "./stage-verb.ts";
+
+const interrupt = new AbortController();
+// The first Ctrl-C ends what is under way in order; the second one ends this program, and the timer
+// does the rest.
+process.once("SIGINT", () => interrupt.abort());
+process.once("SIGTERM", () => interrupt.abort());
+
+const verbs = [
+  ...[preflight, probe, align, canary, watch].map(recordVerb),
+  createStageVerb(judges),
+  createRollbackVerb(judges),
+  createRestoreDefaultsVerb(judges),
+  evidence,
+];
+
+process.exitCode = await runRollout(verbs, {
+  arguments: process.argv.slice(2),
+  environment: process.env,
+  isTerminal: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  signal: interrupt.signal,
+});
