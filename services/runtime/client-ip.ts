@@ -1,4 +1,10 @@
-import { type Cidr, cidrContains, formatIpAddress, parseIpAddress } from "./ip-address.ts";
+import {
+  type Cidr,
+  cidrContains,
+  formatIpAddress,
+  parseIpAddress,
+  parseIpv4,
+} from "./ip-address.ts";
 
 /** Why a forwarded address was not used. */
 export type ClientIpWarning = "missing_or_invalid" | "fewer_entries" | "untrusted_peer";
@@ -22,6 +28,7 @@ const ENTRY_CHARACTERS_MAX = 64;
 const SPACE = 32;
 const TAB = 9;
 const COMMA = ",";
+const COMMA_CODE = 44;
 
 /**
  * Derives the client's address from the socket and every X-Forwarded-For line, trusting exactly
@@ -34,19 +41,15 @@ export function derive(
   hops: number,
   trustedProxies?: readonly Cidr[],
 ): ClientIp {
-  const header = forwardedLines.length === 1 ? forwardedLines[0] : forwardedLines.join(COMMA);
-  const text = header ?? "";
+  const [only] = forwardedLines;
+  const text = forwardedLines.length === 1 ? (only ?? "") : forwardedLines.join(COMMA);
   const entries = countEntries(text);
-  const socket = canonicalSocketAddress(remote);
-  if (hops === 0) return { ip: socket, class: "socket", entries };
-  const fallback = (warning: ClientIpWarning): ClientIp => {
-    return { ip: socket, class: "socket", warning, entries };
-  };
-  if (trustedProxies !== undefined && !isTrusted(socket, trustedProxies)) {
-    return fallback("untrusted_peer");
+  if (hops === 0) return { ip: canonicalSocketAddress(remote), class: "socket", entries };
+  if (trustedProxies !== undefined && !isTrusted(remote, trustedProxies)) {
+    return fallBack(remote, "untrusted_peer", entries);
   }
-  if (entries === 0) return fallback("missing_or_invalid");
-  if (entries < hops) return fallback("fewer_entries");
+  if (entries === 0) return fallBack(remote, "missing_or_invalid", entries);
+  if (entries < hops) return fallBack(remote, "fewer_entries", entries);
 
   let ip = "";
   let end = text.length;
@@ -54,23 +57,25 @@ export function derive(
     const comma = text.lastIndexOf(COMMA, end - 1);
     const start = end === 0 ? 0 : comma + 1;
     const entry = readEntry(text, start, end);
-    if (entry === undefined) return fallback("missing_or_invalid");
+    if (entry === undefined) return fallBack(remote, "missing_or_invalid", entries);
     ip = entry;
     end = comma;
   }
   return { ip, class: "forwarded", entries };
 }
 
+function fallBack(remote: string, warning: ClientIpWarning, entries: number): ClientIp {
+  return { ip: canonicalSocketAddress(remote), class: "socket", warning, entries };
+}
+
 /** Positions between commas; none when all of them are blank. */
 function countEntries(text: string): number {
-  let blank = true;
+  let first = 0;
+  while (first < text.length && isBlankOrComma(text.charCodeAt(first))) first++;
+  if (first === text.length) return 0;
   let entries = 1;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code === 44) entries++;
-    else if (code !== SPACE && code !== TAB) blank = false;
-  }
-  return blank ? 0 : entries;
+  for (let at = text.indexOf(COMMA); at >= 0; at = text.indexOf(COMMA, at + 1)) entries++;
+  return entries;
 }
 
 /** Reads one trusted entry: `v4`, `v4:port`, `v6`, `[v6]` or `[v6]:port`. */
@@ -80,12 +85,14 @@ function readEntry(text: string, start: number, end: number): string | undefined
   while (from < to && isBlank(text.charCodeAt(from))) from++;
   while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
   if (to - from > ENTRY_CHARACTERS_MAX) return undefined;
-  const address = parseIpAddress(withoutPort(text.slice(from, to)));
+  const entry = text.slice(from, to);
+  const value = parseIpv4(entry);
+  // The only text of a strict IPv4 address is the one it was read from.
+  if (value !== undefined) return isClientIpv4(value) ? entry : undefined;
+  const address = parseIpAddress(withoutPort(entry));
   if (address === undefined) return undefined;
   if (address.family === 4) {
-    const first = address.value >>> 24;
-    const isMulticast = first >= 224 && first <= 239;
-    if (first === 0 || isMulticast || address.value === 0xffff_ffff) return undefined;
+    if (!isClientIpv4(address.value)) return undefined;
   } else {
     const isMulticast = (address.groups[0] ?? 0) >= 0xff00;
     if (isMulticast || address.groups.every((group) => group === 0)) return undefined;
@@ -93,8 +100,19 @@ function readEntry(text: string, start: number, end: number): string | undefined
   return formatIpAddress(address);
 }
 
+/** Neither this network, nor multicast, nor everybody: no connection comes from those. */
+function isClientIpv4(value: number): boolean {
+  const first = value >>> 24;
+  const isMulticast = first >= 224 && first <= 239;
+  return first !== 0 && !isMulticast && value !== 0xffff_ffff;
+}
+
 function isBlank(code: number): boolean {
   return code === SPACE || code === TAB;
+}
+
+function isBlankOrComma(code: number): boolean {
+  return code === COMMA_CODE || isBlank(code);
 }
 
 /** Takes brackets and a valid port off; anything else is left for the address parser to refuse. */
@@ -117,6 +135,7 @@ function isPort(digits: string | undefined): boolean {
 
 /** The socket's address by its bits; empty when there is none, which no limiter key accepts. */
 function canonicalSocketAddress(remote: string): string {
+  if (parseIpv4(remote) !== undefined) return remote;
   let text = remote;
   if (text.startsWith("[")) {
     const close = text.indexOf("]");
@@ -129,7 +148,7 @@ function canonicalSocketAddress(remote: string): string {
   return address === undefined ? "" : formatIpAddress(address);
 }
 
-function isTrusted(socket: string, trustedProxies: readonly Cidr[]): boolean {
-  const address = parseIpAddress(socket);
+function isTrusted(remote: string, trustedProxies: readonly Cidr[]): boolean {
+  const address = parseIpAddress(canonicalSocketAddress(remote));
   return address !== undefined && trustedProxies.some((cidr) => cidrContains(cidr, address));
 }

@@ -11,9 +11,10 @@ const DOT = 46;
 const COLON = 58;
 const ZERO = 48;
 const NINE = 57;
+const LOWER_A = 97;
 
 /** Reads strict dotted decimal without leading zeros; undefined for anything else. */
-function parseIpv4(text: string): number | undefined {
+export function parseIpv4(text: string): number | undefined {
   const { length } = text;
   if (length < 7 || length > 15) return undefined;
   let value = 0;
@@ -37,42 +38,62 @@ function parseIpv4(text: string): number | undefined {
   return octets === 3 && octet >= 0 ? value * 256 + octet : undefined;
 }
 
-function readGroups(text: string): number[] | undefined {
-  if (text === "") return [];
-  const groups: number[] = [];
-  const parts = text.split(":");
-  for (const [index, part] of parts.entries()) {
-    if (part.includes(".")) {
-      const tail = index === parts.length - 1 ? parseIpv4(part) : undefined;
-      if (tail === undefined) return undefined;
-      groups.push(Math.floor(tail / 65_536), tail % 65_536);
-    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
-      groups.push(Number.parseInt(part, 16));
-    } else {
-      return undefined;
-    }
-  }
-  return groups;
+/** The value of a hexadecimal digit; negative for anything else. */
+function hexDigit(code: number): number {
+  if (code >= ZERO && code <= NINE) return code - ZERO;
+  // Upper and lower case letters differ in one bit.
+  const letter = (code | 32) - LOWER_A;
+  return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 function parseIpv6(text: string): number[] | undefined {
-  if (text.length < 2 || text.length > IPV6_CHARACTERS_MAX) return undefined;
-  const gap = text.indexOf("::");
-  if (gap < 0) {
-    const groups = readGroups(text);
-    return groups?.length === 8 ? groups : undefined;
+  const { length } = text;
+  if (length < 2 || length > IPV6_CHARACTERS_MAX) return undefined;
+  const groups: number[] = [];
+  let gap = -1;
+  let at = 0;
+  if (text.charCodeAt(0) === COLON) {
+    if (text.charCodeAt(1) !== COLON) return undefined;
+    gap = 0;
+    at = 2;
   }
-  const headText = text.slice(0, gap);
-  const head = headText.includes(".") ? undefined : readGroups(headText);
-  const tail = readGroups(text.slice(gap + 2));
-  if (head === undefined || tail === undefined) return undefined;
-  const zeros = 8 - head.length - tail.length;
+  while (at < length) {
+    const start = at;
+    let group = 0;
+    let digit = hexDigit(text.charCodeAt(at));
+    while (digit >= 0 && at - start < 4) {
+      group = group * 16 + digit;
+      at++;
+      digit = at < length ? hexDigit(text.charCodeAt(at)) : -1;
+    }
+    if (at < length && text.charCodeAt(at) === DOT) {
+      const tail = parseIpv4(text.slice(start));
+      if (tail === undefined) return undefined;
+      groups.push(Math.floor(tail / 65_536), tail % 65_536);
+      break;
+    }
+    if (at === start) return undefined;
+    groups.push(group);
+    if (at === length) break;
+    if (text.charCodeAt(at) !== COLON) return undefined;
+    at++;
+    if (at < length && text.charCodeAt(at) === COLON) {
+      if (gap >= 0) return undefined;
+      gap = groups.length;
+      at++;
+    } else if (at === length) {
+      return undefined;
+    }
+  }
+  if (gap < 0) return groups.length === 8 ? groups : undefined;
+  const zeros = 8 - groups.length;
   if (zeros < 1) return undefined;
-  return [...head, ...new Array<number>(zeros).fill(0), ...tail];
+  return [...groups.slice(0, gap), ...new Array<number>(zeros).fill(0), ...groups.slice(gap)];
 }
 
 function isMapped(groups: readonly number[]): boolean {
-  return groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  if (groups[5] !== 0xffff) return false;
+  return groups.slice(0, 5).every((group) => group === 0);
 }
 
 /** The IPv4 address in the last 32 bits of an IPv6 address. */
@@ -93,8 +114,8 @@ export function parseIpAddress(text: string): IpAddress | undefined {
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
   let best = { start: -1, length: 1 };
   let start = -1;
-  for (const [index, group] of groups.entries()) {
-    if (group !== 0) {
+  for (let index = 0; index < groups.length; index++) {
+    if (groups[index] !== 0) {
       start = -1;
       continue;
     }
@@ -104,17 +125,26 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   return best;
 }
 
+function joinHex(groups: readonly number[], from: number, to: number): string {
+  let text = "";
+  for (let index = from; index < to; index++) {
+    const hex = (groups[index] ?? 0).toString(16);
+    text = index === from ? hex : `${text}:${hex}`;
+  }
+  return text;
+}
+
 /** The one text of an address: dotted decimal, or RFC 5952 in hexadecimal. */
 export function formatIpAddress(address: IpAddress): string {
   if (address.family === 4) {
     const { value } = address;
     return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
   }
-  const hex = address.groups.map((group) => group.toString(16));
-  const run = longestZeroRun(address.groups);
-  if (run.start < 0) return hex.join(":");
-  const head = hex.slice(0, run.start).join(":");
-  const tail = hex.slice(run.start + run.length).join(":");
+  const { groups } = address;
+  const run = longestZeroRun(groups);
+  if (run.start < 0) return joinHex(groups, 0, groups.length);
+  const head = joinHex(groups, 0, run.start);
+  const tail = joinHex(groups, run.start + run.length, groups.length);
   return `${head}::${tail}`;
 }
 
