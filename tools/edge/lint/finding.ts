@@ -1,0 +1,36 @@
+/** Every trap the linter knows, by the name under which it reports it. */
+export const RULES = {
+  syntax: "the file cannot be read as its proxy would read it",
+  "inherited-headers-lost": "a location's own proxy_set_header discards every inherited one",
+  "missing-forwarded-for": "X-Forwarded-For is not set, so the client's own gets through",
+  "appended-forwarded-for": "the address is added behind what the client claims",
+  "passed-through-forwarded-for": "X-Forwarded-For is set from what the client sent",
+  "repeated-forwarded-for": "X-Forwarded-For is sent twice",
+  "conditional-forwarded-for": "X-Forwarded-For is replaced for some requests only",
+  "skipped-by-allow": "a rule ends the processing before X-Forwarded-For is replaced",
+  "forwardfor-adds-line": "option forwardfor adds a line behind the client's own",
+  "forwardfor-if-none": "option forwardfor if-none lets the client's own line stand",
+  "identity-header-missing": "X-Real-IP or X-Forwarded-Proto is the client's own",
+  "claim-header-kept": "Forwarded or a CDN's address header is the client's own",
+  "upgrade-missing": "a websocket cannot be opened at /gateway/realtime",
+  "upgrade-everywhere": "an upgrade is forwarded on a route that has no websocket",
+  "nominated-headers": "the client's Connection header reaches the next hop",
+  "internal-route-exposed": "a route that is not for browsers is forwarded",
+  "trusts-everyone": "every address is trusted to speak for clients",
+  "real-ip-header-default": "set_real_ip_from without real_ip_header reads X-Real-IP",
+  "topology-mismatch": "what the file does with addresses is another topology's",
+  "hops-mismatch": "the services' trusted hops do not fit the topology",
+  "proxy-protocol": "an address is taken from, or sent in, the PROXY protocol",
+  "odd-headers-passed": "header names that can pass for others are let through",
+  "header-limit-too-large": "requests are accepted that are too long for the services",
+  "realtime-timeout-short": "silent websockets are cut before the gateway's next ping",
+  "decoded-uri": "the decoded path is forwarded, with any line break in it",
+  "tcp-mode": "connections are passed on without HTTP, so the client's address is lost",
+  "rate-limit-fails-open": "Envoy lets requests pass when the limiter does not answer",
+  "rate-limit-timeout": "Envoy gives the limiter no time, or too much",
+} as const;
+
+export type Rule = keyof typeof RULES;
+
+/** One trap: where it is, why it is one, and what to write instead. */
+export type Finding = { file: string; line: number; rule: Rule; message: string; mend: string };

@@ -1,0 +1,31 @@
+import type { Topology } from "../edge-config.ts";
+import type { Finding, Rule } from "./finding.ts";
+import type { NginxScope, ProxiedPlace } from "./nginx-places.ts";
+import type { NginxDirective } from "./nginx-tree.ts";
+import type { NginxVariables } from "./nginx-values.ts";
+
+/** What the rules of one configuration share. */
+export type NginxContext = {
+  root: NginxScope;
+  variables: NginxVariables;
+  places: readonly ProxiedPlace[];
+  topology: Topology;
+};
+
+export const FORWARDED_FOR_NAME = "x-forwarded-for";
+
+/** A finding at a directive. */
+export function report(at: NginxDirective, rule: Rule, message: string, mend: string): Finding {
+  return { file: at.file, line: at.line, rule, message, mend };
+}
+
+/** The values that a header is set to, whatever the spelling of its name. */
+export function valuesFor(headers: readonly NginxDirective[], name: string): string[] {
+  const found = headers.filter(({ args }) => args[0]?.toLowerCase() === name.toLowerCase());
+  return found.map(({ args }) => args[1] ?? "");
+}
+
+/** The directive that sets a header; the name in lower case. */
+export function findHeader(place: ProxiedPlace, name: string): NginxDirective | undefined {
+  return place.headers.find(({ args }) => args[0]?.toLowerCase() === name);
+}
