@@ -34,6 +34,7 @@ const CLEAN = [
   `const x = \`as any \${y} TODO {x as any}\`;`,
   "const x = /as any! TODO/.test(y);",
   "// as any!",
+  "#!/usr/bin/env node\nf();",
 ];
 
 test.each(CLEAN)("findDebt() finds nothing in %s", (source) => {

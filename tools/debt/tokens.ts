@@ -7,7 +7,7 @@ export type Token = {
 
 /** In the order in which they are tried at each place. */
 const SPACE = /\s+/y;
-const COMMENT = /\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
+const COMMENT = /(?<![\s\S])#![^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const WORD = /[\p{ID_Start}$_#][\p{ID_Continue}$]*/uy;
 const NUMBER = /\d[\w.]*/y;
 /** An apostrophe in the text of a JSX element ends with its line at the latest. */
