@@ -3,9 +3,10 @@ import { Secret } from "../../services/runtime/secret.ts";
 import type { Deployment } from "../../tools/rollout/judge/deployment.ts";
 import { runAlign } from "../../tools/rollout/judge/run-align.ts";
 import { runProbe } from "../../tools/rollout/judge/run-probe.ts";
-import { type Check, overall } from "../../tools/rollout/verdict.ts";
+import { overall } from "../../tools/rollout/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
 import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
+import { getCheck, notPassed } from "./checks.ts";
 import { type Edge, startHandWrittenEdge, startRenderedEdge } from "./edges.ts";
 
 /** Long enough to show that silence is waited for. */
@@ -46,7 +47,7 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
     const { checks, hops } = await withEdge(startRenderedEdge(system.urls), runAlign);
     expect(hops).toBe(1);
     expect(notPassed(checks)).toEqual([]);
-    expect(find(checks, "align.gateway").observed).toContain("overwrites");
+    expect(getCheck(checks, "align.gateway").observed).toContain("overwrites");
   });
 
   test("runAlign() finds two hops where the edge appends for a CDN, and that one is too few", async () => {
@@ -56,7 +57,7 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
       return await runAlign({ ...deployment, clientAddress: "127.0.0.1" });
     }).finally(edge.stop);
     expect(hops).toBe(2);
-    expect(find(checks, "align.configured")).toMatchObject({
+    expect(getCheck(checks, "align.configured")).toMatchObject({
       verdict: "fail",
       observed: "auth 1, gateway 1; measured 2",
     });
@@ -69,11 +70,11 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
       probe: await runProbe({ ...deployment, idleSeconds: IDLE_SECONDS }),
       align: await runAlign(deployment),
     }));
-    expect(find(probe, "spoof.realtime.upgrade").verdict).toBe("fail");
-    expect(find(probe, "closed.edge").verdict).toBe("fail");
-    expect(find(probe, "closed.edge").observed).toContain("reached auth");
+    expect(getCheck(probe, "spoof.realtime.upgrade").verdict).toBe("fail");
+    expect(getCheck(probe, "closed.edge").verdict).toBe("fail");
+    expect(getCheck(probe, "closed.edge").observed).toContain("reached auth");
     expect(align.hops).toBe(1);
-    expect(find(align.checks, "align.auth").observed).toContain("appends");
+    expect(getCheck(align.checks, "align.auth").observed).toContain("appends");
   });
 
   test("runAlign() refuses where the client's own header gets through, or nobody writes one", async () => {
@@ -82,7 +83,7 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
       const { checks, hops } = await withEdge(edge, runAlign);
       expect(hops).toBeUndefined();
       expect(overall(checks)).toBe("inconclusive");
-      expect(find(checks, "align.auth").observed).toContain("no number of hops is right");
+      expect(getCheck(checks, "align.auth").observed).toContain("no number of hops is right");
     }
   });
 
@@ -92,7 +93,7 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
       return await runProbe({ ...blind, idleSeconds: IDLE_SECONDS });
     });
     expect(overall(checks)).toBe("inconclusive");
-    expect(find(checks, "spoof.jwks").verdict).toBe("inconclusive");
+    expect(getCheck(checks, "spoof.jwks").verdict).toBe("inconclusive");
   });
 
   /** Runs something against the system behind an edge that is gone afterwards. */
@@ -113,14 +114,3 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
     }
   }
 });
-
-function notPassed(checks: readonly Check[]): readonly string[] {
-  const bad = checks.filter(({ verdict }) => verdict !== "pass");
-  return bad.map(({ id, verdict, observed }) => `${verdict} ${id}: ${observed}`);
-}
-
-function find(checks: readonly Check[], id: string): Check {
-  const check = checks.find((candidate) => candidate.id === id);
-  if (check === undefined) throw new Error(`there is no check ${id}`);
-  return check;
-}

@@ -31,6 +31,22 @@ test("judgeGate() passes only with enough samples, and fails with any", () => {
   expectVerdicts(gate, cases);
 });
 
+test("judgeGate() takes a share of a few events for chance, in both directions", () => {
+  const gate: Gate = {
+    ...SUBJECT,
+    rule: { kind: "at-most", bound: 0.2 },
+    value: () => "",
+    samples: () => "",
+    samplesShare: 0.1,
+  };
+  expectVerdicts(gate, [
+    [{ value: 0.9, samples: 99 }, "inconclusive"],
+    [{ value: 0.1, samples: 99 }, "inconclusive"],
+    [{ value: 0.9, samples: 100 }, "fail"],
+    [{ value: 0.1, samples: 100 }, "pass"],
+  ]);
+});
+
 test("judgeGate() compares with the baseline, and does not pass without one", () => {
   const gate: Gate = {
     ...SUBJECT,

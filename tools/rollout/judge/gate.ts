@@ -52,8 +52,8 @@ const NOTHING = 1e-6;
 const SUSPICIOUS_BASELINE_MIN = 0.01;
 
 /**
- * Judges one measurement. A limit that is broken fails however few the samples; passing takes
- * enough of them, and every number that the rule speaks of.
+ * Judges one measurement. What must never happen fails however few the samples; everything else
+ * takes enough of them, and passing takes every number that the rule speaks of.
  */
 export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number): GateFinding {
   const { value, samples } = measured;
@@ -65,17 +65,18 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
     return finding(doubtful(gate, "no data", "see that Prometheus scrapes every service"));
   }
   const text = formatValue(value, gate.unit);
-  if (limits.some((bound) => !isWithin(gate.rule, value, bound))) {
+  const isBroken = limits.some((bound) => !isWithin(gate.rule, value, bound));
+  // What must not happen at all has happened; a share of few events is chance.
+  if (isBroken && isAbsolute(gate.rule)) {
     return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
   }
-  if (gate.samples !== undefined) {
-    const samplesMin = samplesMinOf(gate, requestsMin);
-    if (samples === undefined || samples < samplesMin) {
-      const seen = samples === undefined ? "no" : `only ${Math.floor(samples)}`;
-      const observed = `${text}, but ${seen} events of the ${samplesMin} it takes to tell`;
-      return finding(doubtful(gate, observed, "wait for more traffic, or send some"));
-    }
+  const samplesMin = samplesMinOf(gate, requestsMin);
+  if (gate.samples !== undefined && (samples === undefined || samples < samplesMin)) {
+    const seen = samples === undefined ? "no" : `only ${Math.floor(samples)}`;
+    const observed = `${text}, but ${seen} events of the ${samplesMin} it takes to tell`;
+    return finding(doubtful(gate, observed, "wait for more traffic, or send some"));
   }
+  if (isBroken) return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
   if (measured.baseline === undefined && needsBaseline(gate.rule, value)) {
     const mend = "start the canary once the baseline has been scraped for as long as it will last";
     return finding(doubtful(gate, `${text}, but there is no baseline to compare with`, mend));
@@ -105,9 +106,14 @@ function isSomething(baseline: number | undefined): boolean {
   return baseline !== undefined && baseline >= SUSPICIOUS_BASELINE_MIN;
 }
 
+function isAbsolute(rule: GateRule): boolean {
+  return rule.kind === "none" || rule.kind === "exactly";
+}
+
 /** Within its slack a relative limit holds whatever the baseline was. */
 function needsBaseline(rule: GateRule, value: number): boolean {
-  if (rule.kind === "none" || rule.kind === "exactly" || rule.relative === undefined) return false;
+  if (rule.kind === "none" || rule.kind === "exactly") return false;
+  if (rule.relative === undefined) return false;
   const { slack } = rule.relative;
   return slack === undefined || !isWithin(rule, value, slack);
 }

@@ -1,0 +1,13 @@
+import type { Check } from "../../tools/rollout/verdict.ts";
+
+/** What did not pass, in words that a failing test shows. */
+export function notPassed(checks: readonly Check[]): readonly string[] {
+  const bad = checks.filter(({ verdict }) => verdict !== "pass");
+  return bad.map(({ id, verdict, observed }) => `${verdict} ${id}: ${observed}`);
+}
+
+export function getCheck(checks: readonly Check[], id: string): Check {
+  const check = checks.find((candidate) => candidate.id === id);
+  if (check === undefined) throw new Error(`there is no check ${id}`);
+  return check;
+}

@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { callRpc } from "../../tools/rollout/judge/call-http.ts";
+import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
+
+/** Within the default limits of one address for half a minute. */
+const PAUSE_MS = 400;
+
+/** Users who mint and connect through the edge until they are stopped. */
+export function startTraffic(edgeUrl: string) {
+  const stopping = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await callRpc({
+        url: edgeUrl,
+        rpc: "portcullis.auth.v1.DatasourceService/MintToken",
+        body: { datasource: "demo" },
+      });
+      const answer = await connectRealtime(edgeUrl);
+      if (answer.kind === "open") answer.connection.close();
+      await sleep(PAUSE_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
