@@ -8,7 +8,7 @@ import { capacityOf, type Policy } from "./policy.ts";
 
 /** As many bytes as the proto allows. */
 const KEY_BYTES_MAX = 512;
-/** What one process remembers of buckets: some hundred bytes each. */
+/** What one process remembers of a policy's buckets, of some hundred bytes each. */
 const BUCKETS_CACHED_MAX = 1 << 20;
 
 /** A policy applied to a key: usually one row, more for wider networks and while salts change. */
@@ -28,7 +28,8 @@ export class BucketDirectory {
   readonly #policies: Policies;
   readonly #digests: readonly KeyedDigest[];
   readonly #ipv6PrefixBits: number;
-  readonly #targets = new GenerationalMap<string, Target>(BUCKETS_CACHED_MAX);
+  readonly #honest = new Map<string, GenerationalMap<string, Target>>();
+  readonly #doubtful = new Map<string, GenerationalMap<string, Target>>();
 
   constructor(options: {
     policies: Policies;
@@ -37,13 +38,17 @@ export class BucketDirectory {
     ipv6PrefixBits: number;
   }) {
     this.#policies = options.policies;
+    for (const name of options.policies.keys()) {
+      this.#honest.set(name, new GenerationalMap(BUCKETS_CACHED_MAX));
+      this.#doubtful.set(name, new GenerationalMap(BUCKETS_CACHED_MAX));
+    }
     this.#digests = options.salts.map(createKeyedDigest);
     this.#ipv6PrefixBits = options.ipv6PrefixBits;
   }
 
   find(policyName: string, key: string, isDoubtful: boolean): FoundTarget {
-    const cacheKey = `${isDoubtful ? "?" : "!"}${policyName}\n${key}`;
-    const cached = this.#targets.get(cacheKey);
+    const cache = (isDoubtful ? this.#doubtful : this.#honest).get(policyName);
+    const cached = cache?.get(key);
     if (cached !== undefined) return { kind: "found", target: cached };
     const policy = this.#policies.get(policyName);
     if (policy === undefined) return { kind: "unknown-policy" };
@@ -54,7 +59,7 @@ export class BucketDirectory {
     const texts = this.#textsOf(policy, key, isDoubtful);
     if (typeof texts === "string") return { kind: "bad-key", problem: texts };
     const target = { policy, capacity: capacityOf(policy), buckets: this.#rowsOf(policy, texts) };
-    this.#targets.set(cacheKey, target);
+    cache?.set(key, target);
     return { kind: "found", target };
   }
 

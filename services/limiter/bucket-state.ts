@@ -54,3 +54,9 @@ export type View = {
   /** Until the bucket is full. */
   resetAfterMs: number;
 };
+
+/** A decision about one bucket, and the bucket after it. */
+export type Ruling = View & {
+  /** The very state that was passed in when nothing has to be written. */
+  state: BucketState | undefined;
+};

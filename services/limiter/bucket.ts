@@ -1,4 +1,5 @@
 import type { BucketState } from "./bucket-state.ts";
+import { look } from "./decide.ts";
 import type { Policy } from "./policy.ts";
 import { laneOf, type RowId } from "./store.ts";
 
@@ -8,28 +9,36 @@ export class Bucket {
   readonly lane: number;
   /** The rule of this row; for a wider network, the policy with the wider limit. */
   readonly policy: Policy;
+  /** Made for one operation that has only the id; nothing is remembered by it. */
+  readonly isPassing: boolean;
   /** Whether the row is known to exist. */
-  isKnown = false;
-  /** The state that was committed last, as far as this process knows. */
+  isKnown: boolean;
+  /** The state that was committed last, as far as this process knows, and what it left. */
   state: BucketState | undefined = undefined;
+  remaining = Number.POSITIVE_INFINITY;
   /** The database's clock when that was read, and this process's at the same moment. */
   stateAtMs = 0;
   readAtMs = Number.NEGATIVE_INFINITY;
-
-  /** Made for one operation that has only the id; nothing is remembered by it. */
-  readonly isPassing: boolean;
+  /** Which flush took this row last, and where it is in there. */
+  flushNumber = 0;
+  flushIndex = 0;
 
   constructor(id: RowId, policy: Policy, isPassing = false) {
     this.id = id;
-    this.isPassing = isPassing;
-    this.isKnown = isPassing;
     this.lane = laneOf(id);
     this.policy = policy;
+    this.isPassing = isPassing;
+    this.isKnown = isPassing;
   }
 
   /** Remembers what a flush committed or a read found. */
   remember(state: BucketState | undefined, stateAtMs: number, readAtMs: number): void {
     this.isKnown = true;
+    if (this.isPassing) return;
+    this.remaining =
+      state === undefined
+        ? Number.POSITIVE_INFINITY
+        : look(this.policy, state, stateAtMs, 0).remaining;
     this.state = state;
     this.stateAtMs = stateAtMs;
     this.readAtMs = readAtMs;
@@ -38,5 +47,6 @@ export class Bucket {
   /** Nothing is known any more: a flush ended in an unknown way. */
   forget(): void {
     this.readAtMs = Number.NEGATIVE_INFINITY;
+    this.remaining = Number.POSITIVE_INFINITY;
   }
 }

@@ -1,15 +1,14 @@
-import type { BucketState, View } from "./bucket-state.ts";
+import type { BucketState, Ruling, View } from "./bucket-state.ts";
 import { acquireLease, lookAtConcurrency, releaseLease } from "./concurrency.ts";
 import { chargeFixedWindow, lookAtFixedWindow, refundFixedWindow } from "./fixed-window.ts";
 import type { Policy } from "./policy.ts";
 import { chargeSlidingWindow, lookAtSlidingWindow, refundSlidingWindow } from "./sliding-window.ts";
-import { chargeTokenBucket, lookAtTokenBucket, refundTokenBucket } from "./token-bucket.ts";
-
-/** A decision about one bucket, and the bucket after it. */
-export type Ruling = View & {
-  /** The very state that was passed in when nothing has to be written. */
-  state: BucketState | undefined;
-};
+import {
+  chargeTokenBucket,
+  decideTokenBucket,
+  lookAtTokenBucket,
+  refundTokenBucket,
+} from "./token-bucket.ts";
 
 /** Who holds one of the simultaneous things of a concurrency policy, and for how long. */
 export type LeaseRequest = { id: string; ttlMs: number };
@@ -28,20 +27,20 @@ export function decide(
   cost: number,
   lease?: LeaseRequest,
 ): Ruling {
-  const view = look(policy, state, nowMs, cost, lease?.id);
-  if (!view.allowed) return { ...view, state: withoutFuture(policy, state, nowMs) };
-  const charged = charge(policy, state, nowMs, cost, lease);
-  const after = look(policy, charged, nowMs, 0, lease?.id);
-  const { blockForMs } = policy;
-  if (blockForMs === 0 || after.remaining > 0) {
-    return { ...after, allowed: true, retryAfterMs: 0, state: charged };
+  const ruling =
+    blockedForMs(policy, state, nowMs) === 0
+      ? decideUnblocked(policy, state, nowMs, cost, lease)
+      : { ...look(policy, state, nowMs, cost, lease?.id), state };
+  if (!ruling.allowed) {
+    ruling.state = withoutFuture(policy, state, nowMs);
+    return ruling;
   }
+  const { blockForMs } = policy;
+  if (blockForMs === 0 || ruling.remaining > 0 || ruling.state === undefined) return ruling;
   return {
-    allowed: true,
-    remaining: 0,
-    retryAfterMs: 0,
-    resetAfterMs: Math.max(after.resetAfterMs, blockForMs),
-    state: { ...charged, blockedUntilMs: nowMs + blockForMs },
+    ...ruling,
+    resetAfterMs: Math.max(ruling.resetAfterMs, blockForMs),
+    state: { ...ruling.state, blockedUntilMs: nowMs + blockForMs },
   };
 }
 
@@ -114,6 +113,23 @@ function isFromFuture(policy: Policy, state: BucketState, nowMs: number): boolea
     case "concurrency":
       return state.leases.some((lease) => lease.expiresAtMs > nowMs + lease.ttlMs);
   }
+}
+
+function decideUnblocked(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  cost: number,
+  lease: LeaseRequest | undefined,
+): Ruling {
+  if (policy.algorithm === "token_bucket") {
+    return decideTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost);
+  }
+  const view = lookUnblocked(policy, state, nowMs, cost, lease?.id);
+  if (!view.allowed) return { ...view, state };
+  const charged = charge(policy, state, nowMs, cost, lease);
+  const after = lookUnblocked(policy, charged, nowMs, 0, lease?.id);
+  return { ...after, allowed: true, retryAfterMs: 0, state: charged };
 }
 
 /** A state that another algorithm wrote, before the policy was changed, says nothing. */

@@ -25,55 +25,82 @@ export type Decision = {
   retryAfterMs: number;
   buckets: BucketDecision[];
   /** Set when something was charged. */
-  charged?: Charged | undefined;
+  charged: Charged | undefined;
 };
 
-/** What a request's rows say together: a demand is met only when each of its rows lets it pass. */
-export function combine(
+/** The rows of a request, in the order of its demands. */
+export function bucketsOf(demands: readonly Demand[]): readonly Bucket[] {
+  const [first] = demands;
+  if (demands.length === 1 && first !== undefined) return first.target.buckets;
+  return demands.flatMap(({ target }) => target.buckets);
+}
+
+/** What each row of a request says. */
+export function lookAtDemands(
   demands: readonly Demand[],
-  viewOf: (bucket: Bucket, demand: Demand) => View,
-): Decision {
-  let allowed = true;
-  let retryAfterMs = 0;
-  const buckets: BucketDecision[] = [];
-  for (const demand of demands) {
-    const { policy, capacity } = demand.target;
-    const combined = { remaining: capacity, retryAfterMs: 0, resetAfterMs: 0 };
-    for (const bucket of demand.target.buckets) {
-      const view = viewOf(bucket, demand);
-      allowed &&= view.allowed;
-      combined.remaining = Math.min(combined.remaining, view.remaining);
-      combined.retryAfterMs = Math.max(combined.retryAfterMs, view.retryAfterMs);
-      combined.resetAfterMs = Math.max(combined.resetAfterMs, view.resetAfterMs);
-    }
-    retryAfterMs = Math.max(retryAfterMs, combined.retryAfterMs);
-    buckets.push({ policy: policy.name, limit: capacity, ...combined });
-  }
-  return { allowed, retryAfterMs, buckets };
+  lookAt: (bucket: Bucket, demand: Demand) => View,
+): View[] {
+  return demands.flatMap((demand) => demand.target.buckets.map((bucket) => lookAt(bucket, demand)));
 }
 
 /**
- * The rejection that follows from what was committed in the last `rememberedMs`, undefined when the database has to be
- * asked. Whatever a flush under way charges can only confirm it.
+ * What a request's rows say together: a demand is met only when each of its rows lets it pass.
+ * Views come in the order of `bucketsOf`.
+ */
+export function combine(demands: readonly Demand[], views: readonly View[]): Decision {
+  const decision: Decision = { allowed: true, retryAfterMs: 0, buckets: [], charged: undefined };
+  let index = 0;
+  for (const { target } of demands) {
+    let remaining = target.capacity;
+    let retryAfterMs = 0;
+    let resetAfterMs = 0;
+    for (let row = 0; row < target.buckets.length; row++) {
+      const view = views[index++];
+      if (view === undefined) throw new Error("a row of a request was not looked at");
+      decision.allowed &&= view.allowed;
+      if (view.remaining < remaining) remaining = view.remaining;
+      if (view.retryAfterMs > retryAfterMs) retryAfterMs = view.retryAfterMs;
+      if (view.resetAfterMs > resetAfterMs) resetAfterMs = view.resetAfterMs;
+    }
+    if (retryAfterMs > decision.retryAfterMs) decision.retryAfterMs = retryAfterMs;
+    const { name: policy } = target.policy;
+    const limit = target.capacity;
+    decision.buckets.push({ policy, limit, remaining, retryAfterMs, resetAfterMs });
+  }
+  return decision;
+}
+
+/**
+ * The rejection that follows from what was committed in the last `rememberedMs`, undefined when the
+ * database has to be asked. Whatever a flush under way charges can only confirm it.
  */
 export function findRememberedRejection(
   demands: readonly Demand[],
   rememberedMs: number,
 ): Decision | undefined {
+  if (!mayReject(demands)) return undefined;
   const localMs = performance.now();
-  let isRejected = false;
-  for (const { target, cost, lease } of demands) {
+  for (const { target } of demands) {
     if (target.policy.algorithm === "concurrency") return undefined;
     for (const bucket of target.buckets) {
       if (localMs - bucket.readAtMs > rememberedMs) return undefined;
-      isRejected ||= !look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost, lease?.id)
-        .allowed;
     }
   }
-  if (!isRejected) return undefined;
-  return combine(demands, (bucket, { cost, lease }) =>
-    look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost, lease?.id),
+  const views = lookAtDemands(demands, (bucket, { cost }) =>
+    look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost),
   );
+  const decision = combine(demands, views);
+  return decision.allowed ? undefined : decision;
+}
+
+/** Rules out at once what had enough left when it was last read: time only adds to that. */
+function mayReject(demands: readonly Demand[]): boolean {
+  for (const { target, cost } of demands) {
+    for (const bucket of target.buckets) {
+      if (cost > bucket.remaining) return true;
+    }
+  }
+  return false;
 }
 
 /** The database's clock as it must be by now; ahead by a round trip at most. */

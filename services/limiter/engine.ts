@@ -1,4 +1,3 @@
-import { context, ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { FlushSpans } from "./flush-spans.ts";
@@ -18,7 +17,12 @@ const ATTEMPTS_MAX = 3;
 /** SQLSTATE classes that tell of bad data: another flush without it would succeed. */
 const DATA_CLASSES = new Set(["22", "23", "54"]);
 
-type Lane = { waiting: Operation[]; current: readonly Operation[]; isRunning: boolean };
+type Lane = {
+  index: number;
+  waiting: Operation[];
+  current: readonly Operation[];
+  isRunning: boolean;
+};
 
 /**
  * Decides in groups: whatever waits for a lane is decided by its next flush, in the order in which
@@ -29,8 +33,8 @@ export class Engine {
   readonly #store: Store;
   readonly #events: Events;
   readonly #onFailure: (error: unknown) => void;
-  readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, newLane);
-  readonly #reader: Lane = newLane();
+  readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, (_, index) => newLane(index));
+  readonly #reader: Lane = newLane(LANES);
   readonly #spans = new FlushSpans();
   #waiting = 0;
   #isDraining = false;
@@ -60,18 +64,19 @@ export class Engine {
 
   /** Has an operation applied to its locked rows; a group waits in the lane of its lowest id. */
   submit(operation: Operation): void {
-    let lowest = operation.buckets[0];
-    for (const bucket of operation.buckets) {
-      if (lowest === undefined || bucket.id < lowest.id) lowest = bucket;
+    const { buckets } = operation;
+    let lowest = buckets[0];
+    for (let index = 1; index < buckets.length; index++) {
+      const bucket = buckets[index];
+      if (lowest !== undefined && bucket !== undefined && bucket.id < lowest.id) lowest = bucket;
     }
-    const index = lowest?.lane ?? 0;
-    const lane = this.#lanes[index];
-    if (lane !== undefined) this.#enqueue(lane, operation, () => this.#runLane(lane, index));
+    const lane = this.#lanes[lowest?.lane ?? 0];
+    if (lane !== undefined) this.#enqueue(lane, operation);
   }
 
   /** Has an operation applied to its rows as they are committed, without locking them. */
   read(operation: Operation): void {
-    this.#enqueue(this.#reader, operation, () => this.#runReader());
+    this.#enqueue(this.#reader, operation);
   }
 
   /** The buckets that hold leases, as committed. */
@@ -93,7 +98,7 @@ export class Engine {
     clearInterval(this.#deadlineTimer);
   }
 
-  #enqueue(lane: Lane, operation: Operation, run: () => Promise<void>): void {
+  #enqueue(lane: Lane, operation: Operation): void {
     if (this.#isDraining) {
       operation.fail(new NoDecisionError("draining"));
       return;
@@ -112,14 +117,15 @@ export class Engine {
     // What else arrives in this turn of the event loop shares the flush. A flush belongs to no
     // single request, so it does not run in the trace of one.
     setImmediate(() => {
-      context.with(ROOT_CONTEXT, run).catch((error: Error) => this.#abandon(lane, error));
+      const run = lane === this.#reader ? this.#runReader() : this.#runLane(lane);
+      run.catch((error: Error) => this.#abandon(lane, error));
     });
   }
 
-  async #runLane(lane: Lane, index: number): Promise<void> {
+  async #runLane(lane: Lane): Promise<void> {
     for (let batch = this.#take(lane); batch.length > 0; batch = this.#take(lane)) {
       const current = batch;
-      await this.#spans.run(current, () => this.#flush(lane, index, current));
+      await this.#spans.run(current, () => this.#flush(lane, current));
     }
     lane.isRunning = false;
   }
@@ -154,14 +160,14 @@ export class Engine {
     return batch.length === 0 && lane.waiting.length > 0 ? this.#take(lane) : batch;
   }
 
-  async #flush(lane: Lane, index: number, batch: readonly Operation[]): Promise<void> {
+  async #flush(lane: Lane, batch: readonly Operation[]): Promise<void> {
     const startedAtMs = performance.now();
     const rows = new FlushRows(batch);
     const putBack: Operation[] = [];
     try {
       const unknown = rows.unknown();
-      if (unknown.length > 0) await this.#store.create(index, unknown);
-      await this.#store.flush(index, rows.wanted, (found) => {
+      if (unknown.length > 0) await this.#store.create(lane.index, unknown);
+      await this.#store.flush(lane.index, rows.wanted, (found) => {
         rows.open(found);
         putBack.length = 0;
         for (const operation of batch) {
@@ -173,15 +179,15 @@ export class Engine {
       });
     } catch (error) {
       rows.forget();
-      await this.#recover(lane, index, batch, error);
+      await this.#recover(lane, batch, error);
       return;
     }
     this.#isFailing = false;
     rows.remember(startedAtMs);
     this.#waiting -= batch.length - putBack.length;
-    const missing = new Set(putBack);
+    const missing = putBack.length === 0 ? undefined : new Set(putBack);
     for (const operation of batch) {
-      if (!operation.isSettled && !missing.has(operation)) operation.succeed();
+      if (!operation.isSettled && !missing?.has(operation)) operation.succeed();
     }
     this.#putBack(lane, putBack);
     this.#events.flushed(batch.length, performance.now() - startedAtMs);
@@ -197,12 +203,7 @@ export class Engine {
   }
 
   /** Splits a flush that failed on its data, so that one bad request is refused alone. */
-  async #recover(
-    lane: Lane,
-    index: number,
-    batch: readonly Operation[],
-    error: unknown,
-  ): Promise<void> {
+  async #recover(lane: Lane, batch: readonly Operation[], error: unknown): Promise<void> {
     const sqlState = sqlStateOf(error);
     if (sqlState === "55P03") this.#events.conflicted("lock-timeout");
     if (!DATA_CLASSES.has(sqlState.slice(0, 2)) || batch.length === 1) {
@@ -211,8 +212,8 @@ export class Engine {
     }
     this.#events.conflicted("split");
     const half = batch.length >> 1;
-    await this.#flush(lane, index, batch.slice(0, half));
-    await this.#flush(lane, index, batch.slice(half));
+    await this.#flush(lane, batch.slice(0, half));
+    await this.#flush(lane, batch.slice(half));
   }
 
   #fail(batch: readonly Operation[], cause: unknown): void {
@@ -255,8 +256,8 @@ export class Engine {
   }
 }
 
-function newLane(): Lane {
-  return { waiting: [], current: [], isRunning: false };
+function newLane(index: number): Lane {
+  return { index, waiting: [], current: [], isRunning: false };
 }
 
 /** Operations wait in the order of their deadlines, but for those put back. */

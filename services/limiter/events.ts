@@ -1,4 +1,5 @@
 import { metrics } from "@opentelemetry/api";
+import type { Decision, Demand } from "./decision.ts";
 import type { Policies } from "./parse-policies.ts";
 
 export type Events = ReturnType<typeof createEvents>;
@@ -72,4 +73,17 @@ export function createEvents(policies: Policies, queueDepth: () => number) {
       shed.add(1);
     },
   };
+}
+
+/** Counts what became of each bucket of a request; one that would have let it pass took nothing. */
+export function countDecision(
+  events: Events,
+  demands: readonly Demand[],
+  decision: Decision,
+): void {
+  for (let index = 0; index < demands.length; index++) {
+    const policy = demands[index]?.target.policy.name ?? "";
+    if ((decision.buckets[index]?.retryAfterMs ?? 0) > 0) events.decided(policy, "reject");
+    else if (decision.allowed) events.decided(policy, "allow");
+  }
 }

@@ -5,15 +5,22 @@ import type { Changes, Found, RowId, StoredAnswer, Wanted } from "./store.ts";
 
 type Row = {
   bucket: Bucket;
+  id: RowId;
   before: BucketState | undefined;
   after: BucketState | undefined;
   expiresMs: number;
   isChanged: boolean;
 };
 
+const NOTHING: readonly RowId[] = [];
+
+let flushes = 0;
+
 /** The rows of several operations: what to ask the store for, what it found, what changed. */
 export class FlushRows implements Rows {
   readonly wanted: Wanted;
+  /** Lets a bucket tell at once that it is in here, and where. */
+  readonly #number: number;
   readonly #rows = new Map<RowId, Row>();
   readonly #sorted: Row[];
   readonly #newAnswers = new Map<RowId, StoredAnswer & { expiresMs: number }>();
@@ -21,33 +28,52 @@ export class FlushRows implements Rows {
   #found: Found | undefined;
 
   constructor(operations: readonly Operation[]) {
-    const leased = new Set<RowId>();
-    const answers = new Set<RowId>();
-    const refunds = new Set<RowId>();
+    this.#number = ++flushes;
+    const leased: RowId[] = [];
+    const answers: RowId[] = [];
+    const refunds: RowId[] = [];
     for (const operation of operations) {
       for (const bucket of operation.buckets) {
-        const row = this.#rows.get(bucket.id);
-        if (row === undefined) this.#rows.set(bucket.id, newRow(bucket));
-        else if (row.bucket.isPassing) row.bucket = bucket;
+        this.#add(bucket);
         if (operation.needsLeases && bucket.policy.algorithm === "concurrency") {
-          leased.add(bucket.id);
+          leased.push(bucket.id);
         }
       }
-      if (operation.answerId !== undefined) answers.add(operation.answerId);
-      if (operation.receiptId !== undefined) refunds.add(operation.receiptId);
+      if (operation.answerId !== undefined) answers.push(operation.answerId);
+      if (operation.receiptId !== undefined) refunds.push(operation.receiptId);
     }
-    this.#sorted = [...this.#rows.values()].sort((a, b) => (a.bucket.id < b.bucket.id ? -1 : 1));
+    this.#sorted = [...this.#rows.values()].sort(byId);
+    for (const [index, { bucket }] of this.#sorted.entries()) bucket.flushIndex = index;
     this.wanted = {
-      buckets: this.#sorted.map((row) => row.bucket.id),
-      leased: [...leased].sort(),
-      answers: [...answers].sort(),
-      refunds: [...refunds].sort(),
+      buckets: this.#sorted.map(({ id }) => id),
+      leased: sortedOnce(leased),
+      answers: sortedOnce(answers),
+      refunds: sortedOnce(refunds),
     };
   }
 
+  #add(bucket: Bucket): void {
+    if (bucket.flushNumber === this.#number) return;
+    bucket.flushNumber = this.#number;
+    const { id } = bucket;
+    const row = this.#rows.get(id);
+    if (row === undefined) this.#rows.set(id, newRow(bucket));
+    else if (row.bucket.isPassing) row.bucket = bucket;
+  }
+
+  /** A group of another lane may have taken the bucket since; then it has to be looked up. */
+  #find(bucket: Bucket): Row | undefined {
+    if (bucket.flushNumber === this.#number) {
+      const row = this.#sorted[bucket.flushIndex];
+      if (row?.bucket === bucket) return row;
+    }
+    return this.#rows.get(bucket.id);
+  }
+
   /** Ids of the rows that are not known to exist, sorted. */
-  unknown(): RowId[] {
-    return this.#sorted.filter((row) => !row.bucket.isKnown).map((row) => row.bucket.id);
+  unknown(): readonly RowId[] {
+    const unknown = this.#sorted.filter((row) => !row.bucket.isKnown);
+    return unknown.length === 0 ? NOTHING : unknown.map(({ id }) => id);
   }
 
   /** Takes up what the store found. */
@@ -69,27 +95,23 @@ export class FlushRows implements Rows {
   }
 
   changes(): Changes {
-    const buckets = this.#sorted
-      .filter((row) => row.isChanged)
-      .map(({ bucket, before, after, expiresMs }) => ({
-        id: bucket.id,
-        before,
-        after,
-        expiresMs,
-      }));
     const answers = [...this.#newAnswers].map(([id, answer]) => ({ id, ...answer }));
     const refunds = [...this.#newRefunds].map(([id, expiresMs]) => ({ id, expiresMs }));
-    return { buckets, answers: answers.sort(byId), refunds: refunds.sort(byId) };
+    return {
+      buckets: this.#sorted.filter((row) => row.isChanged),
+      answers: answers.sort(byId),
+      refunds: refunds.sort(byId),
+    };
   }
 
   /** Lets the buckets know what is committed now. */
   remember(readAtMs: number): void {
     const { nowMs } = this;
     for (const { bucket, after } of this.#sorted) bucket.remember(after, nowMs, readAtMs);
-    for (const id of this.#found?.missing ?? []) this.#forget(id);
+    for (const id of this.#found?.missing ?? []) this.#lose(id);
   }
 
-  #forget(id: RowId): void {
+  #lose(id: RowId): void {
     const bucket = this.#rows.get(id)?.bucket;
     if (bucket === undefined) return;
     bucket.forget();
@@ -106,11 +128,11 @@ export class FlushRows implements Rows {
   }
 
   stateOf(bucket: Bucket): BucketState | undefined {
-    return this.#rows.get(bucket.id)?.after;
+    return this.#find(bucket)?.after;
   }
 
   write(bucket: Bucket, state: BucketState | undefined, expiresMs: number): void {
-    const row = this.#rows.get(bucket.id);
+    const row = this.#find(bucket);
     if (row === undefined) throw new Error("an operation wrote a row that it did not ask for");
     row.after = state;
     row.expiresMs = expiresMs;
@@ -135,9 +157,20 @@ export class FlushRows implements Rows {
 }
 
 function newRow(bucket: Bucket): Row {
-  return { bucket, before: undefined, after: undefined, expiresMs: 0, isChanged: false };
+  return {
+    bucket,
+    id: bucket.id,
+    before: undefined,
+    after: undefined,
+    expiresMs: 0,
+    isChanged: false,
+  };
 }
 
 function byId(a: { id: RowId }, b: { id: RowId }): number {
   return a.id < b.id ? -1 : 1;
+}
+
+function sortedOnce(ids: readonly RowId[]): readonly RowId[] {
+  return ids.length === 0 ? NOTHING : [...new Set(ids)].sort();
 }

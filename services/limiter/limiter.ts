@@ -3,6 +3,7 @@ import type { Target } from "./bucket-directory.ts";
 import { type Consumed, ConsumeOperation, type Idempotency } from "./consume-operation.ts";
 import { type Decision, type Demand, findRememberedRejection } from "./decision.ts";
 import type { Engine } from "./engine.ts";
+import { countDecision } from "./events.ts";
 import { LeaseOperation } from "./lease-operation.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { PeekOperation } from "./peek-operation.ts";
@@ -17,14 +18,15 @@ const SHADOW_WAIT_MS = 50;
 /** Refunds, resets and other replicas' charges take effect by then. */
 const REMEMBERED_MS = 250;
 
+const TWO_TO_32 = 4_294_967_296;
+
 /** Decides requests: what is enforced as one group, what is in the shadow by itself. */
 export class Limiter {
   readonly #engine: Engine;
   readonly #waitMs: number;
   readonly #rememberedMs: number;
   readonly #receiptPrefix = randomBytes(8).toString("latin1");
-  readonly #receiptSuffix = Buffer.alloc(8);
-  #receipts = 0n;
+  #receipts = 0;
 
   constructor(options: {
     engine: Engine;
@@ -40,8 +42,8 @@ export class Limiter {
 
   /** Takes from all buckets that are enforced, or from none. Rejects when nothing can be decided. */
   consume(demands: readonly Demand[], idempotency?: Idempotency): Promise<Consumed> {
-    if (demands.some(({ target }) => target.policy.mode !== "enforce")) {
-      return this.#consumeMixed(demands, idempotency);
+    for (const { target } of demands) {
+      if (target.policy.mode !== "enforce") return this.#consumeMixed(demands, idempotency);
     }
     return this.#consumeEnforced(demands, idempotency);
   }
@@ -100,24 +102,18 @@ export class Limiter {
     const remembered =
       idempotency === undefined ? findRememberedRejection(demands, this.#rememberedMs) : undefined;
     if (remembered !== undefined) {
-      this.#count(demands, remembered);
+      countDecision(this.#engine.events, demands, remembered);
       return Promise.resolve(remembered);
     }
     return new Promise((resolve, reject) => {
       this.#engine.submit(
-        new ConsumeOperation({
-          demands,
+        new ConsumeOperation(demands, {
+          events: this.#engine.events,
           idempotency,
           receiptId: this.#nextReceiptId(),
           deadlineMs: this.#deadlineMs(),
-          resolve: (consumed) => {
-            if (consumed !== "key-reused") this.#count(demands, consumed);
-            resolve(consumed);
-          },
-          reject: (error) => {
-            this.#countNoDecision(demands);
-            reject(error);
-          },
+          resolve,
+          reject,
         }),
       );
     });
@@ -177,24 +173,19 @@ export class Limiter {
   }
 
   #nextReceiptId(): RowId {
-    this.#receipts += 1n;
-    this.#receiptSuffix.writeBigUInt64BE(this.#receipts);
-    return this.#receiptPrefix + this.#receiptSuffix.toString("latin1");
+    const number = ++this.#receipts;
+    const high = Math.floor(number / TWO_TO_32);
+    return this.#receiptPrefix + fourBytes(high) + fourBytes(number);
   }
+}
 
-  #count(demands: readonly Demand[], decision: Decision): void {
-    for (const [index, { target }] of demands.entries()) {
-      const isRejecting = (decision.buckets[index]?.retryAfterMs ?? 0) > 0;
-      if (isRejecting) this.#engine.events.decided(target.policy.name, "reject");
-      else if (decision.allowed) this.#engine.events.decided(target.policy.name, "allow");
-    }
-  }
-
-  #countNoDecision(demands: readonly Demand[]): void {
-    for (const { target } of demands) {
-      this.#engine.events.decided(target.policy.name, "no-decision");
-    }
-  }
+function fourBytes(number: number): string {
+  return String.fromCharCode(
+    (number >>> 24) & 255,
+    (number >>> 16) & 255,
+    (number >>> 8) & 255,
+    number & 255,
+  );
 }
 
 async function withinShadowWait<T>(decided: Promise<T>): Promise<T | undefined> {

@@ -1,6 +1,6 @@
 import type { Bucket } from "./bucket.ts";
 import { look } from "./decide.ts";
-import { combine, type Decision, type Demand } from "./decision.ts";
+import { bucketsOf, combine, type Decision, type Demand, lookAtDemands } from "./decision.ts";
 import type { Operation, Rows } from "./operation.ts";
 
 /** Looks at what a request would be answered, on committed rows; takes nothing. */
@@ -14,7 +14,7 @@ export class PeekOperation implements Operation {
   readonly #demands: readonly Demand[];
   readonly #resolve: (decision: Decision) => void;
   readonly #reject: (error: Error) => void;
-  #decision: Decision = { allowed: false, retryAfterMs: 0, buckets: [] };
+  #decision: Decision = { allowed: false, retryAfterMs: 0, buckets: [], charged: undefined };
 
   constructor(options: {
     demands: readonly Demand[];
@@ -23,16 +23,17 @@ export class PeekOperation implements Operation {
     reject: (error: Error) => void;
   }) {
     this.#demands = options.demands;
-    this.buckets = options.demands.flatMap(({ target }) => target.buckets);
+    this.buckets = bucketsOf(options.demands);
     this.deadlineMs = options.deadlineMs;
     this.#resolve = options.resolve;
     this.#reject = options.reject;
   }
 
   apply(rows: Rows): void {
-    this.#decision = combine(this.#demands, (bucket, { cost, lease }) =>
+    const views = lookAtDemands(this.#demands, (bucket, { cost, lease }) =>
       look(bucket.policy, rows.stateOf(bucket), rows.nowMs, cost, lease?.id),
     );
+    this.#decision = combine(this.#demands, views);
   }
 
   succeed(): void {

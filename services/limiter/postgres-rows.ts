@@ -95,15 +95,18 @@ function unitOf(state: BucketState | undefined): number {
 export function ringParameters(
   changes: readonly BucketChange[],
 ): Array<Buffer | string> | undefined {
+  if (!changes.some(({ after }) => after?.kind === "sliding_window")) return undefined;
   const rings = changes.flatMap(({ id, after }) =>
     after?.kind === "sliding_window" ? [{ id, ring: `"{${after.counts.join(",")}}"` }] : [],
   );
-  if (rings.length === 0) return undefined;
   return [uuidArray(rings, ({ id }) => id), `{${rings.map(({ ring }) => ring).join(",")}}`];
 }
 
 /** Which leases were taken or put off, and which are gone. */
-export function leaseChanges(changes: readonly BucketChange[]) {
+export function leaseChanges(all: readonly BucketChange[]) {
+  const changes = all.filter(
+    ({ before, after }) => before?.kind === "concurrency" || after?.kind === "concurrency",
+  );
   const written: Array<Lease & { bucketId: RowId }> = [];
   const deleted: Array<{ id: RowId; bucketId: RowId }> = [];
   for (const { id: bucketId, before, after } of changes) {

@@ -1,4 +1,4 @@
-import type { TokenBucketState, View } from "./bucket-state.ts";
+import type { Ruling, TokenBucketState, View } from "./bucket-state.ts";
 import type { TokenBucketPolicy } from "./policy.ts";
 
 // A bucket counts what is used, in units of which one token has `periodMs`, and refills `limit`
@@ -36,7 +36,31 @@ export function lookAtTokenBucket(
   };
 }
 
-/** The bucket after `cost` more; negative gives back, and never beyond full. */
+/** Decides whether `cost` passes now, and takes it if so; all at once, since most decisions are this. */
+export function decideTokenBucket(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+  cost: number,
+): Ruling {
+  const { periodMs, limit, burst } = policy;
+  const capacity = burst * periodMs;
+  const usedBefore = usedAt(policy, state, nowMs);
+  const missing = usedBefore + cost * periodMs - capacity;
+  const allowed = missing <= 0;
+  const used = allowed ? usedBefore + cost * periodMs : usedBefore;
+  return {
+    allowed,
+    remaining: Math.floor((capacity - used) / periodMs),
+    retryAfterMs: allowed ? 0 : Math.ceil(missing / limit),
+    resetAfterMs: Math.ceil(used / limit),
+    state: allowed
+      ? { kind: "token_bucket", used, atMs: nowMs, unit: periodMs, blockedUntilMs: 0 }
+      : state,
+  };
+}
+
+/** The bucket as it is now after `cost` more. */
 export function chargeTokenBucket(
   policy: TokenBucketPolicy,
   state: TokenBucketState | undefined,
@@ -44,7 +68,7 @@ export function chargeTokenBucket(
   cost: number,
 ): TokenBucketState {
   const { periodMs } = policy;
-  const used = Math.max(0, usedAt(policy, state, nowMs) + cost * periodMs);
+  const used = usedAt(policy, state, nowMs) + cost * periodMs;
   return {
     kind: "token_bucket",
     used,

@@ -16,10 +16,10 @@ import type { WorkloadName } from "./limiter-workloads.ts";
 
 /** Enough to fill a few flushes; more only waits longer. */
 const IN_FLIGHT = 2_000;
-const WARM_UP_MS = 1_000;
+const WARM_UP_MS = 2_000;
 const MEASURE_MS = 2_500;
 /** Until all processes of one measurement have started and warmed up. */
-const REPLICAS_START_MS = 4_000;
+const REPLICAS_START_MS = 6_000;
 
 /** Who takes part where. Redis and memory keep nothing: they are here to be compared with. */
 const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
