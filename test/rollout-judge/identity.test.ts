@@ -3,7 +3,7 @@ import { PROBE_HEADER, signProbe } from "../../services/runtime/probe.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { checkDependencies } from "../../tools/rollout/judge/check-dependencies.ts";
 import { call } from "../fixtures/call.ts";
-import { type ServiceName, type System, startSystem, TOKENS } from "../fixtures/services.ts";
+import { type ServiceUrls, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 
 const NONCE = "00112233445566778899aabbccddeeff";
 const RPC = "portcullis.identity.v1.IdentityService/WhoIsCalling";
