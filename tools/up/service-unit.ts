@@ -41,8 +41,8 @@ export function createServiceUnit(options: {
         child.kill("SIGKILL");
         await child.exited;
         if (signal.aborted || !(error instanceof Error)) throw error;
-        const reasons = reason === "" ? child.errorLines() : [reason];
-        throw new Error([`${name} ${error.message}`, ...reasons].join("\n"));
+        // A service that says why it ends names itself, too.
+        throw new Error(reason || [`${name} ${error.message}`, ...child.errorLines()].join("\n"));
       }
       return {
         exited: child.exited,
