@@ -1,21 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
-import { type EdgeConfig, readEdgeConfig, type Topology } from "../../tools/edge/edge-config.ts";
 import { HOPS } from "../../tools/edge/edge-policy.ts";
-import {
-  RUNNABLE_PROXIES,
-  type RunnableProxy,
-  type RunningProxy,
-  startProxy,
-} from "../../tools/edge/start-proxy.ts";
-import { findFreePort } from "../../tools/up/free-port.ts";
+import { RUNNABLE_PROXIES, type RunnableProxy } from "../../tools/edge/start-proxy.ts";
 import { canRun } from "./can-run.ts";
+import { useEdge } from "./edge-fixture.ts";
 import { HOSTILE_REQUESTS, HOSTILE_SAMPLE, type HostileRequest } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
 import { deriveFrom, findHeaderFaults } from "./inspect-forwarded.ts";
 import { KNOWN_DIFFERENCES } from "./known-differences.ts";
 import { sendRaw } from "./raw-request.ts";
-import { type RecordedRequest, type Recorder, startRecorder, valuesOf } from "./recorder.ts";
+import { type RecordedRequest, valuesOf } from "./recorder.ts";
 import { API, type EntryRoute, OTHER_ROUTES, REALTIME, requestOn } from "./routes.ts";
 
 /** Who connects to the edge: a client, the CDN it trusts, or somebody who pretends to be the CDN. */
@@ -131,21 +125,12 @@ function clientOf(name: string, peer: string): ClientIp {
 }
 
 function setup(proxy: RunnableProxy, situation: Situation) {
-  let recorder: Recorder;
-  let edge: RunningProxy;
-  let port = 0;
-  beforeAll(async () => {
-    recorder = await startRecorder();
-    port = await findFreePort();
-    const config = configFor(situation, port, recorder.port);
-    edge = await startProxy({ proxy, config, path: process.env["PATH"] });
-  });
-  afterAll(async () => {
-    await edge?.stop();
-    await recorder?.stop();
-  });
+  const { topology, trusted } = situation;
+  const cidrs = trusted ? ["127.0.0.0/8", "::1/128"] : ["192.0.2.0/24", "2001:db8::/32"];
+  const edge = useEdge(proxy, { topology, cidrs });
   return {
     send: async (host: string, route: EntryRoute, hostile: HostileRequest): Promise<Outcome> => {
+      const { port, recorder } = edge();
       const { status } = await sendRaw({ host, port }, requestOn(route, hostile));
       const [recorded, ...more] = recorder.take();
       if (recorded === undefined) return judgeRefusal(proxy, hostile, status);
@@ -158,17 +143,4 @@ function setup(proxy: RunnableProxy, situation: Situation) {
       return differs ? { kind: "differs" } : outcome;
     },
   };
-}
-
-function configFor(situation: Situation, port: number, upstream: number): EdgeConfig {
-  const cidrs = situation.trusted ? '[127.0.0.0/8, "::1/128"]' : '[192.0.2.0/24, "2001:db8::/32"]';
-  const topology: Topology = situation.topology;
-  const reading = readEdgeConfig(`
-topology: ${topology}
-listen: ["127.0.0.1:${port}", "[::1]:${port}"]
-cdn: { cidrs: ${cidrs} }
-upstreams: { auth: "127.0.0.1:${upstream}", gateway: "127.0.0.1:${upstream}", console: "127.0.0.1:${upstream}" }
-`);
-  if (reading.kind === "invalid") throw new Error(JSON.stringify(reading.problems));
-  return reading.config;
 }

@@ -3,6 +3,9 @@ import { connect } from "node:net";
 /** A request as bytes, so that nothing repairs what a hostile client would send. */
 export type RawRequest = { method: string; target: string; headerLines: readonly string[] };
 
+/** Where to connect to, and which of this machine's addresses to connect from. */
+export type Target = { host: string; port: number; localAddress?: string };
+
 export type RawResponse = {
   /** 0 when the connection was closed without an answer. */
   status: number;
@@ -12,18 +15,12 @@ export type RawResponse = {
 const TIMEOUT_MS = 5_000;
 
 /** Sends one request and reads up to the end of its answer's head, or of the connection. */
-export async function sendRaw(
-  to: { host: string; port: number },
-  request: RawRequest,
-): Promise<RawResponse> {
+export async function sendRaw(to: Target, request: RawRequest): Promise<RawResponse> {
   return await sendBytes(to, formatRequest(request));
 }
 
 /** Any bytes at all, for those that are no request. */
-export async function sendBytes(
-  to: { host: string; port: number },
-  bytes: Buffer,
-): Promise<RawResponse> {
+export async function sendBytes(to: Target, bytes: Buffer): Promise<RawResponse> {
   return await new Promise((resolve, reject) => {
     let text = "";
     const socket = connect(to, () => socket.write(bytes));
@@ -52,7 +49,8 @@ function isComplete(text: string): boolean {
   return text.length >= end + 4 + length;
 }
 
-function formatRequest({ method, target, headerLines }: RawRequest): Buffer {
+/** The bytes of a request. */
+export function formatRequest({ method, target, headerLines }: RawRequest): Buffer {
   const head = [`${method} ${target} HTTP/1.1`, ...headerLines, "", ""].join("\r\n");
   return Buffer.from(head, "latin1");
 }
