@@ -8,7 +8,7 @@ const DESCRIPTORS = "/dev/fd";
 export function observeProcess(): void {
   metrics
     .getMeter("portcullis.runtime")
-    .createObservableGauge("process.open_file_descriptor.count", {
+    .createObservableGauge("process.open_file_descriptors", {
       description: "Open file descriptors",
       unit: "{file_descriptor}",
     })

@@ -91,7 +91,7 @@ function healthyTrack(track: string, step: number): Series {
     series[config(app, track)] = stays(1);
     series[ofProcess("nodejs_eventloop_delay_p99", app, track)] = stays(0.02);
     series[ofProcess("v8js_memory_heap_used", app, track)] = stays(80_000_000);
-    series[ofProcess("process_open_file_descriptor_count", app, track)] = stays(descriptors);
+    series[ofProcess("process_open_file_descriptors", app, track)] = stays(descriptors);
   }
   for (const [surface, policy] of [
     ["api", "login.ip"],
@@ -382,13 +382,13 @@ export const scenarios: readonly Scenario[] = [
     name: "descriptors of the gateway leak",
     alerts: ["FileDescriptorsHigh"],
     change: {
-      [ofProcess("process_open_file_descriptor_count", "gateway", "stable")]: stays(3_000),
+      [ofProcess("process_open_file_descriptors", "gateway", "stable")]: stays(3_000),
     },
   },
   {
     name: "descriptors of auth leak",
     alerts: ["FileDescriptorsHigh"],
-    change: { [ofProcess("process_open_file_descriptor_count", "auth", "stable")]: stays(6_000) },
+    change: { [ofProcess("process_open_file_descriptors", "auth", "stable")]: stays(6_000) },
   },
   {
     name: "replicas run under different configurations",

@@ -135,7 +135,7 @@ export const realtime: Dashboard = {
           kind: "timeseries",
           unit: "short",
           queries: [
-            { expr: 'process_open_file_descriptor_count{app="gateway"}', legend: "{{instance}}" },
+            { expr: 'process_open_file_descriptors{app="gateway"}', legend: "{{instance}}" },
           ],
         },
       ],
