@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Environment } from "../../services/runtime/env.ts";
 import { Secret } from "../../services/runtime/secret.ts";
+import { checkDirectAccess } from "../../tools/rollout/judge/check-direct-access.ts";
 import { type PreflightOptions, runPreflight } from "../../tools/rollout/judge/run-preflight.ts";
 import { overall } from "../../tools/rollout/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
@@ -95,6 +96,16 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
     expect(getCheck(checks, "limiter.backend").verdict).toBe("fail");
     expect(getCheck(checks, "config.auth").observed).toContain("DB_BACKEND");
     expect(JSON.stringify(checks)).not.toContain("zebra-token");
+  });
+
+  test("checkDirectAccess() finds a service that believes callers at another address of the machine", async () => {
+    expect((await checkDirectAccess(options(), [])).verdict).toBe("pass");
+    const exposed = await checkDirectAccess(options(), ["127.0.0.1"]);
+    expect(exposed).toMatchObject({
+      verdict: "fail",
+      observed: expect.stringContaining(`gateway at ${system.urls.gateway}`),
+      mend: expect.stringContaining("TRUSTED_PROXY_CIDRS"),
+    });
   });
 
   test("is in doubt, not content, without a token, without files and without services", async () => {

@@ -20,14 +20,14 @@ export function canRunPrometheus(): boolean {
   return false;
 }
 
-/** Starts a real Prometheus that scrapes the services every half second. */
+/** Starts a real Prometheus that scrapes the services every second. */
 export async function startPrometheus(metricsUrls: ServiceUrls) {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-judge-prometheus-"));
   const targets = Object.values(metricsUrls).map((url) => JSON.stringify(new URL(url).host));
   const configFile = join(directory, "prometheus.yml");
   writeFileSync(
     configFile,
-    `global: { scrape_interval: 500ms, scrape_timeout: 400ms }
+    `global: { scrape_interval: 1s, scrape_timeout: 1s }
 scrape_configs:
   - job_name: portcullis
     static_configs: [{ targets: [${targets.join(", ")}] }]

@@ -13,8 +13,8 @@ const AUTH_RPCS = 'rpc_method=~"portcullis[.]auth[.]v1[.].*"';
 const CONSUME_RPCS = 'rpc_method=~"portcullis[.]limiter[.]v1[.]LimiterService/Consume(Batch)?"';
 /** Logins and upgrades are rarer than requests; a tenth of the events says enough about them. */
 const RARER = 0.1;
-/** How finely a gauge is looked at where moments without requests must not count. */
-const STEP = "5s";
+/** A gauge is looked at this often within a window where moments without requests must not count. */
+const LOOKS = 60;
 /** Boundaries of the histogram of entries lie one apart up to here. */
 const EXACT_ENTRIES_MAX = 4;
 
@@ -22,6 +22,8 @@ const EXACT_ENTRIES_MAX = 4;
 const events = (selector: string) => (window: string) => `sum(increase(${selector}[${window}]))`;
 const ratio = (part: string, whole: string) => (window: string) =>
   `(${events(part)(window)} or vector(0)) / ${events(whole)(window)}`;
+
+const stepOf = (window: string) => `${Math.ceil(Number.parseInt(window, 10) / LOOKS)}s`;
 
 /** The gates of a canary: what tells that a rollout does harm, each with its limit and reason. */
 export function watchlist(options: { hops: number; topology: RolloutTopology }): Gate[] {
@@ -46,7 +48,7 @@ function identityGates({ hops, topology }: { hops: number; topology: RolloutTopo
     unit: "percent",
     rule: { kind: "at-most", relative: { factor: 1, margin: 0.05 } },
     value: (window) =>
-      `max(avg_over_time((portcullis_client_ip_top_key_share > 0)[${window}:${STEP}]))`,
+      `max(avg_over_time((portcullis_client_ip_top_key_share > 0)[${window}:${stepOf(window)}]))`,
     samples: events(DERIVATIONS),
     mend: "compare the address of that bucket with your proxies' own: npm run rollout -- align",
   };
@@ -254,6 +256,25 @@ const stateGates: readonly Gate[] = [
     rule: { kind: "at-most", bound: 0.25 },
     value: (window) => `max(avg_over_time(nodejs_eventloop_delay_p99[${window}]))`,
     mend: "give the service more processor time, or find what blocks it",
+  },
+  {
+    id: "gate.memory.heap",
+    title: "Heap of the largest process, in MiB",
+    why: "a leak ends in a restart, and a restart drops every connection",
+    unit: "number",
+    rule: { kind: "at-most", relative: { factor: 1.5, margin: 0, slack: 512 } },
+    value: (window) =>
+      `max(sum by (instance) (avg_over_time(v8js_memory_heap_used[${window}]))) / 1048576`,
+    mend: "compare it with the number of connections before blaming the release",
+  },
+  {
+    id: "gate.descriptors",
+    title: "Open files and sockets of the busiest process",
+    why: "a process without descriptors accepts nobody",
+    unit: "number",
+    rule: { kind: "at-most", relative: { factor: 1.5, margin: 0, slack: 1_000 } },
+    value: (window) => `max(avg_over_time(process_open_file_descriptors[${window}]))`,
+    mend: "compare it with the number of connections before blaming the release",
   },
   {
     id: "gate.revocations.lag",
