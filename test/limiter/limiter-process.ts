@@ -5,7 +5,9 @@ import { stringify } from "yaml";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { type Answer, call } from "../fixtures/call.ts";
 import { type ServiceProcess, startServiceProcess } from "../fixtures/service-process.ts";
-import { TOKENS } from "../fixtures/services.ts";
+
+/** The operator's token in development. */
+const OPERATOR_TOKEN = "development-operator-token";
 
 /** A limiter as it runs in production, with policies of the test. */
 export type LimiterProcess = {
@@ -46,7 +48,7 @@ export async function startLimiter(options: {
     process,
     url,
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
-    rpc: async (method, body, token = TOKENS.operator) =>
+    rpc: async (method, body, token = OPERATOR_TOKEN) =>
       await call(`${url}/portcullis.limiter.v1.LimiterService/${method}`, body, { token }),
     async stop() {
       await process.stop();

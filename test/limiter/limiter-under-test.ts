@@ -1,4 +1,3 @@
-import { pino } from "pino";
 import type { Bucket } from "../../services/limiter/bucket.ts";
 import { BucketDirectory, type Target } from "../../services/limiter/bucket-directory.ts";
 import type { Consumed, Idempotency } from "../../services/limiter/consume-operation.ts";
@@ -12,8 +11,7 @@ import { parsePolicies } from "../../services/limiter/parse-policies.ts";
 import { PostgresStore } from "../../services/limiter/postgres-store.ts";
 import type { Store } from "../../services/limiter/store.ts";
 import { createManualClock } from "../../services/runtime/clock.ts";
-import { migrate, readMigrations } from "../../services/runtime/migrate.ts";
-import { createPostgresPool } from "../../services/runtime/postgres.ts";
+import { readMigrations } from "../../services/runtime/migrate.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { createTestDatabase, runSql } from "../fixtures/postgres.ts";
 
@@ -163,17 +161,10 @@ async function memoryBackend(): Promise<Backend> {
 /** A database with the limiter's schema, and its URL. */
 export async function createLimiterDatabase(): Promise<string> {
   const url = await createTestDatabase("limiter");
-  const log = pino({ level: "silent" });
-  const pool = createPostgresPool({
-    url,
-    applicationName: "test",
-    connectionsMax: 1,
-    statementTimeoutMs: 10_000,
-    log,
-  });
   const folder = new URL("../../services/limiter/migrations/", import.meta.url);
-  await migrate({ pool, schema: "limiter", migrations: await readMigrations(folder), log });
-  await pool.end();
+  const migrations = await readMigrations(folder);
+  const statements = migrations.map(({ sql }) => sql).join(";\n");
+  await runSql(url, `create schema limiter;\n${statements}`);
   return url;
 }
 

@@ -1,0 +1,331 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Decision } from "../../services/limiter/decision.ts";
+import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { createFaultyStore, type Fault, type FaultyStore } from "./faulty-store.ts";
+import { createLimiters, decisionOf, type Replica, type Wish } from "./limiter-under-test.ts";
+import { Model, type ModelCharge, type ModelDecision } from "./model.ts";
+
+const START_MS = 1_700_000_000_000;
+const REPLICAS = 3;
+const KEYS = ["a", "b"];
+
+const stops: Array<() => Promise<void>> = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+const anyPeriod = fc.constantFrom("100ms", "1s", "7s", "1m", "1h");
+const anyLimit = fc.integer({ min: 1, max: 12 });
+const anyBlock = fc.constantFrom({}, { block_for: "2s" }, { block_for: "10m" });
+
+const anyPolicy = fc.oneof(
+  fc
+    .tuple(anyLimit, anyPeriod, fc.integer({ min: 1, max: 20 }), anyBlock)
+    .map(([limit, period, burst, block]) => ({
+      ...{ key: "text", algorithm: "token_bucket", limit, period, burst },
+      ...block,
+    })),
+  fc.tuple(anyLimit, anyPeriod, anyBlock).map(([limit, period, block]) => ({
+    ...{ key: "text", algorithm: "sliding_window", limit, period },
+    ...block,
+  })),
+  fc
+    .tuple(anyLimit, fc.oneof(anyPeriod, fc.constantFrom("hour", "day", "month")), anyBlock)
+    .map(([limit, period, block]) => ({
+      ...{ key: "text", algorithm: "fixed_window", limit, period },
+      ...block,
+    })),
+  anyLimit.map((limit) => ({ key: "text", algorithm: "concurrency", limit })),
+);
+
+const anyPolicies = fc.dictionary(fc.constantFrom("p", "q", "r"), anyPolicy, {
+  minKeys: 2,
+  maxKeys: 3,
+});
+
+type Step =
+  | { do: "consume"; wishes: number[]; costs: number[]; lease: string; key: string | undefined }
+  | { do: "peek"; wishes: number[]; costs: number[] }
+  | { do: "refund"; decision: number }
+  | { do: "reset"; wish: number }
+  | { do: "renew" | "release"; lease: string; ttlMs: number }
+  | { do: "clock"; stepMs: number }
+  | { do: "sweep" };
+
+const anyLease = fc.constantFrom("l1", "l2", "l3", "l4");
+const anyWishes = fc.uniqueArray(fc.nat({ max: 5 }), { minLength: 1, maxLength: 3 });
+const anyCosts = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 3, maxLength: 3 });
+const anyTtlMs = fc.integer({ min: 100, max: 20_000 });
+
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("consume" as const),
+      wishes: anyWishes,
+      costs: anyCosts,
+      lease: anyLease,
+      key: fc.constantFrom(undefined, undefined, undefined, "k1", "k2", "k3"),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("peek" as const), wishes: anyWishes, costs: anyCosts }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("refund" as const), decision: fc.nat() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("reset" as const), wish: fc.nat({ max: 5 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom("renew" as const, "release" as const),
+      lease: anyLease,
+      ttlMs: anyTtlMs,
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("clock" as const),
+      stepMs: fc.oneof(
+        fc.integer({ min: 0, max: 500 }),
+        fc.integer({ min: -5_000, max: 20_000 }),
+        fc.integer({ min: -4_000_000, max: 8_000_000 }),
+      ),
+    }),
+  },
+);
+
+const anyFault = fc.constantFrom<Fault[]>(
+  "none",
+  "none",
+  "none",
+  "none",
+  "not-committed",
+  "committed-but-lost",
+);
+
+const anyPlan = fc.record({
+  policies: anyPolicies,
+  steps: fc.array(
+    fc.record({ step: anyStep, replica: fc.nat({ max: REPLICAS - 1 }), fault: anyFault }),
+    { minLength: 5, maxLength: 60 },
+  ),
+});
+type Plan = typeof anyPlan extends fc.Arbitrary<infer T> ? T : never;
+
+describe.each([
+  { kind: "memory", runs: 1_000 },
+  { kind: "postgres", runs: 25 },
+] as const)("on the $kind store", ({ kind, runs }) => {
+  test("replicas decide as one thing after another would, through steps of the clock and lost answers", async () => {
+    await fc.assert(
+      fc.asyncProperty(anyPlan, async (plan) => {
+        await follow(plan, kind);
+      }),
+      { numRuns: runs, endOnFailure: kind === "postgres" },
+    );
+  });
+
+  test("replicas that are asked at once charge what they admit, and reject only what does not fit", async () => {
+    const anyRush = fc.array(
+      fc.record({ wishes: anyWishes, costs: anyCosts, replica: fc.nat({ max: REPLICAS - 1 }) }),
+      { minLength: 20, maxLength: 120 },
+    );
+    await fc.assert(
+      fc.asyncProperty(anyRush, async (rush) => {
+        const limit = { key: "text", period: "1h", limit: 25 };
+        const policies = {
+          p: { ...limit, algorithm: "token_bucket" },
+          q: { ...limit, algorithm: "sliding_window" },
+          r: { ...limit, algorithm: "fixed_window" },
+        };
+        const { replicas, first } = await start(kind, policies);
+        const groups = rush.map(({ wishes, costs }) => wishesOf(wishes, costs, policies));
+        const decisions = await Promise.all(
+          rush.map(async ({ replica }, i) => {
+            const consumed = await replicas[replica]?.consume(groups[i] ?? []);
+            return decisionOf(consumed ?? "key-reused");
+          }),
+        );
+        const charged = new Map<string, number>();
+        for (const [i, group] of groups.entries()) {
+          for (const wish of decisions[i]?.allowed ? group : []) {
+            const id = `${wish.policy} ${wish.key}`;
+            charged.set(id, (charged.get(id) ?? 0) + (wish.cost ?? 1));
+          }
+        }
+        const leftOf = ({ policy, key }: Wish) => 25 - (charged.get(`${policy} ${key}`) ?? 0);
+        for (const [i, group] of groups.entries()) {
+          const { buckets } = await first.peek(group);
+          expect(buckets.map(({ remaining }) => remaining)).toEqual(group.map(leftOf));
+          const fits = group.every((wish) => leftOf(wish) >= (wish.cost ?? 1));
+          expect(decisions[i]?.allowed || !fits).toBe(true);
+        }
+        await endRun();
+      }),
+      { numRuns: Math.ceil(runs / 6), endOnFailure: kind === "postgres" },
+    );
+  });
+});
+
+/** Follows a plan on the limiter and on the model, and expects them to answer the same. */
+async function follow(plan: Plan, kind: "memory" | "postgres"): Promise<void> {
+  const { backend, replicas, stores } = await start(kind, plan.policies);
+  const model = new Model(parsePolicies({ policies: plan.policies }), START_MS);
+  const charged: Array<{ wishes: readonly Wish[]; decision: Decision; charge: ModelCharge }> = [];
+  for (const [index, { step, replica: number, fault }] of plan.steps.entries()) {
+    const replica = replicas[number];
+    const store = stores[number];
+    if (replica === undefined || store === undefined) throw new Error("no such replica");
+    const at = `step ${index}: ${JSON.stringify(step)} with ${fault}`;
+    switch (step.do) {
+      case "clock":
+        model.nowMs = Math.max(1, model.nowMs + step.stepMs);
+        await backend.setClock(model.nowMs);
+        break;
+      case "peek": {
+        const wishes = wishesOf(step.wishes, step.costs, plan.policies);
+        expect(viewsOf(await replica.peek(wishes)), at).toEqual(modelViews(model.peek(wishes)));
+        break;
+      }
+      case "consume": {
+        const wishes = wishesOf(step.wishes, step.costs, plan.policies, step.lease);
+        const expected = fault === "not-committed" ? undefined : model.consume(wishes, step.key);
+        const got = await tryWith(
+          store,
+          fault,
+          async () => await replica.consume(wishes, step.key),
+        );
+        if (got === undefined) break;
+        if (got === "key-reused" || expected === "key-reused" || expected === undefined) {
+          expect(got, at).toBe(expected);
+          break;
+        }
+        expect({ allowed: got.allowed, views: viewsOf(got) }, at).toEqual({
+          allowed: expected.allowed,
+          views: modelViews(expected),
+        });
+        const { charge } = expected;
+        if (charge !== undefined) charged.push({ wishes, decision: got, charge });
+        break;
+      }
+      case "refund": {
+        const taken = charged[step.decision % Math.max(1, charged.length)];
+        if (taken === undefined) break;
+        const expected = fault === "not-committed" ? undefined : model.refund(taken.charge);
+        const got = await tryWith(store, fault, async () =>
+          replica.refund(taken.wishes, taken.decision),
+        );
+        if (got !== undefined) expect(got, at).toBe(expected);
+        break;
+      }
+      case "reset": {
+        const [wish] = wishesOf([step.wish], [1], plan.policies);
+        if (wish === undefined) break;
+        if (fault !== "not-committed") model.reset(wish);
+        await tryWith(store, fault, async () => {
+          await replica.reset(wish);
+          return true;
+        });
+        break;
+      }
+      case "renew":
+      case "release": {
+        const ttlMs = step.do === "renew" ? step.ttlMs : undefined;
+        const isLost = model.changeLease(step.lease, ttlMs);
+        const lost = await changeLease(replica, step.lease, ttlMs);
+        if (ttlMs !== undefined) expect(lost, at).toEqual(isLost ? [step.lease] : []);
+        break;
+      }
+      case "sweep":
+        break;
+    }
+  }
+  await endRun();
+}
+
+async function changeLease(
+  replica: Replica,
+  lease: string,
+  ttlMs: number | undefined,
+): Promise<readonly string[]> {
+  if (ttlMs !== undefined) return await replica.renew([lease], ttlMs);
+  await replica.release([lease]);
+  return [];
+}
+
+/** Undefined when the answer was lost on the way, as the fault demands. */
+async function tryWith<T>(
+  store: FaultyStore,
+  fault: Fault,
+  ask: () => Promise<T>,
+): Promise<T | undefined> {
+  store.fault = fault;
+  const result = await Promise.allSettled([ask()]);
+  store.fault = "none";
+  if (fault === "none" && result[0].status === "rejected") throw result[0].reason;
+  return result[0].status === "fulfilled" ? result[0].value : undefined;
+}
+
+/** Buckets by number: each policy with each key; a cost never exceeds what there is. */
+function wishesOf(
+  numbers: readonly number[],
+  costs: readonly number[],
+  policies: Readonly<Record<string, { algorithm: string; limit: number; burst?: number }>>,
+  lease = "peeked",
+): Wish[] {
+  const names = Object.keys(policies);
+  const wishes = numbers.map((number, index): Wish => {
+    const name = names[number % names.length] ?? "";
+    const { algorithm = "", limit = 1, burst = limit } = policies[name] ?? {};
+    const key = KEYS[Math.floor(number / names.length) % KEYS.length] ?? "";
+    return algorithm === "concurrency"
+      ? { policy: name, key, lease: { id: lease, ttlMs: 5_000 } }
+      : { policy: name, key, cost: Math.min(costs[index] ?? 1, burst) };
+  });
+  return wishes.filter(
+    (wish, i) => wishes.findIndex((w) => w.policy === wish.policy && w.key === wish.key) === i,
+  );
+}
+
+function viewsOf(decision: Decision) {
+  return decision.buckets.map(({ remaining, retryAfterMs, resetAfterMs }) => ({
+    remaining,
+    retryAfterMs,
+    resetAfterMs,
+  }));
+}
+
+function modelViews({ views }: ModelDecision) {
+  return views.map(({ remaining, retryAfterMs, resetAfterMs }) => ({
+    remaining,
+    retryAfterMs,
+    resetAfterMs,
+  }));
+}
+
+async function start(kind: "memory" | "postgres", policies: Record<string, object>) {
+  const stores: FaultyStore[] = [];
+  const limiters = await createLimiters({
+    kind,
+    policies,
+    replicas: REPLICAS,
+    nowMs: START_MS,
+    wrap: (store) => {
+      const faulty = createFaultyStore(store);
+      stores.push(faulty);
+      return faulty;
+    },
+  });
+  stops.push(limiters.stop);
+  return { ...limiters, stores };
+}
+
+/** Properties run many times within one test; each run ends what it started. */
+async function endRun(): Promise<void> {
+  for (const stop of stops.splice(0)) await stop();
+}
