@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { expect } from "vitest";
 import { startChild } from "../../tools/up/child.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
@@ -20,14 +20,15 @@ export function canRunPrometheus(): boolean {
   return false;
 }
 
-/** Starts a real Prometheus that scrapes the services every second. */
+/** Starts a real Prometheus that scrapes the services every second, with the alerts that we ship. */
 export async function startPrometheus(metricsUrls: ServiceUrls) {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-judge-prometheus-"));
   const targets = Object.values(metricsUrls).map((url) => JSON.stringify(new URL(url).host));
   const configFile = join(directory, "prometheus.yml");
   writeFileSync(
     configFile,
-    `global: { scrape_interval: 1s, scrape_timeout: 1s }
+    `global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }
+rule_files: ["${resolve("deploy/prometheus/rules/alerts.yaml")}"]
 scrape_configs:
   - job_name: portcullis
     static_configs: [{ targets: [${targets.join(", ")}] }]

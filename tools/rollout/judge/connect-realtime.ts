@@ -93,11 +93,16 @@ function createConnection(socket: WebSocket): RealtimeConnection {
 }
 
 function readFrame(data: WebSocket.RawData): Frame | undefined {
-  const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer);
   try {
-    const value: unknown = JSON.parse(bytes.toString("utf8"));
-    return typeof value === "object" && value !== null ? (value as Frame) : undefined;
+    const value: unknown = JSON.parse(textOf(data));
+    const isFrame = typeof value === "object" && value !== null;
+    return isFrame ? Object.fromEntries(Object.entries(value)) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function textOf(data: WebSocket.RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return (Buffer.isBuffer(data) ? data : Buffer.from(data)).toString("utf8");
 }

@@ -231,6 +231,15 @@ const stateGates: readonly Gate[] = [
     mend: "see that every service is up and that Prometheus scrapes its metrics port",
   },
   {
+    id: "gate.alerts.heartbeat",
+    title: "The alert that always fires",
+    why: "without it the silence of all other alerts says nothing",
+    unit: "number",
+    rule: { kind: "at-least", bound: 1 },
+    value: () => 'count(ALERTS{alertname="Watchdog",alertstate="firing"})',
+    mend: "load the rules of deploy/prometheus into Prometheus",
+  },
+  {
     id: "gate.failure-mode",
     title: "Surfaces that fail open",
     why: "a canary in degraded mode shows nothing about the limits",
