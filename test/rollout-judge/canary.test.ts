@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Secret } from "../../services/runtime/secret.ts";
 import type { GateFinding } from "../../tools/rollout/judge/gate.ts";
-import { measureGates } from "../../tools/rollout/judge/measure-gates.ts";
+import { measureGates, type Tracks } from "../../tools/rollout/judge/measure-gates.ts";
 import { runCanary } from "../../tools/rollout/judge/run-canary.ts";
 import { watchlist } from "../../tools/rollout/judge/watchlist.ts";
 import { overall } from "../../tools/rollout/verdict.ts";
@@ -33,6 +33,12 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("runCanary() with a real P
     expect(good.map(({ id }) => id)).toEqual(
       expect.arrayContaining(["canary.login", "canary.identity", "gate.client-ip.warnings"]),
     );
+
+    const share = "gate.client-ip.top-key-share";
+    const same = await measureGate(share, options(), { canary: "canary", control: "canary" });
+    expect(same).toMatchObject({ value: 1, baseline: 1, check: { verdict: "pass" } });
+    const alone = await measureGate(share, options(), { canary: "canary", control: "stable" });
+    expect(alone).toMatchObject({ value: 1, check: { verdict: "inconclusive" } });
 
     await postgres.kill9();
     const bad = await runCanary({ ...options(), durationSeconds: 2 * DURATION_SECONDS });
@@ -129,7 +135,11 @@ async function setup(given: {
   };
 }
 
-async function measureGate(id: string, options: { prometheusUrl: string }): Promise<GateFinding> {
+async function measureGate(
+  id: string,
+  options: { prometheusUrl: string },
+  tracks?: Tracks,
+): Promise<GateFinding> {
   const at = new Date();
   const gates = watchlist({ hops: 1, topology: "direct" });
   const [finding] = await measureGates({
@@ -138,6 +148,7 @@ async function measureGate(id: string, options: { prometheusUrl: string }): Prom
     windowSeconds: DURATION_SECONDS,
     at,
     baseline: { endsAt: at, windowSeconds: DURATION_SECONDS },
+    tracks,
     requestsMin: REQUESTS_MIN,
   });
   if (finding === undefined) throw new Error(`the watchlist has no gate ${id}`);

@@ -31,7 +31,7 @@ export async function startPrometheus(metricsUrls: ServiceUrls) {
 rule_files: ["${resolve("deploy/prometheus/rules/alerts.yaml")}"]
 scrape_configs:
   - job_name: portcullis
-    static_configs: [{ targets: [${targets.join(", ")}] }]
+    static_configs: [{ targets: [${targets.join(", ")}], labels: { track: canary } }]
 `,
   );
   const url = `http://127.0.0.1:${await findFreePort()}`;

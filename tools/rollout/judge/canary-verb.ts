@@ -1,4 +1,10 @@
-import { createJudgeVerb, readNumber } from "./judge-verb.ts";
+import {
+  createJudgeVerb,
+  readNumber,
+  readTracks,
+  TRACK_HELP,
+  TRACK_OPTIONS,
+} from "./judge-verb.ts";
 import { canaryFrom } from "./options-from-config.ts";
 import { runCanary } from "./run-canary.ts";
 
@@ -15,14 +21,15 @@ time right before. Ends at the first failure; passes only after the whole time, 
 requests, and never on missing data.`,
   optionsHelp: `  --duration SECONDS  how long (canary.durationSeconds)
   --requests NUMBER   how many requests it takes to tell (canary.minRequests)
-`,
-  options: { duration: { type: "string" }, requests: { type: "string" } },
+${TRACK_HELP}`,
+  options: { duration: { type: "string" }, requests: { type: "string" }, ...TRACK_OPTIONS },
   judge: async (input, values, onProgress) => {
     const options = canaryFrom(input);
     return await runCanary({
       ...options,
       durationSeconds: readNumber(values, "duration", DURATION_SECONDS) ?? options.durationSeconds,
       requestsMin: readNumber(values, "requests", REQUESTS) ?? options.requestsMin,
+      tracks: readTracks(values),
       onProgress,
     });
   },

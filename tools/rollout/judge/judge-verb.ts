@@ -4,6 +4,7 @@ import { renderChecks, renderChecksJson } from "../report.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { type Check, EXIT, overall } from "../verdict.ts";
+import type { Tracks } from "./measure-gates.ts";
 import type { JudgeInput } from "./options-from-config.ts";
 
 type Values = Readonly<Record<string, unknown>>;
@@ -75,4 +76,21 @@ export function readNumber(
   const number = Number(text);
   if (text.trim() !== "" && number >= bounds.min && number <= bounds.max) return number;
   throw new UsageError(`--${name} must be a number from ${bounds.min} to ${bounds.max}`);
+}
+
+/** The options with which the gates compare two tracks instead of two times. */
+export const TRACK_OPTIONS = {
+  track: { type: "string" },
+  control: { type: "string" },
+} as const;
+
+export const TRACK_HELP = `  --track NAME        judge the targets with this label \`track\` alone, and
+  --control NAME      compare them with those of this track instead of with the time before
+`;
+
+export function readTracks(values: Values): Tracks | undefined {
+  const { track, control } = values;
+  if (typeof track === "string" && typeof control === "string") return { canary: track, control };
+  if (track === undefined && control === undefined) return undefined;
+  throw new UsageError("--track and --control are given together");
 }

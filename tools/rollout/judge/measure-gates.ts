@@ -1,5 +1,6 @@
 import { mapConcurrently } from "./concurrently.ts";
 import { type Gate, type GateFinding, judgeGate, samplesMinOf } from "./gate.ts";
+import { onTrack } from "./on-track.ts";
 import { queryPrometheus } from "./query-prometheus.ts";
 
 export type GatesOptions = {
@@ -9,10 +10,15 @@ export type GatesOptions = {
   windowSeconds: number;
   at: Date;
   baseline: Baseline;
+  /** Compares two tracks at the same time instead of two times. */
+  tracks?: Tracks | undefined;
   /** Fewer requests than this show nothing. */
   requestsMin: number;
   signal?: AbortSignal | undefined;
 };
+
+/** The values of the label `track` of the targets that are judged, and of those to compare with. */
+export type Tracks = { canary: string; control: string };
 
 /** The time to compare with: before the change. */
 export type Baseline = { endsAt: Date; windowSeconds: number };
@@ -22,22 +28,27 @@ const QUERIES_MAX = 4;
 
 /** Measures every gate and judges it. What cannot be asked is missing data, not a pass. */
 export async function measureGates(options: GatesOptions): Promise<GateFinding[]> {
-  const { prometheusUrl, at, baseline, requestsMin, signal } = options;
-  const ask = async (promql: string, moment: Date) => {
-    const answer = await queryPrometheus(prometheusUrl, promql, moment, signal);
+  const { prometheusUrl, at, tracks, requestsMin, signal } = options;
+  const ask = async (promql: string, moment: Date, track: string | undefined) => {
+    const narrowed = track === undefined ? promql : onTrack(promql, track);
+    const answer = await queryPrometheus(prometheusUrl, narrowed, moment, signal);
     return answer.kind === "value" ? answer.value : undefined;
   };
+  const now = { endsAt: at, windowSeconds: options.windowSeconds };
+  const before = tracks === undefined ? options.baseline : now;
   return await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
-    const measure = async (range: string, moment: Date) => {
-      const value = await ask(gate.value(range), moment);
-      return { value, samples: gate.samples && (await ask(gate.samples(range), moment)) };
+    const measure = async ({ endsAt, windowSeconds }: Baseline, track: string | undefined) => {
+      const window = `${windowSeconds}s`;
+      const value = await ask(gate.value(window), endsAt, track);
+      const samples = gate.samples && (await ask(gate.samples(window), endsAt, track));
+      return { value, samples };
     };
-    const before = await measure(`${baseline.windowSeconds}s`, baseline.endsAt);
+    const baseline = await measure(before, tracks?.control);
     // A baseline of a few requests would compare the rollout with chance.
-    const isBaseline = !gate.samples || (before.samples ?? 0) >= samplesMinOf(gate, requestsMin);
+    const isBaseline = !gate.samples || (baseline.samples ?? 0) >= samplesMinOf(gate, requestsMin);
     const measured = {
-      ...(await measure(`${options.windowSeconds}s`, at)),
-      baseline: isBaseline ? before.value : undefined,
+      ...(await measure(now, tracks?.canary)),
+      baseline: isBaseline ? baseline.value : undefined,
     };
     return judgeGate(gate, measured, requestsMin);
   });

@@ -10,7 +10,7 @@ import type { Deployment } from "./deployment.ts";
 import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
-import { type Baseline, measureGates } from "./measure-gates.ts";
+import { type Baseline, measureGates, type Tracks } from "./measure-gates.ts";
 import { watchlist } from "./watchlist.ts";
 
 export type CanaryOptions = Deployment & {
@@ -23,6 +23,8 @@ export type CanaryOptions = Deployment & {
   requestsMin: number;
   /** What to compare with; the same time right before the canary unless it is given. */
   baseline?: Baseline | undefined;
+  /** Compares two tracks at the same time instead. */
+  tracks?: Tracks | undefined;
   /** How often a journey is taken and the gates are looked at. */
   intervalSeconds?: number;
   onProgress?: (text: string) => void;
@@ -101,6 +103,7 @@ async function judgeGates(
     windowSeconds: Math.max(1, elapsedSeconds),
     at,
     baseline,
+    tracks: options.tracks,
     requestsMin,
     signal,
   });

@@ -5,7 +5,7 @@ import { loadRolloutConfig } from "../rollout-config.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { EXIT, type ExitCode, overall, type Verdict } from "../verdict.ts";
 import type { GateFinding } from "./gate.ts";
-import { readNumber } from "./judge-verb.ts";
+import { readNumber, readTracks, TRACK_HELP, TRACK_OPTIONS } from "./judge-verb.ts";
 import { measureGates } from "./measure-gates.ts";
 import { renderWatch } from "./render-watch.ts";
 import { watchlist } from "./watchlist.ts";
@@ -25,7 +25,7 @@ the last verdict; Ctrl-C ends it earlier.
 
   --interval SECONDS  how often (${INTERVAL_SECONDS_DEFAULT})
   --duration SECONDS  how long, and how far back each metric reaches (canary.durationSeconds)
-${COMMON_HELP}`;
+${TRACK_HELP}${COMMON_HELP}`;
 
 /** The canary's gates, live. */
 export const watch: Verb = {
@@ -34,7 +34,7 @@ export const watch: Verb = {
   async run(context) {
     const { values } = readArguments(
       context.arguments,
-      { interval: { type: "string" }, duration: { type: "string" } },
+      { interval: { type: "string" }, duration: { type: "string" }, ...TRACK_OPTIONS },
       0,
     );
     if (values.help) {
@@ -50,6 +50,7 @@ export const watch: Verb = {
     const intervalSeconds =
       readNumber(values, "interval", INTERVAL_SECONDS) ?? INTERVAL_SECONDS_DEFAULT;
     const { topology } = config.edge;
+    const tracks = readTracks(values);
     const startedAt = new Date();
     const look = async () =>
       await measureGates({
@@ -58,6 +59,7 @@ export const watch: Verb = {
         windowSeconds: durationSeconds,
         at: new Date(),
         baseline: { endsAt: startedAt, windowSeconds: durationSeconds },
+        tracks,
         requestsMin: config.canary.minRequests,
         signal: context.signal,
       });
