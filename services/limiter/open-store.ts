@@ -31,10 +31,9 @@ export async function openStore(
       const schemaVersion = await prepareDatabase(url, config, options);
       const { synchronousCommit, decisionTimeoutMs } = config;
       const holdTimeoutMs = Math.floor(decisionTimeoutMs * HOLD_SHARE);
-      return {
-        store: new PostgresStore({ url, synchronousCommit, holdTimeoutMs }),
-        schemaVersion,
-      };
+      const store = new PostgresStore({ url, synchronousCommit, holdTimeoutMs });
+      await store.warmUp();
+      return { store, schemaVersion };
     } catch (error) {
       if (!isDatabaseOutage(error) || performance.now() > deadlineMs) throw error;
       options.log.warn({ err: error }, "the database cannot serve yet");

@@ -56,6 +56,12 @@ export class PostgresStore implements Store {
     this.#options = options;
   }
 
+  /** Opens all connections, so that no decision has to wait for one. */
+  async warmUp(): Promise<void> {
+    const slots = [...Array(LANES).keys(), READS, HOUSEKEEPING];
+    await Promise.all(slots.map((slot) => this.#connect(slot)));
+  }
+
   async create(lane: number, ids: readonly RowId[]): Promise<void> {
     const connection = await this.#connect(lane);
     await this.#execute(connection, [

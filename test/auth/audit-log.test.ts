@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";
 import { connectTo, createAccount, rejection, signIn, startAuthSystem } from "./auth-system.ts";
@@ -24,29 +25,35 @@ test("the audit log tells what happened to an account, and why a login failed", 
   ]);
   await rejection(auth.login(account));
 
-  const entries = await runSql(
-    system.databaseUrl,
-    `select event, detail ->> 'reason' as reason, detail ->> 'by' as by
-     from auth.audit_log where account_id = $1 order by id`,
-    [account.id],
-  );
-  expect(entries).toEqual([
-    { event: "login.succeeded", reason: null, by: null },
-    { event: "token.revoked", reason: null, by: "owner" },
-    { event: "login-session.revoked", reason: "refresh-token-reused", by: null },
-    { event: "login.failed", reason: "wrong-password", by: null },
-    { event: "login.failed", reason: "locked", by: null },
-  ]);
+  // Answers do not wait for what is only written down about them.
+  await eventually(async () => {
+    const entries = await runSql(
+      system.databaseUrl,
+      `select event, detail ->> 'reason' as reason, detail ->> 'by' as by
+       from auth.audit_log where account_id = $1 order by id`,
+      [account.id],
+    );
+    expect(entries).toEqual([
+      { event: "login.succeeded", reason: null, by: null },
+      { event: "token.revoked", reason: null, by: "owner" },
+      { event: "login-session.revoked", reason: "refresh-token-reused", by: null },
+      { event: "login.failed", reason: "wrong-password", by: null },
+      { event: "login.failed", reason: "locked", by: null },
+    ]);
+  });
 });
 
 test("the audit log keeps neither addresses nor the e-mail of an unknown account", async () => {
   const { auth, address } = connectTo(system.urls.auth);
   await rejection(auth.login({ email: "nobody@portcullis.test", password: "secret guess" }));
-  const [row] = await runSql<{ log: string }>(
-    system.databaseUrl,
-    "select string_agg(l::text, ' ') as log from auth.audit_log l where detail ->> 'reason' = 'unknown'",
-  );
-  expect(row?.log).toContain("login.failed");
+  const row = await eventually(async () => {
+    const [found] = await runSql<{ log: string }>(
+      system.databaseUrl,
+      "select string_agg(l::text, ' ') as log from auth.audit_log l where detail ->> 'reason' = 'unknown'",
+    );
+    expect(found?.log).toContain("login.failed");
+    return found;
+  });
   expect(row?.log).not.toContain("nobody");
   expect(row?.log).not.toContain("secret");
   expect(row?.log).not.toContain(address);

@@ -3,13 +3,13 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { hashPassword } from "../../services/auth/password-hash.ts";
 import { runSql } from "../fixtures/postgres.ts";
-import { startSystem, TOKENS } from "../fixtures/services.ts";
+import { PATIENCE, startSystem, TOKENS } from "../fixtures/services.ts";
 
 /** Auth and the limiter behind one trusted proxy, so that a test can be any client. */
 export async function startAuthSystem(environment: Readonly<Record<string, string>> = {}) {
   return await startSystem({
     services: ["limiter", "auth"],
-    environment: { API_TRUST_PROXY_HOPS: "1", ...environment },
+    environment: { API_TRUST_PROXY_HOPS: "1", ...PATIENCE, ...environment },
   });
 }
 

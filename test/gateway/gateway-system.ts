@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { call } from "../fixtures/call.ts";
 import * as publishing from "../fixtures/publish.ts";
 import { scrape } from "../fixtures/scrape.ts";
-import { type ServiceUrls, startSystem, TOKENS } from "../fixtures/services.ts";
+import { PATIENCE, type ServiceUrls, startSystem, TOKENS } from "../fixtures/services.ts";
 import * as signingIn from "../fixtures/sign-in.ts";
 
 /** The whole system behind one trusted proxy, so that a test can be any client. */
@@ -11,6 +11,7 @@ export async function startGatewaySystem(environment: Readonly<Record<string, st
     environment: {
       API_TRUST_PROXY_HOPS: "1",
       REALTIME_TRUST_PROXY_HOPS: "1",
+      ...PATIENCE,
       ...environment,
     },
   });

@@ -13,6 +13,8 @@ import {
 } from "./gateway-system.ts";
 import { connect, type RealtimeClient, tryConnect } from "./realtime-client.ts";
 
+/** How long decisions take at most unless somebody configures otherwise. */
+const DEFAULT_DEADLINES = { LIMITER_DECISION_TIMEOUT_MS: "300", LIMITER_TIMEOUT_MS: "500" };
 /** No answer may take longer than this, whatever is broken. */
 const ANSWER_WITHIN_MS = 1_000;
 /** After an outage everything works again within this time. */
@@ -20,7 +22,7 @@ const RECOVERED_WITHIN_MS = 5_000;
 
 let system: System;
 beforeAll(async () => {
-  system = await startGatewaySystem();
+  system = await startGatewaySystem(DEFAULT_DEADLINES);
 });
 afterAll(async () => {
   await system.stop();
