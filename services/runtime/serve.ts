@@ -39,6 +39,9 @@ const STOP_GRACE_MS = 5_000;
 /** Proxies keep idle connections for about a minute; ours must outlive theirs. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
+/** The client's word for our host is of no use, and the RPC library throws where it is no host. */
+const HOST = "service";
+
 /** Serves RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   let draining = false;
@@ -72,8 +75,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     if (options.before?.(request, response)) return;
     const path = request.url?.split("?", 1)[0];
     const route = httpRoutes[`${request.method} ${path}`];
-    if (route === undefined) rpc(request, response);
-    else route(request, response);
+    if (route !== undefined) return route(request, response);
+    request.headers.host = HOST;
+    rpc(request, response);
   });
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   const port = await listen(server, options.host, options.port);

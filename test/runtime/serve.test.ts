@@ -1,6 +1,8 @@
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
+import { IdentityService } from "../../gen/portcullis/identity/v1/identity_pb.ts";
 import { sendJson, serve } from "../../services/runtime/serve.ts";
 
 test("serve() answers health, routes with a query, and 404 for the rest", async () => {
@@ -31,12 +33,41 @@ test("serve() rejects when the port is taken", async () => {
   await expect(start(server.port)).rejects.toThrow("EADDRINUSE");
 });
 
+test("serve() serves RPCs whatever a client says the host is, or when it says none", async () => {
+  const { server } = await setup();
+  const heads = [
+    "HTTP/1.0",
+    "HTTP/1.1\r\nhost: [::",
+    "HTTP/1.1\r\nhost: a b",
+    "HTTP/1.1\r\nhost: ",
+    "HTTP/1.1\r\nhost: auth:99999",
+    "HTTP/1.1\r\nhost: a\r\nhost: b",
+  ];
+  for (const head of heads) {
+    const rpc = `POST /portcullis.identity.v1.IdentityService/WhoIsCalling ${head}`;
+    const headers = "content-type: application/json\r\ncontent-length: 2\r\nconnection: close";
+    expect(await sendBytes(server.port, `${rpc}\r\n${headers}\r\n\r\n{}`), head).toMatch(
+      /^HTTP\/1\.1 200 OK\r\n.*"address":"nobody"/s,
+    );
+  }
+});
+
+async function sendBytes(port: number, request: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(request);
+  let answer = "";
+  for await (const piece of socket) answer += String(piece);
+  return answer;
+}
+
 async function start(port: number) {
   return await serve({
     host: "127.0.0.1",
     port,
     log: pino({ level: "silent" }),
-    routes: () => undefined,
+    routes: (router) => {
+      router.service(IdentityService, { whoIsCalling: () => ({ address: "nobody" }) });
+    },
     interceptors: [],
     readBytesMax: 1_024,
     dependencies: () => ({ database: "down" }),
