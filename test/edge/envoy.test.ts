@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { type EdgeConfig, readEdgeConfig, TOPOLOGIES } from "../../tools/edge/edge-config.ts";
+import { renderEnvoy } from "../../tools/edge/render-envoy.ts";
+import { findSchemaFaults } from "./envoy-schema.ts";
+
+const BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap";
+
+const DEPLOYMENTS = [
+  'cdn: { cidrs: [198.51.100.0/24, "2001:db8::/32"] }',
+  "cdn: { cidrs: [198.51.100.0/24] }\ntls: { certificate: /etc/tls/chain.pem, key: /etc/tls/key.pem }",
+  'cdn: { cidrs: [198.51.100.7] }\ndomains: [a.example]\nupstreams: { auth: ["auth:4001", "b:4001"], console: "[::1]:80" }',
+];
+
+test("a rendered Envoy file is a bootstrap that Envoy's own API describes, field by field", () => {
+  for (const deployment of DEPLOYMENTS) {
+    for (const topology of TOPOLOGIES) {
+      const config = { ...readConfig(deployment), topology };
+      const value: JsonValue = parse(renderEnvoy(config));
+      expect(findSchemaFaults(BOOTSTRAP, value), `${topology} of ${deployment}`).toEqual([]);
+    }
+  }
+  const custom = readConfig(
+    "topology: cdn\ncdn: { cidrs: [10.0.0.0/8], header: CF-Connecting-IP }",
+  );
+  expect(findSchemaFaults(BOOTSTRAP, parse(renderEnvoy(custom)))).toEqual([]);
+});
+
+test("the rate limit filter's three pieces are what Envoy's API describes", () => {
+  const pieces: Record<string, JsonValue> = parse(
+    readFileSync("deploy/envoy/rate-limit-filter.yaml", "utf8"),
+  );
+  const [filter] = pieces["http_filters"] as [{ typed_config: JsonValue }];
+  const manager = {
+    stat_prefix: "x",
+    http_filters: [filter],
+    rds: { config_source: { ads: {} }, route_config_name: "x" },
+  };
+  const connectionManager =
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+  expect(findSchemaFaults(connectionManager, manager)).toEqual([]);
+  const route = { cluster: "x", rate_limits: pieces["rate_limits"] ?? null };
+  expect(findSchemaFaults("envoy.config.route.v3.RouteAction", route)).toEqual([]);
+  const clusters = { static_resources: { clusters: pieces["clusters"] ?? null } };
+  expect(findSchemaFaults(BOOTSTRAP, clusters)).toEqual([]);
+});
+
+test("findSchemaFaults() finds what Envoy would refuse", () => {
+  const text = renderEnvoy(readConfig(""));
+  const faults = (from: string, to: string) => {
+    expect(text).toContain(from);
+    return findSchemaFaults(BOOTSTRAP, parse(text.replace(from, to))).join("; ");
+  };
+  expect(faults("skip_xff_append: true", "skip_xff_apend: true")).toContain("skip_xff_apend");
+  expect(faults("use_remote_address: true", "use_remote_address: 7")).toContain("expected boolean");
+  expect(faults("REJECT_REQUEST", "REJECT_ALL")).toContain("REJECT_ALL");
+  expect(faults("stat_prefix: portcullis_from_anybody", 'stat_prefix: ""')).toContain(
+    "is too short",
+  );
+  expect(
+    faults(
+      '"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router',
+      '"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Ruter',
+    ),
+  ).toContain("Ruter");
+  expect(faults("max_request_headers_kb: 4", "max_request_headers_kb: 0")).not.toBe("");
+});
+
+function readConfig(text: string): EdgeConfig {
+  const reading = readEdgeConfig(text);
+  if (reading.kind === "invalid") throw new Error(JSON.stringify(reading.problems));
+  return reading.config;
+}
