@@ -12,8 +12,9 @@ export function readConfig(environment: Environment) {
   const databaseBackend = env.oneOf("DB_BACKEND", ["postgres", "memory"], "postgres");
   const backend = env.oneOf("SECURITY_LIMITER_BACKEND", ["postgres", "memory"], databaseBackend);
   if (!env.isDevelopment) {
-    if (backend === "memory")
-      env.problem("SECURITY_LIMITER_BACKEND", "is memory only in development");
+    const onlyInDevelopment = "is memory only in development";
+    if (databaseBackend === "memory") env.problem("DB_BACKEND", onlyInDevelopment);
+    else if (backend === "memory") env.problem("SECURITY_LIMITER_BACKEND", onlyInDevelopment);
     if (backend !== databaseBackend) {
       env.problem(
         "SECURITY_LIMITER_BACKEND",

@@ -40,7 +40,11 @@ export function lookAtDemands(
   demands: readonly Demand[],
   lookAt: (bucket: Bucket, demand: Demand) => View,
 ): View[] {
-  return demands.flatMap((demand) => demand.target.buckets.map((bucket) => lookAt(bucket, demand)));
+  const views: View[] = [];
+  for (const demand of demands) {
+    for (const bucket of demand.target.buckets) views.push(lookAt(bucket, demand));
+  }
+  return views;
 }
 
 /**
@@ -80,17 +84,18 @@ export function findRememberedRejection(
 ): Decision | undefined {
   if (!mayReject(demands)) return undefined;
   const localMs = performance.now();
-  for (const { target } of demands) {
+  const views: View[] = [];
+  let isRejected = false;
+  for (const { target, cost } of demands) {
     if (target.policy.algorithm === "concurrency") return undefined;
     for (const bucket of target.buckets) {
       if (localMs - bucket.readAtMs > rememberedMs) return undefined;
+      const view = look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost);
+      isRejected ||= !view.allowed;
+      views.push(view);
     }
   }
-  const views = lookAtDemands(demands, (bucket, { cost }) =>
-    look(bucket.policy, bucket.state, nowOf(bucket, localMs), cost),
-  );
-  const decision = combine(demands, views);
-  return decision.allowed ? undefined : decision;
+  return isRejected ? combine(demands, views) : undefined;
 }
 
 /** Rules out at once what had enough left when it was last read: time only adds to that. */
