@@ -4,7 +4,10 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { expect } from "vitest";
+import { queryPrometheus } from "../../tools/rollout/judge/query-prometheus.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
+import { eventually } from "../fixtures/eventually.ts";
 import { createTestDatabase, type OwnPostgres, startPostgres } from "../fixtures/postgres.ts";
 import {
   type ServiceName,
@@ -26,11 +29,17 @@ export type Machine = {
   deploy(service: ServiceName, file: string): Promise<void>;
   /** Adds variables to an environment file. */
   edit(file: string, variables: Readonly<Record<string, string>>): Promise<void>;
+  /** Waits until Prometheus knows what the users do before anything is changed. */
+  waitForBaseline(): Promise<void>;
   /** The database that the new release of the limiter brings along. */
   newDatabase: OwnPostgres;
   stop(): Promise<void>;
 };
 
+/** Short, so that the whole story is; a real canary takes ten minutes at the least. */
+const CANARY_SECONDS = 12;
+const CANARY_REQUESTS = 6;
+const BASELINE_TIMEOUT_MS = 60_000;
 const SERVICES = ["limiter", "auth", "gateway"] as const;
 
 /** Starts everything with hops 0 behind an edge that somebody wrote by hand. */
@@ -123,7 +132,15 @@ async function start(
     const text = await readFile(join(directory, file), "utf8");
     await writeFile(join(directory, file), `${text}${envText(variables)}`);
   };
-  return { directory, urls, rollout, deploy, edit, newDatabase, stop };
+  const waitForBaseline = async () => {
+    const query = `sum(increase(portcullis_client_ip_derivations_total[${CANARY_SECONDS}s]))`;
+    await eventually(async () => {
+      const answer = await queryPrometheus(prometheus.url, query, new Date());
+      expect(answer).toMatchObject({ kind: "value" });
+      expect(answer.kind === "value" && answer.value).toBeGreaterThan(2 * CANARY_REQUESTS);
+    }, BASELINE_TIMEOUT_MS);
+  };
+  return { directory, urls, rollout, deploy, edit, waitForBaseline, newDatabase, stop };
 }
 
 async function startServices(
@@ -184,8 +201,8 @@ services:
 prometheus: { url: "${prometheusUrl}" }
 canary:
   account: { email: ${DEMO_ACCOUNT.email}, passwordEnv: CANARY_PASSWORD }
-  durationSeconds: 8
-  minRequests: 6
+  durationSeconds: ${CANARY_SECONDS}
+  minRequests: ${CANARY_REQUESTS}
 stages:
   proxy:
     apply: |

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { callHttp, callRpc } from "../../tools/rollout/judge/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
-/** Before hops are raised everybody is one address, and has the limits of one: 30 mints a minute. */
-const VISIT_PAUSE_MS = 2_500;
+/** Before hops are raised everybody is one address and has its limits: 30 mints a minute, */
+const MINT_PAUSE_MS = 2_500;
+/** and 60 connects. */
+const CONNECT_PAUSE_MS = 1_200;
 /** Asking why costs no limit, and shows who the client is taken for all the same. */
 const ASK_PAUSE_MS = 100;
 
@@ -19,9 +21,11 @@ export function startUsers(edgeUrl: string) {
   };
   const running = Promise.all([
     repeat(ASK_PAUSE_MS, () => callHttp({ url: edgeUrl, path: "/gateway/realtime/why" })),
-    repeat(VISIT_PAUSE_MS, async () => {
+    repeat(MINT_PAUSE_MS, async () => {
       const rpc = "portcullis.auth.v1.DatasourceService/MintToken";
       await callRpc({ url: edgeUrl, rpc, body: { datasource: "demo" } });
+    }),
+    repeat(CONNECT_PAUSE_MS, async () => {
       const answer = await connectRealtime(edgeUrl);
       if (answer.kind === "open") answer.connection.close();
     }),

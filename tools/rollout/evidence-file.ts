@@ -24,9 +24,12 @@ export function renderEvidenceJson(records: readonly EvidenceRecord[]): string {
 
 /** The report for people, which holds the one for machines. */
 export function renderEvidencePage(records: readonly EvidenceRecord[]): string {
+  const json = renderEvidenceJson(records).trimEnd();
+  // Rendered from what a reader of the page finds in it: the order of names is part of the text.
+  const { records: sorted } = JSON.parse(json) as EvidenceDocument;
   // No end of a script can hide in a text.
-  const data = renderEvidenceJson(records).trimEnd().replaceAll("<", "\\u003c");
-  return renderEvidenceHtml(records, `${DATA_BEGIN}${data}${DATA_END}`);
+  const data = json.replaceAll("<", "\\u003c");
+  return renderEvidenceHtml(sorted, `${DATA_BEGIN}${data}${DATA_END}`);
 }
 
 /**

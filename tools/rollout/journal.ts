@@ -39,6 +39,8 @@ export type Journal = {
   /** What the services were like at each position that was reached. */
   snapshots: Partial<Record<Position, readonly ServiceSnapshot[]>>;
   lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
+  /** When the rollout left the baseline: what was measured before is what to compare with. */
+  leftBaselineAt: string | null;
 };
 
 const JOURNAL_FORMAT = "portcullis-rollout-journal/1";
@@ -54,6 +56,7 @@ export const EMPTY_JOURNAL: Journal = {
   running: null,
   snapshots: {},
   lastChecks: {},
+  leftBaselineAt: null,
 };
 
 /**

@@ -17,5 +17,11 @@ export const judges: Judges = {
   probe: async (request) =>
     await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS }),
   align: async (request) => (await runAlign(deploymentFrom(request))).checks,
-  canary: async (request) => await runCanary(canaryFrom(request)),
+  canary: async (request) => {
+    const options = canaryFrom(request);
+    const { baselineEndsAt: endsAt } = request;
+    // Compared with the time before the rollout, and not with an earlier stage of it.
+    const baseline = endsAt && { endsAt, windowSeconds: options.durationSeconds };
+    return await runCanary({ ...options, baseline });
+  },
 };

@@ -17,9 +17,11 @@ export async function confirmWaitingStage(
   if (timer !== null && session.nowMs() >= timer.deadlineAtMs) {
     throw new RefusedError("the time to confirm is over; the timer takes the stage back");
   }
-  await session.step(transition, { timer: null });
-  const { position } = session.journal().state;
+  if (transition.kind === "refused") throw new RefusedError(transition.reason);
+  const { position } = transition.state;
+  // First, so that nothing is kept that cannot be recorded.
   await session.record("stage-confirmed", { position, takesOnDoubt: options.takesOnDoubt });
+  await session.step(transition, { timer: null });
   if (timer !== null) {
     const hasEnded = await waitUntilEnded(files, timer.token);
     await session.record("timer-disarmed", { hasEnded });

@@ -73,8 +73,14 @@ async function begin(
     : undefined;
   const timer = isChange ? createTimer(session.nowMs(), config.deadManSeconds) : null;
   const { auth, limiter, gateway } = config.services;
+  // First of all, so that nothing begins that cannot be recorded.
+  await session.record("stage-begun", { stage, from: before.state.position, timer });
   await session.step(transition, {
     timer,
+    leftBaselineAt:
+      before.state.position === "baseline"
+        ? new Date(session.nowMs()).toISOString()
+        : before.leftBaselineAt,
     directory: config.directory,
     commandSeconds: config.commandSeconds,
     envFiles: [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []),
@@ -82,7 +88,6 @@ async function begin(
       ? { ...before.snapshots, [before.state.position]: services }
       : before.snapshots,
   });
-  await session.record("stage-begun", { stage, from: before.state.position, timer });
   if (timer === null) return stage;
   try {
     const { pid } = await startTimer(files, timer, environment);

@@ -11,6 +11,8 @@ export type JudgeRequest = {
   config: RolloutConfig;
   environment: Environment;
   expectedHops: Partial<Record<RolloutServiceName, number>>;
+  /** Until when the deployment was as it always had been; undefined when nobody noted that. */
+  baselineEndsAt: Date | undefined;
   signal: AbortSignal;
 };
 
@@ -84,9 +86,14 @@ async function ask(
   judge: Exclude<StageJudge, "identity">,
   reached: Position,
 ): Promise<Check[]> {
-  const { snapshots } = session.journal();
-  const hops = expectedHops(reached, config.edge.topology, snapshots.baseline);
-  return await judges[judge]({ config, environment, expectedHops: hops, signal });
+  const { snapshots, leftBaselineAt } = session.journal();
+  return await judges[judge]({
+    config,
+    environment,
+    expectedHops: expectedHops(reached, config.edge.topology, snapshots.baseline),
+    baselineEndsAt: leftBaselineAt === null ? undefined : new Date(leftBaselineAt),
+    signal,
+  });
 }
 
 async function runVerify(

@@ -1,0 +1,111 @@
+import { expect, test } from "vitest";
+import { canonicalJson, type Json } from "./canonical-json.ts";
+import { type EvidenceRecord, headOf, nextRecord } from "./evidence-chain.ts";
+import { renderEvidenceJson, renderEvidencePage, verifyEvidence } from "./evidence-file.ts";
+
+const RECORDS = chainOf([
+  { stage: "proxy", from: "baseline" },
+  {
+    of: "stage proxy",
+    checks: [
+      { id: "hops.aligned", title: "Hops", verdict: "fail", observed: "2", why: "w", mend: "m" },
+    ],
+  },
+  { purpose: "apply of proxy", output: "<b>reloaded</b>\nπ", exitCode: 0 },
+]);
+
+test("a report holds as it was written, in both forms, and names its head", () => {
+  const head = headOf(RECORDS);
+  expect(head.count).toBe(3);
+  for (const report of [renderEvidenceJson(RECORDS), renderEvidencePage(RECORDS)]) {
+    expect(verifyEvidence(report, undefined)).toEqual({ kind: "holds", head });
+    expect(verifyEvidence(report, head.hash)).toEqual({ kind: "holds", head });
+    expect(report).toContain(head.hash);
+  }
+});
+
+test.each([
+  ["JSON", renderEvidenceJson],
+  ["HTML", renderEvidencePage],
+])("%s: no single byte can be changed, added or left out", (_form, render) => {
+  const report = render(RECORDS);
+  for (let at = 0; at < report.length; at += 1) {
+    const [before, after] = [report.slice(0, at), report.slice(at + 1)];
+    const other = report[at] === "0" ? "1" : "0";
+    for (const changed of [
+      `${before}${other}${after}`,
+      `${before}${after}`,
+      `${before} ${report.slice(at)}`,
+    ]) {
+      expect(verifyEvidence(changed, undefined).kind, `byte ${at} of ${changed}`).toBe("broken");
+    }
+  }
+});
+
+test("a chain that was cut short, or made anew as a whole, is told by the head that was noted", () => {
+  const { hash } = headOf(RECORDS);
+  const shorter = renderEvidenceJson(RECORDS.slice(0, 2));
+  expect(verifyEvidence(shorter, undefined).kind).toBe("holds");
+  expect(verifyEvidence(shorter, hash)).toMatchObject({
+    kind: "broken",
+    reason: expect.stringContaining("and not at"),
+  });
+  const rewritten = chainOf([{ verdict: "pass" }, { verdict: "pass" }, { verdict: "pass" }]);
+  expect(verifyEvidence(renderEvidenceJson(rewritten), hash).kind).toBe("broken");
+});
+
+test.each<[string, readonly EvidenceRecord[], RegExp]>([
+  [
+    "left out in the middle",
+    RECORDS.filter(({ sequence }) => sequence !== 2),
+    /record 2 is missing/,
+  ],
+  ["in another order", [...RECORDS].reverse(), /record 1 is missing or out of order/],
+  [
+    "with other data",
+    RECORDS.map((record) => ({ ...record, data: "none" })),
+    /record 1 was altered/,
+  ],
+])("records %s break the chain, and the first bad one is named", (_what, records, reason) => {
+  const document = { format: "portcullis-rollout-evidence/1", head: headOf(RECORDS), records };
+  const report = `${canonicalJson(JSON.parse(JSON.stringify(document)))}\n`;
+  expect(verifyEvidence(report, undefined)).toMatchObject({
+    kind: "broken",
+    reason: expect.stringMatching(reason),
+  });
+});
+
+test("what is no report is broken, and nothing worse", () => {
+  for (const text of ["", "null", "[]", '{"records":[]}', "<!doctype html>", "{", "\u0000"]) {
+    expect(verifyEvidence(text, undefined).kind, text).toBe("broken");
+  }
+});
+
+test("renderEvidencePage() lets no text out of its place", () => {
+  const page = renderEvidencePage(chainOf([{ output: '</script><script>alert("x")</script>' }]));
+  expect(page.match(/<script/g)).toHaveLength(1);
+  expect(page).toContain("&lt;/script&gt;");
+});
+
+test("canonicalJson() writes equal values as equal bytes, in the order of UTF-16", () => {
+  const value = {
+    "€": 1,
+    "\r": 2,
+    ö: { b: [1e30, 0.1, -0], a: "\u001f" },
+    "😀": null,
+    "\ufb33": true,
+  };
+  expect(canonicalJson(value)).toBe(
+    '{"\\r":2,"ö":{"a":"\\u001f","b":[1e+30,0.1,0]},"€":1,"😀":null,"דּ":true}',
+  );
+  expect(() => canonicalJson({ limit: Number.NaN })).toThrow(RangeError);
+});
+
+function chainOf(contents: readonly Json[]): readonly EvidenceRecord[] {
+  const records: EvidenceRecord[] = [];
+  for (const [index, data] of contents.entries()) {
+    const at = new Date(index * 1_000).toISOString();
+    records.push(nextRecord(headOf(records), { at, kind: "checks", data }));
+  }
+  return records;
+}
