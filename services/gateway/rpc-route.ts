@@ -95,13 +95,21 @@ async function answerRpc(
     // The host is the client's word and is of no use here.
     url: `http://gateway${path}`,
     method,
-    header: new Headers([...headers].map(([name, lines]) => [name, lines.join(", ")])),
+    header: readHeaders(headers),
     body: only(body.bytes),
     signal,
     contextValues: createContextValues().set(peerKey, peer),
   });
   return await collect(answer);
 }
+
+/** What is not made of bytes that a header may hold can mean nothing to an RPC, and is left out. */
+function readHeaders(lines: UwsRequest["headers"]): Headers {
+  const headers = [...lines].map(([name, values]): [string, string] => [name, values.join(", ")]);
+  return new Headers(headers.filter(([, value]) => HEADER_VALUE.test(value)));
+}
+
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;

@@ -13,6 +13,7 @@ import {
   readMetric,
   startGatewaySystem,
 } from "./gateway-system.ts";
+import { sendRaw } from "./raw-request.ts";
 import { connect, JSON_FRAMES, PROTO_FRAMES, type RealtimeClient } from "./realtime-client.ts";
 
 /** The protocol's limit for a client frame. */
@@ -51,6 +52,13 @@ test("garbage is answered, then closes; it harms no other session", async () => 
   for (let count = 0; count < 20; count++) client.send("{");
   expect(await client.closed).toMatchObject({ code: 4500 });
   expect(await bystander.ask({ ping: {} })).toHaveProperty("pong");
+});
+
+test("an RPC with a header that is no text is answered as if the header were not there", async () => {
+  const requestLine = "POST /portcullis.realtime.v1.PublishService/Publish HTTP/1.1";
+  const lines = ["content-type: application/json", "content-length: 2", "x-note: a\xffb"];
+  const answer = await sendRaw(system.urls.gateway, requestLine, lines, "{}");
+  expect(answer).toMatchObject({ status: 401, text: expect.stringContaining("token") });
 });
 
 test("a binary frame in a JSON session, and a text frame in a binary one, close with 1003", async () => {
