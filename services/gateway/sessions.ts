@@ -14,6 +14,7 @@ export class Sessions {
   readonly #open = new Set<Session>();
   #pending = 0;
   #isDraining = false;
+  #whenSettled = () => {};
 
   get isDraining(): boolean {
     return this.#isDraining;
@@ -30,6 +31,15 @@ export class Sessions {
   /** Gives a reserved place back: the upgrade has been decided. */
   settle(): void {
     this.#pending--;
+    if (this.#pending === 0) this.#whenSettled();
+  }
+
+  /** Resolves when every upgrade has been decided. Each has a deadline, so this ends. */
+  async settled(): Promise<void> {
+    if (this.#pending === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenSettled = resolve;
+    });
   }
 
   add(session: Session): void {

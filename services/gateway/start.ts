@@ -36,7 +36,7 @@ import { addWebsocketRoute } from "./websocket-route.ts";
 const EPOCH_BYTES = 8;
 /** Auth's keys are asked for again at most this often when a token names an unknown one. */
 const KEYS_COOLDOWN_MS = 1_000;
-/** Close frames of clients that read are out long before. */
+/** Close frames and answers of clients that read are out long before. */
 const STOP_FLUSH_MS = 100;
 
 /** Starts the gateway: everything it consists of, put together in one place. */
@@ -123,6 +123,7 @@ export async function start(
       server.close();
       sessions.drain(Math.random);
       following.stop();
+      await sessions.settled();
       await leases.stop();
       await new Promise((resolve) => setTimeout(resolve, STOP_FLUSH_MS));
       limiter.close();

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   type ConsumeRequest,
@@ -11,8 +12,9 @@ import {
  * A server of the limiter's contract that allows everything and keeps what it was asked: the real
  * one stores digests, from which no test could read an address.
  */
-export async function startRecordingLimiter() {
+export async function startRecordingLimiter({ delayMs = 0 } = {}) {
   const asked: ConsumeRequest["buckets"] = [];
+  const released: string[] = [];
   const allow = ({ buckets }: ConsumeRequest) => {
     asked.push(...buckets);
     const answers = buckets.map(({ policy }) => ({ policy, limit: 9n, remaining: 8n }));
@@ -22,8 +24,15 @@ export async function startRecordingLimiter() {
     connectNodeAdapter({
       routes: (router) =>
         router.service(LimiterService, {
-          consume: allow,
-          release: () => ({}),
+          async consume(request) {
+            const answer = allow(request);
+            await sleep(delayMs);
+            return answer;
+          },
+          release({ leaseIds }) {
+            released.push(...leaseIds);
+            return {};
+          },
           consumeBatch: ({ requests }) => ({
             results: requests.map((request) => {
               return { result: { case: "decision" as const, value: allow(request).decision } };
@@ -37,6 +46,7 @@ export async function startRecordingLimiter() {
   return {
     url: `http://127.0.0.1:${port}`,
     asked,
+    released,
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../fixtures/eventually.ts";
 import { runServiceToExit, startServiceProcess } from "../fixtures/service-process.ts";
 import { findAddresses } from "../fixtures/services.ts";
+import { upgradeRaw } from "./raw-request.ts";
 import { connect } from "./realtime-client.ts";
 import { startRecordingLimiter } from "./recording-limiter.ts";
 
@@ -21,6 +23,18 @@ test("SIGTERM says goodbye to everybody at different times to come back, and end
   }
   expect(waits.size).toBeGreaterThan(10);
   await expect(connect(url)).rejects.toThrow("ECONNREFUSED");
+});
+
+test("SIGTERM answers the upgrades that wait for a decision, and leaves no place taken", async () => {
+  const { gateway, url, limiter } = await startGateway({ delayMs: 400 });
+  const answer = upgradeRaw(url, []);
+  await eventually(() => expect(limiter.asked).toHaveLength(2));
+  const exit = await gateway.kill("SIGTERM");
+  expect(await answer).toMatchObject({ status: 503 });
+  expect((await answer).headers.get("retry-after")).toBe("1");
+  const leaseId = limiter.asked.find((bucket) => bucket.leaseId !== "")?.leaseId;
+  expect(limiter.released).toEqual([leaseId]);
+  expect(exit).toMatchObject({ code: 0 });
 });
 
 test("a gateway whose port is taken says which variable to change", async () => {
@@ -62,13 +76,13 @@ test("a gateway with a bad configuration names every problem and serves nothing"
 });
 
 /** A gateway alone, with a limiter that allows everything and no auth. */
-async function startGateway() {
-  const limiter = await startRecordingLimiter();
+async function startGateway(decisions: { delayMs?: number } = {}) {
+  const limiter = await startRecordingLimiter(decisions);
   onTestFinished(limiter.stop);
   const addresses = await findAddresses();
   const environment = { ...addresses.environment, NODE_ENV: "test", LIMITER_URL: limiter.url };
   const url = addresses.urls.gateway;
   const gateway = await startServiceProcess({ name: "gateway", url, environment });
   onTestFinished(gateway.stop);
-  return { gateway, url, environment };
+  return { gateway, url, environment, limiter };
 }
