@@ -103,7 +103,10 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
         const cause = noDecisionCause(error);
         if (!cause.isOutage) {
           log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
-        } else if (!cause.isOverload) {
+        }
+        if (!cause.isOutage || cause.isOverload) {
+          breaker.succeeded();
+        } else {
           breaker.failed(clock.nowMs());
           backend?.forget();
         }

@@ -188,6 +188,28 @@ test("consume() stops asking a limiter that is gone, and finds out when it is ba
   expect((await client.consume([BUCKET])).kind).toBe("allowed");
 });
 
+test("consume() knows a limiter that refuses for one that is back", async () => {
+  const answers = [Code.NotFound, Code.InvalidArgument];
+  let isBack = false;
+  const { client, clock } = await setup(
+    limiter({
+      consume: () => {
+        if (!isBack) throw new ConnectError("down", Code.Unavailable);
+        const refusal = answers.pop();
+        if (refusal !== undefined) throw new ConnectError("not this", refusal);
+        return allowed;
+      },
+    }),
+    CLOSED,
+  );
+  for (let request = 0; request < 5; request++) await client.consume([BUCKET]);
+  isBack = true;
+  clock.advance(1_000);
+  const verdicts: Verdict[] = [];
+  for (let request = 0; request < 3; request++) verdicts.push(await client.consume([BUCKET]));
+  expect(verdicts.map(({ kind }) => kind)).toEqual(["no-decision", "no-decision", "allowed"]);
+});
+
 test("refund() answers whether it was done, and never throws", async () => {
   const { client } = await setup(
     limiter({ refund: ({ receipt, policies }) => ({ refunded: receipt + policies[0] === "rp" }) }),
