@@ -23,6 +23,11 @@ export type Tracks = { canary: string; control: string };
 /** The time to compare with: before the change. */
 export type Baseline = { endsAt: Date; windowSeconds: number };
 
+/**
+ * A baseline of next to nothing would compare the rollout with chance; as much as the rollout
+ * itself needs would be asked too much of a night.
+ */
+const BASELINE_SHARE = 0.1;
 /** Prometheus evaluates in parallel, but a judge should not be what slows it down. */
 const QUERIES_MAX = 4;
 
@@ -36,6 +41,8 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
   };
   const now = { endsAt: at, windowSeconds: options.windowSeconds };
   const before = tracks === undefined ? options.baseline : now;
+  const baselineSamplesMin = (gate: Gate) =>
+    Math.ceil(samplesMinOf(gate, requestsMin) * BASELINE_SHARE);
   return await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
     const measure = async ({ endsAt, windowSeconds }: Baseline, track: string | undefined) => {
       const window = `${windowSeconds}s`;
@@ -44,8 +51,7 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
       return { value, samples };
     };
     const baseline = await measure(before, tracks?.control);
-    // A baseline of a few requests would compare the rollout with chance.
-    const isBaseline = !gate.samples || (baseline.samples ?? 0) >= samplesMinOf(gate, requestsMin);
+    const isBaseline = !gate.samples || (baseline.samples ?? 0) >= baselineSamplesMin(gate);
     const measured = {
       ...(await measure(now, tracks?.canary)),
       baseline: isBaseline ? baseline.value : undefined,

@@ -32,6 +32,8 @@ export type CanaryOptions = Deployment & {
 
 /** Often enough that a failure stops a rollout early, rare enough for the account's limits. */
 const INTERVAL_SECONDS = 30;
+/** The moments before a short canary, in which services were restarted, are no baseline. */
+const BASELINE_SECONDS_MIN = 60;
 
 /**
  * Watches a deployment for a while: users' journeys through the edge, what the services take the
@@ -43,7 +45,7 @@ export async function runCanary(options: CanaryOptions): Promise<Check[]> {
   const intervalMs = (options.intervalSeconds ?? INTERVAL_SECONDS) * 1_000;
   const baseline = options.baseline ?? {
     endsAt: startedAt,
-    windowSeconds: options.durationSeconds,
+    windowSeconds: Math.max(options.durationSeconds, BASELINE_SECONDS_MIN),
   };
   const journeys: StepResult[][] = [];
   const samples: AgreementSample[] = [];
