@@ -1,6 +1,7 @@
+import { getHeapStatistics } from "node:v8";
 import type { Secret } from "../runtime/secret.ts";
 import { Bucket } from "./bucket.ts";
-import { GenerationalMap } from "./generational-map.ts";
+import { GroupedCache } from "./grouped-cache.ts";
 import { createKeyedDigest, type KeyedDigest } from "./key-digest.ts";
 import { limiterKeyOf } from "./limiter-key.ts";
 import type { Policies } from "./parse-policies.ts";
@@ -8,8 +9,19 @@ import { capacityOf, type Policy } from "./policy.ts";
 
 /** As many bytes as the proto allows. */
 const KEY_BYTES_MAX = 512;
-/** What one process remembers of a policy's buckets, of some hundred bytes each. */
-const BUCKETS_CACHED_MAX = 1 << 20;
+/** What one process remembers at least, when there is memory for it. */
+const BUCKETS_CACHED = 1 << 20;
+/** A bucket takes less, its key, id and state included. */
+const BUCKET_BYTES = 512;
+/** Of the heap. There are two generations of buckets, and the heap has other uses. */
+const GENERATION_SHARE = 0.2;
+/** Doubtful addresses are few unless an edge is broken, and then they are all the same ones. */
+const DOUBTFUL_SHARE = 1 / 16;
+
+/** How many buckets a process remembers that may use that much memory. */
+export function bucketsCachedWithin(heapBytes: number): number {
+  return Math.min(BUCKETS_CACHED, Math.floor((heapBytes * GENERATION_SHARE) / BUCKET_BYTES));
+}
 
 /** A policy applied to a key: usually one row, more for wider networks and while salts change. */
 export type Target = {
@@ -28,27 +40,29 @@ export class BucketDirectory {
   readonly #policies: Policies;
   readonly #digests: readonly KeyedDigest[];
   readonly #ipv6PrefixBits: number;
-  readonly #honest = new Map<string, GenerationalMap<string, Target>>();
-  readonly #doubtful = new Map<string, GenerationalMap<string, Target>>();
+  readonly #honest: GroupedCache<Target>;
+  readonly #doubtful: GroupedCache<Target>;
 
   constructor(options: {
     policies: Policies;
     /** The one in use first; while salts change, the other one too. */
     salts: readonly Secret[];
     ipv6PrefixBits: number;
+    /** Unset for as many as this process has memory for. */
+    bucketsCached?: number;
   }) {
     this.#policies = options.policies;
-    for (const name of options.policies.keys()) {
-      this.#honest.set(name, new GenerationalMap(BUCKETS_CACHED_MAX));
-      this.#doubtful.set(name, new GenerationalMap(BUCKETS_CACHED_MAX));
-    }
+    const cached =
+      options.bucketsCached ?? bucketsCachedWithin(getHeapStatistics().heap_size_limit);
+    this.#honest = new GroupedCache(cached);
+    this.#doubtful = new GroupedCache(Math.ceil(cached * DOUBTFUL_SHARE));
     this.#digests = options.salts.map(createKeyedDigest);
     this.#ipv6PrefixBits = options.ipv6PrefixBits;
   }
 
   find(policyName: string, key: string, isDoubtful: boolean): FoundTarget {
-    const cache = (isDoubtful ? this.#doubtful : this.#honest).get(policyName);
-    const cached = cache?.get(key);
+    const cache = isDoubtful ? this.#doubtful : this.#honest;
+    const cached = cache.get(policyName, key);
     if (cached !== undefined) return { kind: "found", target: cached };
     const policy = this.#policies.get(policyName);
     if (policy === undefined) return { kind: "unknown-policy" };
@@ -59,7 +73,7 @@ export class BucketDirectory {
     const texts = this.#textsOf(policy, key, isDoubtful);
     if (typeof texts === "string") return { kind: "bad-key", problem: texts };
     const target = { policy, capacity: capacityOf(policy), buckets: this.#rowsOf(policy, texts) };
-    cache?.set(key, target);
+    cache.set(policyName, key, target);
     return { kind: "found", target };
   }
 

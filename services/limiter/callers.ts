@@ -1,6 +1,3 @@
-/** Who may call the limiter, by the names of their service tokens. */
-export type Caller = "gateway" | "auth" | "operator";
-
 const REALTIME = "realtime.";
 
 /** The gateway has the realtime policies, auth all others, the operator every one. */

@@ -51,8 +51,6 @@ export type Policy =
   | FixedWindowPolicy
   | ConcurrencyPolicy;
 
-export type Algorithm = Policy["algorithm"];
-
 /** The most that can be taken at once. */
 export function capacityOf(policy: Policy): number {
   return policy.algorithm === "token_bucket" ? policy.burst : policy.limit;

@@ -49,8 +49,8 @@ const GOALS: ReadonlyArray<{
     aim: 0.75,
   },
   {
-    what: "rate-limiter-flexible in memory, 90 % rejected",
-    workload: "rejected",
+    what: "rate-limiter-flexible in memory, for what is rejected",
+    workload: "onlyRejected",
     against: "rate-limiter-flexible, memory",
     aim: 1,
   },

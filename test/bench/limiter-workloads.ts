@@ -18,6 +18,7 @@ export const WORKLOADS = {
   hot: { ...plain, name: "one hot key", keys: 1 },
   zipf: { ...plain, name: "100k keys, Zipf", keys: 100_000, spread: "zipf" },
   rejected: { ...plain, name: "90 % rejected", keys: 10_000, rejectedShare: 0.9 },
+  onlyRejected: { ...plain, name: "all rejected", keys: 1, rejectedShare: 1 },
   groups: { ...plain, name: "groups of 3", keys: 10_000, group: 3 },
 } as const satisfies Record<string, Workload>;
 

