@@ -57,6 +57,23 @@ test("revoked-tokens tells of every kind of revocation, in order, after a cursor
   });
 });
 
+test("revoked-tokens names the login sessions of a disabled account that have live tokens, so that no clock matters", async () => {
+  const account = await createAccount(system.databaseUrl);
+  const { datasources } = await signIn(system.urls.auth, account);
+  await signIn(system.urls.auth, account);
+  const { token } = await datasources.mintToken({ datasource: "demo-private" });
+  await datasources.mintToken({ datasource: "demo" });
+  const { nextCursor: sinceCursor } = await poll({ limit: 1_000 });
+  await runSql(system.databaseUrl, "update auth.accounts set locked_at = now() where id = $1", [
+    account.id,
+  ]);
+  const { events } = await poll({ sinceCursor });
+  expect(events.map(({ kind, value }) => ({ kind, value }))).toEqual([
+    { kind: "account", value: expect.stringContaining(account.id) },
+    { kind: "login-session", value: claimsOf(token)["sid"] },
+  ]);
+});
+
 test("revoked-tokens gives everything in pages, from the oldest", async () => {
   await appendMany(5);
   const all = await poll({ limit: 1_000 });
