@@ -29,7 +29,7 @@ const CLIENT = { "x-forwarded-for": "198.51.100.201" };
 let stable: System;
 let canary: System;
 let receiver: TraceReceiver;
-let traces: readonly Traces[];
+let traces: readonly Traces[] = [];
 
 beforeAll(async () => {
   receiver = await startTraceReceiver();
@@ -108,6 +108,13 @@ describe("under a short load", () => {
       );
     }
     traces = [await runSyntheticLoad(stable.urls), await runSyntheticLoad(canary.urls)];
+    // A rate needs two scrapes that differ.
+    await eventually(async () => {
+      const upgrades = "sum by (track) (portcullis_realtime_upgrades_total) > 0";
+      expect((await prometheus?.query(upgrades)) ?? BOTH).toHaveLength(BOTH.length);
+    }, SETTLE_TIMEOUT_MS);
+    const again = [await runSyntheticLoad(stable.urls), await runSyntheticLoad(canary.urls)];
+    traces = [...traces, ...again];
   });
 
   afterAll(async () => {
@@ -221,6 +228,8 @@ test("the collector's pipelines consist of what it configures", () => {
   }
 });
 
+/** The tracks. */
+const BOTH = ["stable", "canary"];
 /** Until rules over what the load left have been evaluated. */
 const SETTLE_TIMEOUT_MS = 20_000;
 /** By then the rules have settled; a panel without data now would stay empty. */
