@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { createManualClock } from "../runtime/clock.ts";
 import { type Authorization, refused } from "./authorization.ts";
 import { createRealtimeEvents } from "./events.ts";
-import { FRAMES_BURST } from "./frame-budget.ts";
+import { DECISIONS, FRAMES_BURST } from "./frame-budget.ts";
 import { FRAME_CODECS } from "./frame-codec.ts";
 import type { Grant } from "./grant.ts";
 import { Hub } from "./hub.ts";
@@ -337,6 +337,23 @@ describe("receive() closes", () => {
   });
 });
 
+test("receive() asks no more often than its share of what auth answers, and says when to come back", async () => {
+  const { receive, grant, asked, sent, clock } = await subscribed();
+  for (let refresh = 1; refresh < DECISIONS.burst; refresh++) {
+    receive({ refresh: { datasource: "demo", token: "token" } });
+    await grant(tokenGrant());
+  }
+  receive({ id: 7, refresh: { datasource: "demo", token: "token" } });
+  expect(asked()).toBe(0);
+  expect(sent().at(-1)).toMatchObject({
+    id: 7,
+    error: { code: "rate_limited", status: 429, retryAfter: "1s" },
+  });
+  clock.advance(1_000);
+  receive({ refresh: { datasource: "demo", token: "token" } });
+  expect(asked()).toBe(1);
+});
+
 test("dismiss() says goodbye with the wait, then closes", () => {
   const { session, sent, ends } = setup();
   session.dismiss("shutdown", 1_250);
@@ -358,6 +375,13 @@ function tokenGrant({ jti = "jti-1", expiresAtMs = 60_000 } = {}): Grant {
 
 function ENDED(reason: string) {
   return { status: { datasource: "demo", state: "STATE_ENDED", reason } };
+}
+
+async function subscribed() {
+  const parts = setup();
+  parts.receive({ subscribe: { datasource: "demo", token: "token" } });
+  await parts.grant(tokenGrant());
+  return parts;
 }
 
 function setup() {
@@ -434,6 +458,7 @@ function setup() {
       }
     },
     timers: () => scheduled.size,
+    asked: () => asked.length,
     sent: () => frames,
     errors: () => frames.flatMap(({ error }) => error?.code ?? []),
   };

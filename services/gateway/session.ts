@@ -11,7 +11,7 @@ import {
   refused,
 } from "./authorization.ts";
 import { CLOSE_CODES, type CloseReason } from "./close-codes.ts";
-import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
+import { DECISIONS, type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
 import { type FrameCodec, type ServerFrameBody, serverFrame } from "./frame-codec.ts";
 import { type Grant, isUnexpired } from "./grant.ts";
 import type { Hub } from "./hub.ts";
@@ -70,6 +70,7 @@ export class Session implements Subscriber {
   readonly #context: SessionContext;
   readonly #slots: SubscriptionSlots;
   #budget: FrameBudget;
+  #decisions: FrameBudget;
   #pending = 0;
   #unreadable = 0;
   #isClosed = false;
@@ -86,6 +87,7 @@ export class Session implements Subscriber {
     this.#context = context;
     this.#slots = new SubscriptionSlots(this, context);
     this.#budget = fullFrameBudget(context.clock.nowMs());
+    this.#decisions = fullFrameBudget(context.clock.nowMs(), DECISIONS);
   }
 
   /** Greets the client. */
@@ -216,7 +218,10 @@ export class Session implements Subscriber {
   /** Asks whether the client may have a datasource; goes on only if the session still lives. */
   #decide(request: AuthorizationRequest, goOn: (answer: Authorization) => void) {
     if (this.#pending >= PENDING_MAX) return goOn(refused(TOO_MUCH_PENDING));
-    const { authorize, log } = this.#context;
+    const { authorize, clock, log } = this.#context;
+    const decisions = takeFrame(this.#decisions, clock.nowMs(), DECISIONS);
+    if (decisions === undefined) return goOn(refused(TOO_MANY_DECISIONS));
+    this.#decisions = decisions;
     const report = (error: unknown) => {
       log.error({ err: error, session: this.id }, "a client frame could not be carried out");
       return refused(unavailable());
@@ -272,6 +277,12 @@ export class Session implements Subscriber {
 const NOT_SUBSCRIBED: Refusal = {
   code: "not_found",
   message: "not subscribed to this datasource",
+};
+
+const TOO_MANY_DECISIONS: Refusal = {
+  code: "rate_limited",
+  message: "too many subscribes and refreshes",
+  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
 };
 
 const TOO_MUCH_PENDING: Refusal = {
