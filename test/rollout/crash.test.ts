@@ -29,9 +29,10 @@ test("a stage that nobody confirms in time is taken back by the timer alone", as
 });
 
 test("the timer takes only the unconfirmed stage back", async () => {
-  const deployment = await setup({ deadManSeconds: 2 });
+  const deployment = await setup();
   await deployment.run("stage", "next");
   await deployment.run("stage", "confirm");
+  await deployment.setDeadManSeconds(2);
   await deployment.run("stage", "next");
   expect(await deployment.settled()).toMatchObject({ state: { position: "proxy" } });
   expect((await deployment.log()).slice(2)).toEqual([
@@ -40,8 +41,8 @@ test("the timer takes only the unconfirmed stage back", async () => {
   ]);
 });
 
-test("a confirmed stage is left alone when its time comes", async () => {
-  const deployment = await setup({ deadManSeconds: 2 });
+test("a confirmed stage is left alone: its timer ends", async () => {
+  const deployment = await setup();
   await deployment.run("stage", "next");
   await deployment.run("stage", "confirm");
   const { process } = await deployment.timer();
@@ -51,9 +52,11 @@ test("a confirmed stage is left alone when its time comes", async () => {
 });
 
 test("killed in the middle of a change, the program leaves the way back to the timer", async () => {
-  const deployment = await setup({ deadManSeconds: 3, commands: { "apply-auth": HANG } });
+  const deployment = await setup({ commands: { "apply-auth": HANG } });
   await deployment.run("stage", "next");
   await deployment.run("stage", "confirm");
+  // From the first change on, the limiter's, up to the hanging one.
+  await deployment.setDeadManSeconds(8);
   const cli = deployment.start("stage", "next");
   await eventually(async () => expect(await deployment.log()).toContain("begun"), 10_000);
   await kill(cli);
@@ -69,7 +72,7 @@ test("killed in the middle of a change, the program leaves the way back to the t
 });
 
 test("a program that hangs when its time comes is ended by the timer", async () => {
-  const deployment = await setup({ deadManSeconds: 3, commands: { "apply-proxy": HANG } });
+  const deployment = await setup({ deadManSeconds: 5, commands: { "apply-proxy": HANG } });
   const cli = deployment.start("stage", "next");
   await eventually(async () => expect(await deployment.log()).toContain("begun"), 10_000);
   cli.kill("SIGSTOP");
@@ -81,7 +84,6 @@ test("a program that hangs when its time comes is ended by the timer", async () 
 
 test("a rollback that is killed half-way is finished by the timer", async () => {
   const deployment = await setup({
-    deadManSeconds: 3,
     // Hangs the first time only: rollback commands are idempotent.
     commands: {
       "rollback-limiter": `if [ ! -e seen ]; then touch seen; ${HANG}; fi; echo rollback-limiter >> log`,
@@ -91,6 +93,7 @@ test("a rollback that is killed half-way is finished by the timer", async () => 
   await deployment.run("stage", "confirm");
   await deployment.run("stage", "next");
   await deployment.run("stage", "confirm");
+  await deployment.setDeadManSeconds(5);
   const cli = deployment.start("rollback");
   await eventually(async () => expect(await deployment.log()).toContain("begun"), 10_000);
   await kill(cli);

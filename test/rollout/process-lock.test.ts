@@ -53,6 +53,17 @@ test("of many who find a dead one's lock, each has it alone", async () => {
   expect(holdersMax).toBe(1);
 });
 
+test("acquireLock() takes over from one who died while taking over", async () => {
+  const { file, directory } = await setup();
+  const process = { pid: await deadPid(), startedAt: "1" };
+  await writeFile(file, JSON.stringify({ id: "first", process, purpose: "crashed" }));
+  await writeFile(`${file}.first`, JSON.stringify({ id: "second", process, purpose: "crashed" }));
+  const lock = await acquireLock(file, NOW);
+  await lock.ensureHeld();
+  await lock.release();
+  expect(await readdir(directory)).toEqual([]);
+});
+
 test("a lock that was taken over says so, and releasing it takes nothing from the new holder", async () => {
   const { file } = await setup();
   const lost = await acquireLock(file, NOW);

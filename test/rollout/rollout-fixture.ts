@@ -19,6 +19,8 @@ export type FakeDeployment = {
   run(...arguments_: string[]): Promise<CliRun>;
   /** Starts the program without waiting for it. */
   start(...arguments_: string[]): ChildProcess;
+  /** From now on, changes have only this long to be confirmed. */
+  setDeadManSeconds(seconds: number): Promise<void>;
   /** What the commands did, in order. */
   log(): Promise<string[]>;
   journal(): Promise<Journal>;
@@ -60,12 +62,14 @@ export async function createFakeDeployment(options: FakeOptions = {}): Promise<F
     directory,
     start,
     run: (...arguments_) => waitForExit(start(...arguments_)),
+    setDeadManSeconds: (deadManSeconds) =>
+      writeFile(config, renderConfig({ ...options, deadManSeconds })),
     async log() {
       const text = await readFile(join(directory, "log"), "utf8").catch(() => "");
       return text.split("\n").filter((line) => line !== "");
     },
     journal,
-    timer: async () => JSON.parse(await readFile(files.timer, "utf8")) as TimerReport,
+    timer: async (): Promise<TimerReport> => JSON.parse(await readFile(files.timer, "utf8")),
     settled: async (timeoutMs = SETTLE_TIMEOUT_MS) =>
       await eventually(async () => {
         const now = await journal();

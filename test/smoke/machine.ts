@@ -91,14 +91,17 @@ async function start(
   const services = await startServices(urls, baseline);
   stops.push(() => Promise.all([...services.values()].map((service) => service.stop())));
   const deploy = async (service: ServiceName, file: string) => {
-    const environment = parseEnv(await readFile(join(directory, file), "utf8"));
+    const variables = parseEnv(await readFile(join(directory, file), "utf8"));
+    const environment = Object.fromEntries(
+      Object.entries(variables).map(([name, value = ""]) => [name, value]),
+    );
     await services.get(service)?.stop();
     services.set(
       service,
       await startServiceProcess({
         name: service,
         url: urls[service],
-        environment: environment as Record<string, string>,
+        environment,
       }),
     );
   };

@@ -28,5 +28,5 @@ export function canonicalJson(value: Json): string {
 
 /** Reduces a value to what JSON can hold: absent members go, instants become texts. */
 export function toJson(value: unknown): Json {
-  return JSON.parse(JSON.stringify(value) ?? "null") as Json;
+  return JSON.parse(JSON.stringify(value) ?? "null");
 }

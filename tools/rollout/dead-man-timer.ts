@@ -73,7 +73,7 @@ export async function isWatching(files: StateFiles, { token }: ArmedTimer): Prom
 
 export async function readTimerReport(files: StateFiles): Promise<TimerReport | undefined> {
   const text = await readIfThere(files.timer);
-  return text === undefined ? undefined : (JSON.parse(text) as TimerReport);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 async function waitUntilArmed(

@@ -26,7 +26,7 @@ export function renderEvidenceJson(records: readonly EvidenceRecord[]): string {
 export function renderEvidencePage(records: readonly EvidenceRecord[]): string {
   const json = renderEvidenceJson(records).trimEnd();
   // Rendered from what a reader of the page finds in it: the order of names is part of the text.
-  const { records: sorted } = JSON.parse(json) as EvidenceDocument;
+  const { records: sorted }: EvidenceDocument = JSON.parse(json);
   // No end of a script can hide in a text.
   const data = json.replaceAll("<", "\\u003c");
   return renderEvidenceHtml(sorted, `${DATA_BEGIN}${data}${DATA_END}`);
@@ -68,7 +68,7 @@ function findData(html: string): string {
 
 function decode(text: string): EvidenceDocument | undefined {
   try {
-    const document = JSON.parse(text) as Partial<EvidenceDocument> | null;
+    const document: Partial<EvidenceDocument> | null = JSON.parse(text);
     const { format, head, records } = document ?? {};
     if (format !== EVIDENCE_FORMAT || head === undefined || !Array.isArray(records)) {
       return undefined;

@@ -97,7 +97,7 @@ function decodeHead(text: string | undefined): ChainHead {
 
 function decode<Value>(text: string): Value | undefined {
   try {
-    return JSON.parse(text) as Value;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -79,7 +79,7 @@ export async function writeJournal(file: string, journal: Journal): Promise<void
 
 function decode(text: string): Journal | undefined {
   try {
-    return JSON.parse(text) as Journal;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

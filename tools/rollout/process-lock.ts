@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorCode, readIfThere } from "./durable-file.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
@@ -43,8 +43,11 @@ export async function acquireLock(
     for (;;) {
       if (await tryLink(draft, file)) return createLock(file, mine);
       const holder = await readHolder(file);
-      if (holder !== undefined && !isAlive(holder.process)) await removeDead(file, holder);
-      else if (holder !== undefined && performance.now() >= deadline) throw new LockedError(holder);
+      if (holder !== undefined && !isAlive(holder.process)) {
+        if (await replaceDead(file, holder, draft)) return createLock(file, mine);
+        await sleep(POLL_MS);
+      } else if (holder !== undefined && performance.now() >= deadline)
+        throw new LockedError(holder);
       else if (holder !== undefined) await sleep(POLL_MS);
     }
   } finally {
@@ -84,22 +87,28 @@ async function tryLink(draft: string, file: string): Promise<boolean> {
 
 async function readHolder(file: string): Promise<LockHolder | undefined> {
   const text = await readIfThere(file);
-  return text === undefined ? undefined : (JSON.parse(text) as LockHolder);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 /**
- * Moves a dead holder's lock away. Between reading and moving another process may have done so and
- * taken the lock; then what was moved is not the dead one's, and goes back.
+ * Puts our draft in the place of a dead holder's lock; answers whether it was us who did. Whoever
+ * wants to do so holds a guard named after that very holder, so that nobody replaces what somebody
+ * living has taken meanwhile. A guard whose own holder died is replaced in the same way.
  */
-async function removeDead(file: string, dead: LockHolder): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if (isErrorCode(error, "ENOENT")) return;
-    throw error;
+async function replaceDead(file: string, dead: LockHolder, draft: string): Promise<boolean> {
+  const guard = `${file}.${dead.id}`;
+  if (!(await tryLink(draft, guard))) {
+    const other = await readHolder(guard);
+    if (other === undefined || isAlive(other.process)) return false;
+    if (!(await replaceDead(guard, other, draft))) return false;
   }
-  const moved = JSON.parse(await readFile(aside, "utf8")) as LockHolder;
-  if (moved.id !== dead.id) await tryLink(aside, file);
-  await rm(aside, { force: true });
+  try {
+    if ((await readHolder(file))?.id !== dead.id) return false;
+    const successor = `${draft}.successor`;
+    await link(draft, successor);
+    await rename(successor, file);
+    return true;
+  } finally {
+    await rm(guard, { force: true });
+  }
 }

@@ -43,5 +43,5 @@ export function createRedact(environments: readonly Environment[]): Redact {
 
 /** The variables of an environment file. */
 export function readEnvText(text: string): Environment {
-  return parseEnv(text) as Environment;
+  return { ...parseEnv(text) };
 }
