@@ -18,6 +18,15 @@ export class MemoryStore implements Store {
   readonly #answers = new Map<RowId, Expiring<StoredAnswer>>();
   readonly #refunds = new Map<RowId, Expiring<true>>();
   readonly #leases = new Map<RowId, Set<RowId>>();
+  readonly #tables: ReadonlyArray<{
+    rows: Map<RowId, Expiring<unknown>>;
+    remove: (id: RowId) => void;
+  }> = [
+    { rows: this.#buckets, remove: (id) => this.#deleteBucket(id) },
+    { rows: this.#answers, remove: (id) => this.#answers.delete(id) },
+    { rows: this.#refunds, remove: (id) => this.#refunds.delete(id) },
+  ];
+  readonly #rests: Array<Iterator<[RowId, Expiring<unknown>]>> = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,20 +61,22 @@ export class MemoryStore implements Store {
 
   async sweep(): Promise<number> {
     const nowMs = this.#clock.nowMs();
-    const tables = [
-      { rows: this.#buckets, remove: (id: RowId) => this.#deleteBucket(id) },
-      { rows: this.#answers, remove: (id: RowId) => this.#answers.delete(id) },
-      { rows: this.#refunds, remove: (id: RowId) => this.#refunds.delete(id) },
-    ];
     let deleted = 0;
-    for (const { rows, remove } of tables) {
-      let looked = 0;
-      for (const [id, { expiresMs }] of rows) {
-        if (++looked > SWEEP_ROWS) break;
+    for (const [index, { rows, remove }] of this.#tables.entries()) {
+      // Goes on where the last sweep stopped; what was deleted or added since does not matter.
+      let rest = this.#rests[index] ?? rows.entries();
+      for (let looked = 0; looked < SWEEP_ROWS; looked++) {
+        const next = rest.next();
+        if (next.done === true) {
+          rest = rows.entries();
+          break;
+        }
+        const [id, { expiresMs }] = next.value;
         if (expiresMs >= nowMs) continue;
         remove(id);
         deleted++;
       }
+      this.#rests[index] = rest;
     }
     return deleted;
   }

@@ -1,7 +1,10 @@
 import type { Store } from "./store.ts";
 
-/** Often enough to delete more than can be created, in pieces that nobody notices. */
 const SWEEP_INTERVAL_MS = 500;
+/** A piece that deleted this much is likely followed by more of the same. */
+const BUSY_ROWS = 500;
+/** Pieces in one go: together they delete more than attackers can have created in the meantime. */
+const PIECES_MAX = 20;
 
 export type Sweeper = { stop(): Promise<void> };
 
@@ -9,8 +12,7 @@ export type Sweeper = { stop(): Promise<void> };
 export function startSweeper(store: Store, onFailure: (error: unknown) => void): Sweeper {
   let current: Promise<unknown> | undefined;
   const timer = setInterval(() => {
-    current ??= store
-      .sweep()
+    current ??= sweepPieces(store)
       .catch(onFailure)
       .finally(() => {
         current = undefined;
@@ -23,4 +25,10 @@ export function startSweeper(store: Store, onFailure: (error: unknown) => void):
       await current;
     },
   };
+}
+
+async function sweepPieces(store: Store): Promise<void> {
+  for (let piece = 0; piece < PIECES_MAX; piece++) {
+    if ((await store.sweep()) < BUSY_ROWS) return;
+  }
 }

@@ -26,12 +26,15 @@ const KEYS = 12;
 const SALT = "a salt that survives every crash";
 const TOKEN = "development-operator-token";
 
-/** One token of `daily` refills in minutes: what it lets through can be counted in the end. */
+/**
+ * Tight enough to be at their limits most of the time. One token of `daily` refills in minutes:
+ * what it lets through can be counted in the end.
+ */
 const POLICIES = {
-  daily: { key: "text", algorithm: "token_bucket", limit: 100, period: "1d", burst: 8_000 },
-  bucket: { key: "text", algorithm: "token_bucket", limit: 300, period: "1s", burst: 500 },
-  sliding: { key: "text", algorithm: "sliding_window", limit: 400, period: "1s" },
-  window: { key: "text", algorithm: "fixed_window", limit: 400, period: "1s" },
+  daily: { key: "text", algorithm: "token_bucket", limit: 100, period: "1d", burst: 3_000 },
+  bucket: { key: "text", algorithm: "token_bucket", limit: 20, period: "1s", burst: 60 },
+  sliding: { key: "text", algorithm: "sliding_window", limit: 30, period: "1s" },
+  window: { key: "text", algorithm: "fixed_window", limit: 30, period: "1s" },
 };
 const POLICY_NAMES = Object.keys(POLICIES) as Array<keyof typeof POLICIES>;
 
