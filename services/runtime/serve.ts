@@ -76,6 +76,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const path = request.url?.split("?", 1)[0];
     const route = httpRoutes[`${request.method} ${path}`];
     if (route !== undefined) return route(request, response);
+    // The RPC library would answer 429, which says that a limit is reached.
+    if (Number(request.headers["content-length"]) > options.readBytesMax) {
+      const message = `a request holds at most ${options.readBytesMax} bytes`;
+      const refusal = { code: "invalid_argument", message };
+      return sendJson(response, 413, refusal, { connection: "close" });
+    }
     request.headers.host = HOST;
     rpc(request, response);
   });

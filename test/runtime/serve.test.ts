@@ -52,6 +52,17 @@ test("serve() serves RPCs whatever a client says the host is, or when it says no
   }
 });
 
+test("serve() never takes a message that is too large for a limit that is reached", async () => {
+  const { url } = await setup();
+  const response = await fetch(`${url}/portcullis.identity.v1.IdentityService/WhoIsCalling`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ probe: "x".repeat(1_024) }),
+  });
+  expect(response.status).toBe(413);
+  expect(await response.json()).toMatchObject({ code: "invalid_argument" });
+});
+
 async function sendBytes(port: number, request: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.write(request);
