@@ -1,30 +1,21 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
-import { HOPS } from "../../tools/edge/edge-policy.ts";
+import type { ClientIp } from "../../services/runtime/client-ip.ts";
 import { RUNNABLE_PROXIES, type RunnableProxy } from "../../tools/edge/start-proxy.ts";
 import { canRun } from "./can-run.ts";
 import { useEdge } from "./edge-fixture.ts";
+import {
+  expectedClient,
+  FAMILIES,
+  findKnownOutcome,
+  SITUATIONS,
+  type Situation,
+} from "./expected-identity.ts";
 import { HOSTILE_REQUESTS, HOSTILE_SAMPLE, type HostileRequest } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
 import { deriveFrom, findHeaderFaults } from "./inspect-forwarded.ts";
-import { KNOWN_DIFFERENCES } from "./known-differences.ts";
 import { sendRaw } from "./raw-request.ts";
 import { type RecordedRequest, valuesOf } from "./recorder.ts";
 import { API, type EntryRoute, OTHER_ROUTES, REALTIME, requestOn } from "./routes.ts";
-
-/** Who connects to the edge: a client, the CDN it trusts, or somebody who pretends to be the CDN. */
-const SITUATIONS = [
-  { topology: "direct", trusted: false },
-  { topology: "cdn", trusted: true },
-  { topology: "cdn", trusted: false },
-  { topology: "cdn-append", trusted: true },
-  { topology: "cdn-append", trusted: false },
-] as const;
-
-const FAMILIES = [
-  { name: "IPv4", host: "127.0.0.1" },
-  { name: "IPv6", host: "::1" },
-] as const;
 
 const matrix = createIdentityMatrix();
 afterAll(() => process.stdout.write(`${matrix.format()}\n`));
@@ -59,20 +50,6 @@ for (const proxy of RUNNABLE_PROXIES) {
   }
 }
 
-type Situation = (typeof SITUATIONS)[number];
-
-/** What the rule makes of a request, told what the edge is told. */
-function expectedClient(situation: Situation, peer: string, hostile: HostileRequest): ClientIp {
-  const { topology, trusted } = situation;
-  const upstreamPeer = "127.0.0.1";
-  if (topology === "cdn-append") {
-    const lines = trusted ? [...hostile.forwardedLines, peer] : [peer];
-    return derive(upstreamPeer, lines, HOPS[topology]);
-  }
-  const named = trusted ? derive(peer, hostile.forwardedLines, 1).ip : peer;
-  return derive(upstreamPeer, [named], HOPS[topology]);
-}
-
 function judge(
   situation: Situation,
   route: EntryRoute,
@@ -96,34 +73,6 @@ function judge(
   return text === "" ? { kind: "agreed" } : { kind: "wrong", text };
 }
 
-function judgeRefusal(proxy: RunnableProxy, hostile: HostileRequest, status: number): Outcome {
-  const known = KNOWN_DIFFERENCES.some((one) => {
-    return (
-      one.kind === "refused" &&
-      one.proxy === proxy &&
-      one.request === hostile.id &&
-      one.status === status
-    );
-  });
-  return known ? { kind: "refused", status } : { kind: "wrong", text: `refused with ${status}` };
-}
-
-function findKnownReading(proxy: RunnableProxy, situation: Situation, hostile: HostileRequest) {
-  if (situation.topology !== "cdn" || !situation.trusted) return undefined;
-  return KNOWN_DIFFERENCES.filter((one) => one.kind === "read").find((one) => {
-    return one.proxy === proxy && one.request === hostile.id;
-  });
-}
-
-/** The client that a known difference leads to, as services behind the edge derive it. */
-function clientOf(name: string, peer: string): ClientIp {
-  const entries = new Map([
-    ["peer", peer],
-    ["doubt", ""],
-  ]);
-  return derive("127.0.0.1", [entries.get(name) ?? name], 1);
-}
-
 function setup(proxy: RunnableProxy, situation: Situation) {
   const { topology, trusted } = situation;
   const cidrs = trusted ? ["127.0.0.0/8", "::1/128"] : ["192.0.2.0/24", "2001:db8::/32"];
@@ -133,14 +82,16 @@ function setup(proxy: RunnableProxy, situation: Situation) {
       const { port, recorder } = edge();
       const { status } = await sendRaw({ host, port }, requestOn(route, hostile));
       const [recorded, ...more] = recorder.take();
-      if (recorded === undefined) return judgeRefusal(proxy, hostile, status);
+      const known = findKnownOutcome({ proxy, situation, peer: host, hostile }, "recorder", status);
+      if (recorded === undefined) {
+        const text = `refused with ${status}`;
+        return known?.kind === "refused" ? known : { kind: "wrong", text };
+      }
       if (more.length > 0) return { kind: "wrong", text: "one request became several" };
-      const known = findKnownReading(proxy, situation, hostile);
-      const rule = expectedClient(situation, host, hostile);
-      const expected = known === undefined ? rule : clientOf(known.client, host);
+      const isRead = known?.kind === "read";
+      const expected = isRead ? known.client : expectedClient(situation, host, hostile);
       const outcome = judge(situation, route, recorded, expected);
-      const differs = known !== undefined && outcome.kind === "agreed";
-      return differs ? { kind: "differs" } : outcome;
+      return isRead && outcome.kind === "agreed" ? { kind: "differs" } : outcome;
     },
   };
 }

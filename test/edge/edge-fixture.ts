@@ -36,15 +36,20 @@ export type EdgeOptions = {
   extra?: string;
 };
 
-/** An edge on both families of the loopback interface, with one upstream for everything. */
-export function edgeConfig(port: number, upstream: number, options: EdgeOptions = {}): EdgeConfig {
+/** An edge on both families of the loopback interface; one upstream can be everything. */
+export function edgeConfig(
+  port: number,
+  upstream: number | { auth: number; gateway: number },
+  options: EdgeOptions = {},
+): EdgeConfig {
   const { topology = "direct", cidrs = ["192.0.2.0/24"], extra = "" } = options;
-  const at = `"127.0.0.1:${upstream}"`;
+  const ports = typeof upstream === "number" ? { auth: upstream, gateway: upstream } : upstream;
+  const at = (one: number) => `"127.0.0.1:${one}"`;
   const reading = readEdgeConfig(`
 topology: ${topology}
 listen: ["127.0.0.1:${port}", "[::1]:${port}"]
 cdn: { cidrs: ${JSON.stringify(cidrs)} }
-upstreams: { auth: ${at}, gateway: ${at}, console: ${at} }
+upstreams: { auth: ${at(ports.auth)}, gateway: ${at(ports.gateway)}, console: ${at(ports.auth)} }
 ${extra}
 `);
   if (reading.kind === "invalid") throw new Error(JSON.stringify(reading.problems));

@@ -63,7 +63,7 @@ function formatTable(
   });
   return [
     "requests × paths: + agreed with the rule, r refused before any service, X wrong, . not sent,",
-    "d the CDN's own entry read by the proxy's rules, as known-differences.ts says",
+    "d read by a proxy's or a parser's own rules, in the one way that the tests expect",
     ...rows,
     ...legend,
   ].join("\n");

@@ -9,23 +9,29 @@ import {
 } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 
 /**
- * A server of the limiter's contract that allows everything and keeps what it was asked: the real
- * one stores digests, from which no test could read an address.
+ * A server of the limiter's contract that allows everything, or nothing, and keeps what it was
+ * asked: the real one stores digests, from which no test could read an address.
  */
-export async function startRecordingLimiter({ delayMs = 0 } = {}) {
+export async function startRecordingLimiter({
+  delayMs = 0,
+  outcome = Outcome.ALLOWED,
+}: {
+  delayMs?: number;
+  outcome?: Outcome;
+} = {}) {
   const asked: ConsumeRequest["buckets"] = [];
   const released: string[] = [];
-  const allow = ({ buckets }: ConsumeRequest) => {
+  const decide = ({ buckets }: ConsumeRequest) => {
     asked.push(...buckets);
     const answers = buckets.map(({ policy }) => ({ policy, limit: 9n, remaining: 8n }));
-    return { decision: { outcome: Outcome.ALLOWED, receipt: "receipt", buckets: answers } };
+    return { decision: { outcome, receipt: "receipt", buckets: answers } };
   };
   const server = createServer(
     connectNodeAdapter({
       routes: (router) =>
         router.service(LimiterService, {
           async consume(request) {
-            const answer = allow(request);
+            const answer = decide(request);
             await sleep(delayMs);
             return answer;
           },
@@ -35,7 +41,7 @@ export async function startRecordingLimiter({ delayMs = 0 } = {}) {
           },
           consumeBatch: ({ requests }) => ({
             results: requests.map((request) => {
-              return { result: { case: "decision" as const, value: allow(request).decision } };
+              return { result: { case: "decision" as const, value: decide(request).decision } };
             }),
           }),
         }),
