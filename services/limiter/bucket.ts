@@ -32,13 +32,18 @@ export class Bucket {
   }
 
   /** Remembers what a flush committed or a read found. */
-  remember(state: BucketState | undefined, stateAtMs: number, readAtMs: number): void {
+  remember(
+    state: BucketState | undefined,
+    stateAtMs: number,
+    readAtMs: number,
+    remaining?: number,
+  ): void {
     this.isKnown = true;
     if (this.isPassing) return;
     this.remaining =
       state === undefined
         ? Number.POSITIVE_INFINITY
-        : look(this.policy, state, stateAtMs, 0).remaining;
+        : (remaining ?? look(this.policy, state, stateAtMs, 0).remaining);
     this.state = state;
     this.stateAtMs = stateAtMs;
     this.readAtMs = readAtMs;

@@ -86,7 +86,7 @@ export class ConsumeOperation implements Operation {
       const bucket = this.buckets[index];
       const ruling = rulings[index];
       if (bucket === undefined || ruling === undefined) continue;
-      rows.write(bucket, ruling.state, nowMs + ruling.resetAfterMs);
+      rows.write(bucket, ruling.state, nowMs + ruling.resetAfterMs, ruling.remaining);
     }
     decision.charged = { receiptId: this.#receiptId, chargedAtMs: nowMs };
     if (this.#idempotency !== undefined) {

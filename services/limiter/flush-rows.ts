@@ -9,6 +9,8 @@ type Row = {
   before: BucketState | undefined;
   after: BucketState | undefined;
   expiresMs: number;
+  /** What `after` leaves now, when an operation said so. */
+  remaining: number | undefined;
   isChanged: boolean;
 };
 
@@ -82,6 +84,7 @@ export class FlushRows implements Rows {
     for (const [index, row] of this.#sorted.entries()) {
       row.before = found.states[index];
       row.after = row.before;
+      row.remaining = undefined;
       row.isChanged = false;
     }
     this.#newAnswers.clear();
@@ -107,7 +110,9 @@ export class FlushRows implements Rows {
   /** Lets the buckets know what is committed now. */
   remember(readAtMs: number): void {
     const { nowMs } = this;
-    for (const { bucket, after } of this.#sorted) bucket.remember(after, nowMs, readAtMs);
+    for (const { bucket, after, remaining } of this.#sorted) {
+      bucket.remember(after, nowMs, readAtMs, remaining);
+    }
     for (const id of this.#found?.missing ?? []) this.#lose(id);
   }
 
@@ -131,11 +136,17 @@ export class FlushRows implements Rows {
     return this.#find(bucket)?.after;
   }
 
-  write(bucket: Bucket, state: BucketState | undefined, expiresMs: number): void {
+  write(
+    bucket: Bucket,
+    state: BucketState | undefined,
+    expiresMs: number,
+    remaining?: number,
+  ): void {
     const row = this.#find(bucket);
     if (row === undefined) throw new Error("an operation wrote a row that it did not ask for");
     row.after = state;
     row.expiresMs = expiresMs;
+    row.remaining = remaining;
     row.isChanged = true;
   }
 
@@ -163,6 +174,7 @@ function newRow(bucket: Bucket): Row {
     before: undefined,
     after: undefined,
     expiresMs: 0,
+    remaining: undefined,
     isChanged: false,
   };
 }

@@ -6,8 +6,16 @@ import type { RowId, StoredAnswer } from "./store.ts";
 export type Rows = {
   nowMs: number;
   stateOf(bucket: Bucket): BucketState | undefined;
-  /** Replaces the state of a locked row. Later operations of the flush see it. */
-  write(bucket: Bucket, state: BucketState | undefined, expiresMs: number): void;
+  /**
+   * Replaces the state of a locked row, with what it leaves when that is known. Later operations
+   * of the flush see it.
+   */
+  write(
+    bucket: Bucket,
+    state: BucketState | undefined,
+    expiresMs: number,
+    remaining?: number,
+  ): void;
   answerOf(id: RowId): StoredAnswer | undefined;
   writeAnswer(id: RowId, answer: StoredAnswer & { expiresMs: number }): void;
   isRefunded(receiptId: RowId): boolean;
