@@ -9,6 +9,7 @@ import {
   fromJson,
   getOption,
   hasOption,
+  isMessage,
   type JsonValue,
   type Message,
 } from "@bufbuild/protobuf";
@@ -41,7 +42,7 @@ export function findSchemaFaults(typeName: string, value: JsonValue): string[] {
 }
 
 function faultsOf(schema: DescMessage, message: Message, path: string): string[] {
-  if (schema.typeName === AnySchema.typeName) return faultsOfAny(message, path);
+  if (isMessage(message, AnySchema)) return faultsOfAny(message, path);
   const reflected = reflect(schema, message);
   return [
     ...schema.oneofs.flatMap((oneof) => faultsOfOneof(oneof, reflected, path)),
@@ -49,12 +50,10 @@ function faultsOf(schema: DescMessage, message: Message, path: string): string[]
   ];
 }
 
-function faultsOfAny(message: Message, path: string): string[] {
-  // The type was compared by its name a line above.
-  const any = message as Any;
-  const inner = anyUnpack(any, registry);
+function faultsOfAny(message: Any, path: string): string[] {
+  const inner = anyUnpack(message, registry);
   const schema = inner && registry.getMessage(inner.$typeName);
-  if (inner === undefined || schema === undefined) return [`${path}: ${any.typeUrl} is unknown`];
+  if (inner === undefined || schema === undefined) return [`${path}: ${message.typeUrl} is unknown`];
   return faultsOf(schema, inner, `${path}<${schema.name}>`);
 }
 

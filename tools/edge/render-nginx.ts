@@ -35,7 +35,7 @@ ${indent(4, httpBlock(config, runtimeDirectory))}
 /** Where nginx may write when it is started by hand instead of as a system service. */
 function runtimeGlobals(directory: string): string {
   return `pid ${directory}/nginx.pid;
-error_log stderr notice;
+error_log stderr warn;
 daemon off;`;
 }
 
