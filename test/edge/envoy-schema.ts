@@ -53,7 +53,8 @@ function faultsOf(schema: DescMessage, message: Message, path: string): string[]
 function faultsOfAny(message: Any, path: string): string[] {
   const inner = anyUnpack(message, registry);
   const schema = inner && registry.getMessage(inner.$typeName);
-  if (inner === undefined || schema === undefined) return [`${path}: ${message.typeUrl} is unknown`];
+  if (inner === undefined || schema === undefined)
+    return [`${path}: ${message.typeUrl} is unknown`];
   return faultsOf(schema, inner, `${path}<${schema.name}>`);
 }
 
