@@ -12,9 +12,9 @@ import type { CliAnswer } from "./rollout-cli.ts";
 import { readSmokeAccount } from "./smoke-target.ts";
 
 /** A canary and the stages before it, on a machine that does other things too. */
-const CHAPTER_TIMEOUT_MS = 180_000;
+const CHAPTER_TIMEOUT_MS = 300_000;
 /** A canary measures how fast decisions are; a machine that is busy otherwise needs another try. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 150_000;
 /** The time without a confirmation, a restart of nginx, and the slowness of the machine. */
 const ROLLED_BACK_TIMEOUT_MS = 30_000;
 
