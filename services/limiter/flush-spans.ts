@@ -15,10 +15,10 @@ export class FlushSpans {
   /** Remembers in whose trace an operation was submitted. */
   remember(operation: Operation): void {
     const span = trace.getActiveSpan();
-    if (span !== undefined) this.#callers.set(operation, span);
+    if (span?.isRecording()) this.#callers.set(operation, span);
   }
 
-  /** Runs a flush in its span. */
+  /** Runs a flush, in a span when any request that it decides is recorded. */
   async run(batch: readonly Operation[], flush: () => Promise<void>): Promise<void> {
     // The requests of one call share a span.
     const callers = new Set<Span>();
@@ -27,6 +27,7 @@ export class FlushSpans {
       const caller = this.#callers.get(operation);
       if (caller !== undefined) callers.add(caller);
     }
+    if (callers.size === 0) return await flush();
     const links = Array.from(callers, (caller) => ({ context: caller.spanContext() }));
     const attributes = { "portcullis.limiter.flush.size": batch.length };
     const span = this.#tracer.startSpan("flush", { attributes, links }, ROOT_CONTEXT);

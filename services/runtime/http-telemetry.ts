@@ -1,6 +1,6 @@
 import { type Attributes, metrics, SpanStatusCode } from "@opentelemetry/api";
 import { DURATION_BUCKETS_S } from "./duration-buckets.ts";
-import { type HeaderReader, withServerSpan } from "./server-span.ts";
+import { createServerSpans, type HeaderReader } from "./server-span.ts";
 
 export type HttpCall = {
   method: string;
@@ -17,6 +17,7 @@ export type HttpTelemetry = <T extends { status: number }>(
 
 /** Measures plain HTTP routes as `http.server.request.duration`, each within a server span. */
 export function createHttpTelemetry(): HttpTelemetry {
+  const withServerSpan = createServerSpans();
   const duration = metrics
     .getMeter("portcullis.http")
     .createHistogram("http.server.request.duration", {

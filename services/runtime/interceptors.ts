@@ -14,7 +14,7 @@ import { codeText } from "./code-text.ts";
 import { DURATION_BUCKETS_S } from "./duration-buckets.ts";
 import type { Logger } from "./log.ts";
 import { isDatabaseOutage } from "./postgres.ts";
-import { withServerSpan } from "./server-span.ts";
+import { createServerSpans } from "./server-span.ts";
 
 /**
  * Turns a database outage into `unavailable`, and logs bugs once with their cause. What reaches the
@@ -88,6 +88,7 @@ function failureAttributes(error: unknown): Attributes {
  */
 export function createTelemetryInterceptor(options: { trustTraceContext: boolean }): Interceptor {
   const { trustTraceContext } = options;
+  const withServerSpan = createServerSpans();
   const duration = createCallDuration("rpc.server.call.duration", "Duration of RPCs as served");
   return (next) => async (request) => {
     const startedAt = performance.now();

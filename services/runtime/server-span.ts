@@ -24,25 +24,29 @@ export type ServerSpanOptions = {
 };
 
 /** Serves a request within a server span, which ends with it and says whether it failed. */
-export async function withServerSpan<T>(
+export type WithServerSpan = <T>(
   options: ServerSpanOptions,
   serve: (span: Span) => Promise<T>,
-): Promise<T> {
-  const { name, attributes, header, trustTraceContext } = options;
-  const remote = propagation.extract(ROOT_CONTEXT, header, headerGetter);
-  const remoteSpan = trace.getSpanContext(remote);
-  const parent = trustTraceContext ? remote : ROOT_CONTEXT;
-  const links = trustTraceContext || remoteSpan === undefined ? [] : [{ context: remoteSpan }];
+) => Promise<T>;
+
+/** Makes server spans; to be called once telemetry has started. */
+export function createServerSpans(): WithServerSpan {
   const tracer = trace.getTracer("portcullis.server");
-  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, parent);
-  try {
-    return await context.with(trace.setSpan(parent, span), serve, undefined, span);
-  } catch (error) {
-    span.setStatus({ code: SpanStatusCode.ERROR });
-    throw error;
-  } finally {
-    span.end();
-  }
+  return async ({ name, attributes, header, trustTraceContext }, serve) => {
+    const remote = propagation.extract(ROOT_CONTEXT, header, headerGetter);
+    const remoteSpan = trace.getSpanContext(remote);
+    const parent = trustTraceContext ? remote : ROOT_CONTEXT;
+    const links = trustTraceContext || remoteSpan === undefined ? [] : [{ context: remoteSpan }];
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, parent);
+    try {
+      return await context.with(trace.setSpan(parent, span), serve, undefined, span);
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
 }
 
 const headerGetter = {

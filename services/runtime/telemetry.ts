@@ -44,7 +44,9 @@ export async function startTelemetry(options: {
         ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })]
         : []),
     ],
-    // Spans are made even when nobody collects them: logs carry their ids.
+    // Without a collector spans are not recorded, but still have ids, which logs carry. A processor
+    // there must be: without any there would be no spans at all.
+    ...(!sendsTraces && { sampler: new tracing.AlwaysOffSampler() }),
     spanProcessors: [
       sendsTraces ? new tracing.BatchSpanProcessor(new OTLPTraceExporter()) : discardSpans,
     ],

@@ -4,6 +4,7 @@ import pc from "picocolors";
 const benchmarks: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   limiter: async () => await import("./limiter.ts"),
   identity: async () => await import("./identity.ts"),
+  rpc: async () => await import("./rpc.ts"),
 };
 
 const names = process.argv.slice(2);
