@@ -27,11 +27,12 @@ test("parsePolicies() names everything that is wrong", () => {
         b: { key: "text", algorithm: "concurrency", limit: 1e9, block_for: "1s" },
         c: { key: "text", algorithm: "token_bucket", limit: 1e9, period: "366d" },
         d: { key: "text", algorithm: "fixed_window", limit: 1, period: "week" },
+        e: { key: "text", algorithm: "sliding_window", limit: 1, period: "9ms" },
       },
     });
   expect(parse).toThrow(PoliciesError);
   const places = ["Not a name:", "a.colour:", "a.key:", "a.limit:", "a.period:"];
-  places.push("b.block_for:", "b.limit:", "c.burst:", "d.period:");
+  places.push("b.block_for:", "b.limit:", "c.burst:", "d.period:", "e.period:");
   for (const place of places) expect(parse).toThrow(place);
 });
 

@@ -19,6 +19,8 @@ const NAME = /^(?=.{1,64}$)[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$/;
 /** More holders than this would make one bucket's row slow to rewrite. */
 const CONCURRENCY_LIMIT_MAX = 10_000;
 const LIMIT_MAX = 1_000_000_000;
+/** A sliding window has ten parts, and none can be shorter than the clock's millisecond. */
+const SLIDING_PERIOD_MS_MIN = 10;
 /** A charge must leave the tables of receipts some day. */
 const PERIOD_MS_MAX = 366 * 86_400_000;
 
@@ -73,7 +75,12 @@ function readPolicy(name: string, fields: FieldReader): Policy {
   const limit = fields.wholeNumber("limit", LIMIT_MAX);
   if (algorithm === "fixed_window") return { ...base, algorithm, limit, period: fields.period() };
   const periodMs = fields.durationMs("period");
-  if (algorithm === "sliding_window") return { ...base, algorithm, limit, periodMs };
+  if (algorithm === "sliding_window") {
+    if (periodMs < SLIDING_PERIOD_MS_MIN) {
+      fields.problem("period", `must be at least ${SLIDING_PERIOD_MS_MIN}ms for a sliding window`);
+    }
+    return { ...base, algorithm, limit, periodMs };
+  }
   const burst = fields.wholeNumber("burst", LIMIT_MAX, limit);
   const most = Math.max(burst, wider?.limit ?? 0);
   if (!Number.isSafeInteger(most * periodMs)) {

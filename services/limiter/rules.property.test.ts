@@ -26,7 +26,7 @@ const anyTokenBucket: fc.Arbitrary<TokenBucketPolicy> = fc
   .record({ limit: anyLimit, periodMs: anyPeriodMs, burst: anyLimit })
   .map((rule) => ({ ...base, algorithm: "token_bucket", ...rule }));
 const anySlidingWindow: fc.Arbitrary<SlidingWindowPolicy> = fc
-  .record({ limit: anyLimit, periodMs: anyPeriodMs })
+  .record({ limit: anyLimit, periodMs: fc.integer({ min: 10, max: 5_000 }) })
   .map((rule) => ({ ...base, algorithm: "sliding_window", ...rule }));
 const anyFixedWindow: fc.Arbitrary<FixedWindowPolicy> = fc
   .record({ limit: anyLimit, period: fc.oneof(anyPeriodMs, fc.constant("hour" as const)) })
