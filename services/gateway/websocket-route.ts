@@ -33,6 +33,8 @@ const INTERNAL_ERROR = 1011;
 type Connection = {
   sessionId: string;
   admitted: Admission & { kind: "admitted" };
+  /** Empty before the upgrade is complete, and again once the socket has closed. */
+  opened: { ws?: WebSocket<Connection> | undefined };
   session?: Session;
 };
 
@@ -63,6 +65,24 @@ export function addWebsocketRoute(
       log.error({ err: error, session: session.id }, "a session failed");
       ws.end(INTERNAL_ERROR, "internal error");
     }
+  };
+
+  /** Gives an upgraded connection its session. */
+  const begin = (ws: WebSocket<Connection>) => {
+    const connection = ws.getUserData();
+    const { client, place, subprotocol } = connection.admitted;
+    const codec = FRAME_CODECS[subprotocol];
+    const socket = {
+      send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
+      bufferedBytes: () => ws.getBufferedAmount(),
+      end: (code: number, reason: string) => ws.end(code, reason),
+    };
+    const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
+    connection.session = session;
+    sessions.add(session);
+    leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
+    events.opened();
+    guard(ws, () => session.open());
   };
 
   app.ws<Connection>(REALTIME_PATH, {
@@ -97,28 +117,20 @@ export function addWebsocketRoute(
             return sendAnswer(response, refusalAnswer(admission));
           }
           events.upgraded("accepted");
-          const connection: Connection = { sessionId, admitted: admission };
+          const opened: Connection["opened"] = {};
+          const connection: Connection = { sessionId, admitted: admission, opened };
           const { key, echo } = admission;
           response.cork(() => response.upgrade(connection, key, echo, "", socketContext));
+          if (opened.ws !== undefined) begin(opened.ws);
         })
         .catch((error) => log.error({ err: error }, "an upgrade could not be answered"));
     },
 
+    // The library goes on reading the memory of the request while this runs, and closes the socket
+    // when what it finds there has changed, a defect of
+    // its version 20.30. So nothing happens here yet.
     open(ws) {
-      const connection = ws.getUserData();
-      const { client, place, subprotocol } = connection.admitted;
-      const codec = FRAME_CODECS[subprotocol];
-      const socket = {
-        send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
-        bufferedBytes: () => ws.getBufferedAmount(),
-        end: (code: number, reason: string) => ws.end(code, reason),
-      };
-      const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
-      connection.session = session;
-      sessions.add(session);
-      leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
-      events.opened();
-      guard(ws, () => session.open());
+      ws.getUserData().opened.ws = ws;
     },
 
     message: (ws, data, isBinary) =>
@@ -127,8 +139,9 @@ export function addWebsocketRoute(
     drain: (ws) => guard(ws, (session) => session.drained()),
 
     close(ws, code) {
-      const { session } = ws.getUserData();
-      if (session === undefined) return;
+      const { opened, session, sessionId } = ws.getUserData();
+      opened.ws = undefined;
+      if (session === undefined) return leases.giveBack(sessionId);
       sessions.delete(session);
       leases.giveBack(session.id);
       session.closed();
