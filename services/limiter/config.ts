@@ -14,7 +14,7 @@ export function readConfig(environment: Environment) {
   if (!env.isDevelopment) {
     const onlyInDevelopment = "is memory only in development";
     if (databaseBackend === "memory") env.problem("DB_BACKEND", onlyInDevelopment);
-    else if (backend === "memory") env.problem("SECURITY_LIMITER_BACKEND", onlyInDevelopment);
+    if (backend === "memory") env.problem("SECURITY_LIMITER_BACKEND", onlyInDevelopment);
     if (backend !== databaseBackend) {
       env.problem(
         "SECURITY_LIMITER_BACKEND",

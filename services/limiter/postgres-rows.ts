@@ -11,13 +11,13 @@ const KINDS = {
   concurrency: 4,
 } as const;
 
-/** Reads `kind, amount, at_ms, unit, blocked_until_ms, ring`, from the second column on. */
+/** Reads `kind, amount, at_ms, unit, blocked_until_ms, ring`. */
 export function stateFromRow(row: WireRow, leases: readonly Lease[]): BucketState | undefined {
-  const amount = Number(row[2]);
-  const atMs = Number(row[3]);
-  const unit = Number(row[4]);
-  const blockedUntilMs = Number(row[5]);
-  switch (Number(row[1])) {
+  const amount = Number(row[1]);
+  const atMs = Number(row[2]);
+  const unit = Number(row[3]);
+  const blockedUntilMs = Number(row[4]);
+  switch (Number(row[0])) {
     case KINDS.token_bucket:
       return { kind: "token_bucket", used: amount, atMs, unit, blockedUntilMs };
     case KINDS.fixed_window:
@@ -27,7 +27,7 @@ export function stateFromRow(row: WireRow, leases: readonly Lease[]): BucketStat
         kind: "sliding_window",
         index: atMs,
         subWindowMs: unit,
-        counts: (row[6] ?? "{}").slice(1, -1).split(",").map(Number),
+        counts: (row[5] ?? "{}").slice(1, -1).split(",").map(Number),
         blockedUntilMs,
       };
     case KINDS.concurrency:
@@ -54,6 +54,30 @@ export function leasesFromRows(rows: readonly WireRow[]): Map<RowId, Lease[]> {
 }
 
 type BucketChange = Changes["buckets"][number];
+
+/** Whether a change is no more than a charge on a token bucket made now. */
+export function isCharge({ before, after }: BucketChange, nowMs: number): boolean {
+  return (
+    before?.kind === "token_bucket" &&
+    after?.kind === "token_bucket" &&
+    after.atMs === nowMs &&
+    after.unit === before.unit &&
+    after.blockedUntilMs === before.blockedUntilMs
+  );
+}
+
+/** The parameters of `write_charges`. */
+export function chargeParameters(
+  charges: readonly BucketChange[],
+  nowMs: number,
+): Array<Buffer | string> {
+  return [
+    uuidArray(charges, (change) => change.id),
+    String(nowMs),
+    bigintArray(charges, ({ after }) => amountOf(after)),
+    bigintArray(charges, (change) => change.expiresMs),
+  ];
+}
 
 /** The parameters of `write_buckets`. */
 export function bucketParameters(changes: readonly BucketChange[]): Buffer[] {

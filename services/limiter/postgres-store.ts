@@ -4,6 +4,8 @@ import { bigintArray, rowIdFromUuid, uuidArray } from "./binary-array.ts";
 import { PostgresConnection, type Step, type WireRow } from "./postgres-connection.ts";
 import {
   bucketParameters,
+  chargeParameters,
+  isCharge,
   leaseChanges,
   leasesFromRows,
   ringParameters,
@@ -72,20 +74,40 @@ export class PostgresStore implements Store {
   async flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
     const connection = await this.#connect(lane);
     const reads = readSteps(wanted);
+    const locked =
+      (await this.#lock(connection, "lock_buckets", wanted, reads)) ??
+      (await this.#lock(connection, "lock_numbered_buckets", wanted, reads));
+    if (locked === undefined) throw new Error("numbered rows cannot be mistaken");
+    const changes = await this.#decide(connection, () => decide(locked));
+    const writes = writeSteps(changes, locked.nowMs);
+    // A transaction that changed nothing is not worth waiting for the disk.
+    const end = writes.length === 0 ? "roll_back" : "commit";
+    await this.#execute(connection, [...writes, { name: end }]);
+  }
+
+  /**
+   * Locks and reads in a transaction that is left open. Undefined, and none open, when some rows
+   * are missing and the statement does not tell which.
+   */
+  async #lock(
+    connection: PostgresConnection,
+    statement: "lock_buckets" | "lock_numbered_buckets",
+    wanted: Wanted,
+    reads: readonly Step[],
+  ): Promise<Found | undefined> {
     const results = await this.#execute(connection, [
       { name: "begin" },
-      { name: "lock_buckets", values: [uuidArray(wanted.buckets, (id) => id)] },
+      { name: statement, values: [uuidArray(wanted.buckets, (id) => id)] },
       ...reads,
       // Only now are all locks held.
       { name: "clock" },
     ]);
-    const changes = await this.#decide(connection, () =>
-      decide(foundFrom(wanted, reads, results.slice(1))),
-    );
-    const writes = writeSteps(changes);
-    // A transaction that changed nothing is not worth waiting for the disk.
-    const end = writes.length === 0 ? "roll_back" : "commit";
-    await this.#execute(connection, [...writes, { name: end }]);
+    const rows = results[1] ?? [];
+    if (statement === "lock_buckets" && rows.length < wanted.buckets.length) {
+      await this.#execute(connection, [{ name: "roll_back" }]);
+      return undefined;
+    }
+    return foundFrom(wanted, reads, results.slice(1));
   }
 
   async read(wanted: Wanted): Promise<Found> {
@@ -243,8 +265,9 @@ function foundFrom(
   const states: Found["states"][number][] = new Array(wanted.buckets.length);
   const bucketRows = results[0] ?? [];
   const unseen = bucketRows.length < wanted.buckets.length ? new Set(wanted.buckets) : undefined;
-  for (const row of bucketRows) {
-    const index = Number(row[0]) - 1;
+  for (const [position, row] of bucketRows.entries()) {
+    const number = row[NUMBER_COLUMN];
+    const index = typeof number === "string" ? Number(number) - 1 : position;
     const id = wanted.buckets[index] ?? "";
     states[index] = stateFromRow(row, leases?.get(id) ?? []);
     unseen?.delete(id);
@@ -265,15 +288,23 @@ function foundFrom(
   };
 }
 
+/** Where a row tells which of the wanted ones it is; without it, they come in order. */
+const NUMBER_COLUMN = 6;
+
 const NONE: ReadonlySet<RowId> = new Set();
 
-function writeSteps({ buckets, answers, refunds }: Changes): Step[] {
+function writeSteps({ buckets, answers, refunds }: Changes, nowMs: number): Step[] {
   const steps: Step[] = [];
-  if (buckets.length > 0) {
-    steps.push({ name: "write_buckets", values: bucketParameters(buckets) });
-    const rings = ringParameters(buckets);
+  const charges = buckets.filter((change) => isCharge(change, nowMs));
+  if (charges.length > 0) {
+    steps.push({ name: "write_charges", values: chargeParameters(charges, nowMs) });
+  }
+  if (charges.length < buckets.length) {
+    const others = buckets.filter((change) => !isCharge(change, nowMs));
+    steps.push({ name: "write_buckets", values: bucketParameters(others) });
+    const rings = ringParameters(others);
     if (rings !== undefined) steps.push({ name: "write_rings", values: rings });
-    steps.push(...leaseSteps(buckets));
+    steps.push(...leaseSteps(others));
   }
   if (answers.length > 0) {
     steps.push({
