@@ -114,7 +114,7 @@ const REFUSED: {
     what: "everything in memory",
     service: "limiter",
     environment: { SECURITY_LIMITER_BACKEND: "memory", DB_BACKEND: "memory" },
-    names: ["SECURITY_LIMITER_BACKEND"],
+    names: ["DB_BACKEND", "SECURITY_LIMITER_BACKEND"],
   },
   {
     what: "a limiter backend other than the database's",
