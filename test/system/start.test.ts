@@ -20,7 +20,8 @@ describe("npm start", () => {
   });
   afterAll(async () => await up.dispose());
 
-  test("each service logs that it serves, and there is a line to try for each", () => {
+  test("each service logs that it serves, and there is a line to try for each", async () => {
+    await up.waitForOutput("Ctrl-C stops everything");
     for (const service of ["auth", "limiter", "gateway"]) {
       expect(up.output()).toContain(`"msg":"${service} is serving"`);
     }
