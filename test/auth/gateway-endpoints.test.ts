@@ -1,11 +1,9 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Visibility } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { eventually } from "../fixtures/eventually.ts";
+import { writePolicies } from "../fixtures/policies.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { DEMO_ACCOUNT, type System, TOKENS } from "../fixtures/services.ts";
 import {
@@ -246,11 +244,9 @@ async function countBadRequests(): Promise<number> {
 
 /** A system whose limiter starts with other policies than the built-in ones. */
 async function startWithPolicies(change: (yaml: string) => string): Promise<System> {
-  const folder = await mkdtemp(join(tmpdir(), "portcullis-policies-"));
-  onTestFinished(async () => await rm(folder, { recursive: true }));
-  const file = join(folder, "policies.yaml");
-  await writeFile(file, change(await readFile("services/limiter/policies.yaml", "utf8")));
-  const started = await startAuthSystem({ LIMITER_POLICIES_FILE: file });
+  const policies = await writePolicies(change);
+  onTestFinished(policies.remove);
+  const started = await startAuthSystem(policies.environment);
   onTestFinished(started.stop);
   return started;
 }

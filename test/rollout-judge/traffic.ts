@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { callRpc } from "../../tools/rollout/judge/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
-/** Within the default limits of one address for half a minute. */
 const PAUSE_MS = 400;
 
 /** Users who mint and connect through the edge until they are stopped. */
