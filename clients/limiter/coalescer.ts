@@ -9,6 +9,7 @@ import {
   ConsumeRequestSchema,
   type Decision,
   type LimiterService,
+  NoDecisionSchema,
 } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
 import type { Bucket } from "./verdict.ts";
@@ -49,7 +50,7 @@ export class Coalescer {
   /** Resolves to what the limiter answered, rejects with a ConnectError. */
   async consume(buckets: readonly Bucket[]): Promise<Decision | undefined> {
     if (this.#queue.length >= QUEUE_MAX) {
-      throw new ConnectError("too many requests wait for the limiter", Code.Unavailable);
+      throw overloaded("too many requests wait for the limiter");
     }
     const request = create(ConsumeRequestSchema, { buckets: buckets.map(bucketRequest) });
     return await new Promise((resolve, reject) => {
@@ -143,5 +144,14 @@ function bucketRequest({ lease, ...bucket }: Bucket): MessageInitShape<typeof Bu
 function errorOf(error: BatchError): ConnectError {
   const codes = Object.values(Code).filter((value) => typeof value === "number");
   const code = codes.find((candidate) => codeText(candidate) === error.code);
-  return new ConnectError(error.message, code ?? Code.Internal);
+  return new ConnectError(error.message, code ?? Code.Internal, undefined, detailsOf(error.reason));
+}
+
+/** Too much to do here says as little about the limiter as too much to do there. */
+function overloaded(message: string): ConnectError {
+  return new ConnectError(message, Code.Unavailable, undefined, detailsOf("overloaded"));
+}
+
+function detailsOf(reason: string) {
+  return reason === "" ? [] : [{ desc: NoDecisionSchema, value: { reason } }];
 }

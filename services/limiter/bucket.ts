@@ -49,6 +49,11 @@ export class Bucket {
     this.readAtMs = readAtMs;
   }
 
+  /** The committed state, as far as this process knows. */
+  get known(): BucketState | undefined {
+    return this.readAtMs === Number.NEGATIVE_INFINITY ? undefined : this.state;
+  }
+
   /** Nothing is known any more: a flush ended in an unknown way. */
   forget(): void {
     this.readAtMs = Number.NEGATIVE_INFINITY;

@@ -1,8 +1,11 @@
+import { DatabaseClock } from "./database-clock.ts";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { FlushSpans } from "./flush-spans.ts";
+import { Guesses } from "./guesses.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
+import { sqlStateOf } from "./sql-state.ts";
 import { LANES, type RowId, type Store } from "./store.ts";
 
 /** More than a busy database decides within the time a decision may take. */
@@ -22,7 +25,10 @@ type Lane = {
   waiting: Operation[];
   current: readonly Operation[];
   isRunning: boolean;
+  readonly guesses: Guesses;
 };
+
+const NONE: ReadonlySet<Operation> = new Set();
 
 /**
  * Decides in groups: whatever waits for a lane is decided by its next flush, in the order in which
@@ -36,6 +42,7 @@ export class Engine {
   readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, (_, index) => newLane(index));
   readonly #reader: Lane = newLane(LANES);
   readonly #spans = new FlushSpans();
+  readonly #clock: DatabaseClock;
   #waiting = 0;
   #isDraining = false;
   #isFailing = false;
@@ -46,11 +53,14 @@ export class Engine {
     options: {
       createEvents: (queueDepth: () => number) => Events;
       onFailure: (error: unknown) => void;
+      /** Tells how much time has passed; unset for this process's steady clock. */
+      localMs?: () => number;
     },
   ) {
     this.#store = store;
     this.#events = options.createEvents(() => this.#waiting);
     this.#onFailure = options.onFailure;
+    this.#clock = new DatabaseClock(options.localMs ?? (() => performance.now()));
   }
 
   /** Whether the last flush could not be decided. */
@@ -163,20 +173,10 @@ export class Engine {
   async #flush(lane: Lane, batch: readonly Operation[]): Promise<void> {
     const startedAtMs = performance.now();
     const rows = new FlushRows(batch);
-    const putBack: Operation[] = [];
+    let putBack: ReadonlySet<Operation> = NONE;
     try {
-      const unknown = rows.unknown();
-      if (unknown.length > 0) await this.#store.create(lane.index, unknown);
-      await this.#store.flush(lane.index, rows.wanted, (found) => {
-        rows.open(found);
-        putBack.length = 0;
-        for (const operation of batch) {
-          if (operation.isSettled) continue;
-          if (operation.needsRows && rows.isMissing(operation)) putBack.push(operation);
-          else operation.apply(rows);
-        }
-        return rows.changes();
-      });
+      const isCharged = await this.#chargeKnown(lane, batch, rows);
+      if (!isCharged) putBack = await this.#decideLocked(lane, batch, rows);
     } catch (error) {
       rows.forget();
       await this.#recover(lane, batch, error);
@@ -184,13 +184,59 @@ export class Engine {
     }
     this.#isFailing = false;
     rows.remember(startedAtMs);
-    this.#waiting -= batch.length - putBack.length;
-    const missing = putBack.length === 0 ? undefined : new Set(putBack);
+    this.#waiting -= batch.length - putBack.size;
     for (const operation of batch) {
-      if (!operation.isSettled && !missing?.has(operation)) operation.succeed();
+      if (!operation.isSettled && !putBack.has(operation)) operation.succeed();
     }
-    this.#putBack(lane, putBack);
+    this.#putBack(lane, [...putBack]);
     this.#events.flushed(batch.length, performance.now() - startedAtMs);
+  }
+
+  /**
+   * Decides on what is known of the rows, and commits it if they are still like that. False when
+   * that was not possible, or not to be expected: then nothing is changed.
+   */
+  async #chargeKnown(lane: Lane, batch: readonly Operation[], rows: FlushRows): Promise<boolean> {
+    const nowMs = this.#clock.earliestMs();
+    const known = nowMs === undefined ? undefined : rows.known(lane.index, nowMs);
+    if (nowMs === undefined || known === undefined || !lane.guesses.isWorthIt()) return false;
+    rows.open(known);
+    for (const operation of batch) if (!operation.isSettled) operation.apply(rows);
+    const buckets = rows.charges();
+    if (buckets === undefined) return false;
+    const readMs = await this.#store.charge(lane.index, { nowMs, buckets });
+    if (readMs === undefined) {
+      this.#events.conflicted("not-as-known");
+      this.#clock.forget();
+      lane.guesses.wasWrong();
+      return false;
+    }
+    this.#clock.read(readMs);
+    lane.guesses.wasRight();
+    return true;
+  }
+
+  /** Decides on locked rows. Answers the operations that miss some of theirs. */
+  async #decideLocked(
+    lane: Lane,
+    batch: readonly Operation[],
+    rows: FlushRows,
+  ): Promise<ReadonlySet<Operation>> {
+    const putBack = new Set<Operation>();
+    const unknown = rows.unknown();
+    if (unknown.length > 0) await this.#store.create(lane.index, unknown);
+    await this.#store.flush(lane.index, rows.wanted, (found) => {
+      this.#clock.read(found.nowMs);
+      rows.open(found);
+      putBack.clear();
+      for (const operation of batch) {
+        if (operation.isSettled) continue;
+        if (operation.needsRows && rows.isMissing(operation)) putBack.add(operation);
+        else operation.apply(rows);
+      }
+      return rows.changes();
+    });
+    return putBack;
   }
 
   /** Rows that were swept away in between are made again by the next flush. */
@@ -257,7 +303,7 @@ export class Engine {
 }
 
 function newLane(index: number): Lane {
-  return { index, waiting: [], current: [], isRunning: false };
+  return { index, waiting: [], current: [], isRunning: false, guesses: new Guesses() };
 }
 
 /** Operations wait in the order of their deadlines, but for those put back. */
@@ -266,9 +312,4 @@ function endOverdue(operations: readonly Operation[], nowMs: number): void {
     if (operation.deadlineMs > nowMs) return;
     if (!operation.isSettled) operation.fail(new NoDecisionError("timeout"));
   }
-}
-
-function sqlStateOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : "";
 }

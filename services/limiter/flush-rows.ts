@@ -1,5 +1,6 @@
 import type { Bucket } from "./bucket.ts";
 import type { BucketState } from "./bucket-state.ts";
+import { isCharge } from "./charge.ts";
 import type { Operation, Rows } from "./operation.ts";
 import type { Changes, Found, RowId, StoredAnswer, Wanted } from "./store.ts";
 
@@ -15,6 +16,8 @@ type Row = {
 };
 
 const NOTHING: readonly RowId[] = [];
+const NO_IDS: ReadonlySet<RowId> = new Set();
+const NO_ANSWERS: ReadonlyMap<RowId, StoredAnswer> = new Map();
 
 let flushes = 0;
 
@@ -23,7 +26,6 @@ export class FlushRows implements Rows {
   readonly wanted: Wanted;
   /** Lets a bucket tell at once that it is in here, and where. */
   readonly #number: number;
-  readonly #rows = new Map<RowId, Row>();
   readonly #sorted: Row[];
   readonly #newAnswers = new Map<RowId, StoredAnswer & { expiresMs: number }>();
   readonly #newRefunds = new Map<RowId, number>();
@@ -31,12 +33,16 @@ export class FlushRows implements Rows {
 
   constructor(operations: readonly Operation[]) {
     this.#number = ++flushes;
+    const added: Row[] = [];
     const leased: RowId[] = [];
     const answers: RowId[] = [];
     const refunds: RowId[] = [];
     for (const operation of operations) {
       for (const bucket of operation.buckets) {
-        this.#add(bucket);
+        if (bucket.flushNumber !== this.#number) {
+          bucket.flushNumber = this.#number;
+          added.push(newRow(bucket));
+        }
         if (operation.needsLeases && bucket.policy.algorithm === "concurrency") {
           leased.push(bucket.id);
         }
@@ -44,8 +50,7 @@ export class FlushRows implements Rows {
       if (operation.answerId !== undefined) answers.push(operation.answerId);
       if (operation.receiptId !== undefined) refunds.push(operation.receiptId);
     }
-    this.#sorted = [...this.#rows.values()].sort(byId);
-    for (const [index, { bucket }] of this.#sorted.entries()) bucket.flushIndex = index;
+    this.#sorted = mergeSorted(added);
     this.wanted = {
       buckets: this.#sorted.map(({ id }) => id),
       leased: sortedOnce(leased),
@@ -54,28 +59,55 @@ export class FlushRows implements Rows {
     };
   }
 
-  #add(bucket: Bucket): void {
-    if (bucket.flushNumber === this.#number) return;
-    bucket.flushNumber = this.#number;
-    const { id } = bucket;
-    const row = this.#rows.get(id);
-    if (row === undefined) this.#rows.set(id, newRow(bucket));
-    else if (row.bucket.isPassing) row.bucket = bucket;
+  /** A group of another lane may have taken the bucket since; then it has to be searched. */
+  #find(bucket: Bucket): Row | undefined {
+    const row = bucket.flushNumber === this.#number ? this.#sorted[bucket.flushIndex] : undefined;
+    return row?.id === bucket.id ? row : this.#search(bucket.id);
   }
 
-  /** A group of another lane may have taken the bucket since; then it has to be looked up. */
-  #find(bucket: Bucket): Row | undefined {
-    if (bucket.flushNumber === this.#number) {
-      const row = this.#sorted[bucket.flushIndex];
-      if (row?.bucket === bucket) return row;
+  #search(id: RowId): Row | undefined {
+    let low = 0;
+    let high = this.#sorted.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const row = this.#sorted[middle];
+      if (row === undefined || row.id === id) return row;
+      if (row.id < id) low = middle + 1;
+      else high = middle - 1;
     }
-    return this.#rows.get(bucket.id);
+    return undefined;
   }
 
   /** Ids of the rows that are not known to exist, sorted. */
   unknown(): readonly RowId[] {
     const unknown = this.#sorted.filter((row) => !row.bucket.isKnown);
     return unknown.length === 0 ? NOTHING : unknown.map(({ id }) => id);
+  }
+
+  /**
+   * What is known of the rows, as if it had been found then; undefined when it takes reading: for
+   * anything but token buckets of one lane, of which this process saw a state, and no block.
+   */
+  known(lane: number, nowMs: number): Found | undefined {
+    const { leased, answers, refunds } = this.wanted;
+    if (leased.length + answers.length + refunds.length > 0) return undefined;
+    const states: BucketState[] = [];
+    for (const { bucket } of this.#sorted) {
+      const { known } = bucket;
+      // What belongs to another lane is likely to be changed by that one now.
+      if (bucket.lane !== lane) return undefined;
+      if (known?.kind !== "token_bucket" || known.blockedUntilMs !== 0) return undefined;
+      if (known.atMs > nowMs) return undefined;
+      states.push(known);
+    }
+    return { nowMs, states, missing: NO_IDS, answers: NO_ANSWERS, refunded: NO_IDS };
+  }
+
+  /** The changes, when they are a charge on each row and nothing else. */
+  charges(): Changes["buckets"] | undefined {
+    const { nowMs } = this;
+    const isOnlyCharged = this.#sorted.every((row) => row.isChanged && isCharge(row, nowMs));
+    return isOnlyCharged ? this.#sorted : undefined;
   }
 
   /** Takes up what the store found. */
@@ -117,7 +149,7 @@ export class FlushRows implements Rows {
   }
 
   #lose(id: RowId): void {
-    const bucket = this.#rows.get(id)?.bucket;
+    const bucket = this.#search(id)?.bucket;
     if (bucket === undefined) return;
     bucket.forget();
     bucket.isKnown = false;
@@ -165,6 +197,21 @@ export class FlushRows implements Rows {
   writeRefund(receiptId: RowId, expiresMs: number): void {
     this.#newRefunds.set(receiptId, expiresMs);
   }
+}
+
+/**
+ * Sorts rows by id and makes one of those with the same: whoever has only the id asks with a bucket
+ * of its own.
+ */
+function mergeSorted(added: Row[]): Row[] {
+  const sorted: Row[] = [];
+  for (const row of added.sort(byId)) {
+    const last = sorted.at(-1);
+    if (last?.id !== row.id) sorted.push(row);
+    else if (last.bucket.isPassing) last.bucket = row.bucket;
+    row.bucket.flushIndex = sorted.length - 1;
+  }
+  return sorted;
 }
 
 function newRow(bucket: Bucket): Row {

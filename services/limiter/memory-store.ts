@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../runtime/clock.ts";
 import type { BucketState } from "./bucket-state.ts";
-import type { Changes, Found, RowId, Store, StoredAnswer, Wanted } from "./store.ts";
+import type { Changes, Found, KnownCharges, RowId, Store, StoredAnswer, Wanted } from "./store.ts";
 
 /** Bounds the memory of one process. A full store refuses rather than forgets what still counts. */
 const ROWS_MAX = 1_000_000;
@@ -45,6 +46,16 @@ export class MemoryStore implements Store {
 
   async flush(_lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
     this.#apply(decide(this.#find(wanted)));
+  }
+
+  async charge(_lane: number, charges: KnownCharges): Promise<number | undefined> {
+    // Nothing is gained by deciding earlier than now: reading costs nothing here.
+    if (charges.nowMs !== this.#clock.nowMs()) return undefined;
+    for (const { id, before } of charges.buckets) {
+      if (!isDeepStrictEqual(this.#buckets.get(id)?.value, before)) return undefined;
+    }
+    this.#apply({ buckets: charges.buckets, answers: [], refunds: [] });
+    return charges.nowMs;
   }
 
   async read(wanted: Wanted): Promise<Found> {

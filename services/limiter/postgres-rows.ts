@@ -1,7 +1,7 @@
 import { bigintArray, rowIdFromUuid, smallintArray, uuidArray } from "./binary-array.ts";
 import type { BucketState, Lease } from "./bucket-state.ts";
 import type { WireRow } from "./postgres-connection.ts";
-import type { Changes, RowId } from "./store.ts";
+import type { Changes, KnownCharges, RowId } from "./store.ts";
 
 /** How `kind` tells which algorithm wrote a row; 0 is a row without state. */
 const KINDS = {
@@ -55,17 +55,6 @@ export function leasesFromRows(rows: readonly WireRow[]): Map<RowId, Lease[]> {
 
 type BucketChange = Changes["buckets"][number];
 
-/** Whether a change is no more than a charge on a token bucket made now. */
-export function isCharge({ before, after }: BucketChange, nowMs: number): boolean {
-  return (
-    before?.kind === "token_bucket" &&
-    after?.kind === "token_bucket" &&
-    after.atMs === nowMs &&
-    after.unit === before.unit &&
-    after.blockedUntilMs === before.blockedUntilMs
-  );
-}
-
 /** The parameters of `write_charges`. */
 export function chargeParameters(
   charges: readonly BucketChange[],
@@ -76,6 +65,21 @@ export function chargeParameters(
     String(nowMs),
     bigintArray(charges, ({ after }) => amountOf(after)),
     bigintArray(charges, (change) => change.expiresMs),
+  ];
+}
+
+/** The parameters of `charge_known`. */
+export function knownParameters(
+  { buckets, nowMs }: KnownCharges,
+  toleranceMs: number,
+): Array<Buffer | string> {
+  return [
+    ...chargeParameters(buckets, nowMs),
+    bigintArray(buckets, ({ before }) => amountOf(before)),
+    bigintArray(buckets, ({ before }) => instantOf(before)),
+    bigintArray(buckets, ({ before }) => unitOf(before)),
+    String(buckets.length),
+    String(toleranceMs),
   ];
 }
 

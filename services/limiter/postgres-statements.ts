@@ -45,6 +45,33 @@ export const STATEMENTS = {
     ) n
     where b.id = n.id`,
 
+  // A transaction of its own: one round trip decides, charges and commits. Rows are locked in the
+  // order of the ids, as everywhere. The clock is read when all are held, and may be later than
+  // the decision by as much as it could be had the rows been locked first. An error is the one way
+  // for a statement to undo what it has done.
+  charge_known: `
+    with charged as (
+      update limiter.buckets b
+      set amount = n.amount, at_ms = $2::bigint, expires_ms = n.expires_ms
+      from (
+        select unnest($1::uuid[]) as id, unnest($3::bigint[]) as amount,
+          unnest($4::bigint[]) as expires_ms, unnest($5::bigint[]) as known_amount,
+          unnest($6::bigint[]) as known_at_ms, unnest($7::bigint[]) as known_unit
+      ) n
+      where b.id = n.id and b.kind = 1 and b.blocked_until_ms = 0 and b.amount = n.known_amount
+        and b.at_ms = n.known_at_ms and b.unit = n.known_unit
+      returning 1
+    ), now as (
+      select count(*) as charged,
+        floor(date_part('epoch', clock_timestamp()) * 1000)::bigint as ms
+      from charged
+    )
+    select case
+      when charged = $8::bigint and ms between $2::bigint and $2::bigint + $9::bigint then ms
+      else ('not as known: ' || charged || ' of ' || $8::bigint || ' rows, at ' || ms)::bigint
+    end
+    from now`,
+
   write_buckets: `
     update limiter.buckets b
     set kind = n.kind, amount = n.amount, at_ms = n.at_ms, unit = n.unit,

@@ -1,11 +1,12 @@
 import { createDatabaseTelemetry } from "../runtime/database-telemetry.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { bigintArray, rowIdFromUuid, uuidArray } from "./binary-array.ts";
+import { isCharge } from "./charge.ts";
 import { PostgresConnection, type Step, type WireRow } from "./postgres-connection.ts";
 import {
   bucketParameters,
   chargeParameters,
-  isCharge,
+  knownParameters,
   leaseChanges,
   leasesFromRows,
   ringParameters,
@@ -13,7 +14,16 @@ import {
 } from "./postgres-rows.ts";
 import { STATEMENTS } from "./postgres-statements.ts";
 import { SWEEP_STATEMENTS, sweepPostgres } from "./postgres-sweep.ts";
-import { type Changes, type Found, LANES, type RowId, type Store, type Wanted } from "./store.ts";
+import { sqlStateOf } from "./sql-state.ts";
+import {
+  type Changes,
+  type Found,
+  type KnownCharges,
+  LANES,
+  type RowId,
+  type Store,
+  type Wanted,
+} from "./store.ts";
 
 /** The client gives up a little after the server should have, so that the server's reason wins. */
 const CLIENT_SLACK_MS = 30;
@@ -44,6 +54,11 @@ export type PostgresStoreOptions = {
    * for them. Below the time a decision may take.
    */
   holdTimeoutMs: number;
+  /**
+   * How long ago charges on known rows may have been decided. Unset for `holdTimeoutMs`, which is
+   * how late a decision on locked rows may be committed.
+   */
+  decidedAgoMsMax?: number;
 };
 
 /** Keeps buckets in Postgres: exact and durable over any number of replicas. */
@@ -83,6 +98,19 @@ export class PostgresStore implements Store {
     // A transaction that changed nothing is not worth waiting for the disk.
     const end = writes.length === 0 ? "roll_back" : "commit";
     await this.#execute(connection, [...writes, { name: end }]);
+  }
+
+  async charge(lane: number, charges: KnownCharges): Promise<number | undefined> {
+    const connection = await this.#connect(lane);
+    const { holdTimeoutMs, decidedAgoMsMax = holdTimeoutMs } = this.#options;
+    const values = knownParameters(charges, decidedAgoMsMax);
+    try {
+      const [rows] = await this.#execute(connection, [{ name: "charge_known", values }]);
+      return Number(rows?.[0]?.[0]);
+    } catch (error) {
+      if (sqlStateOf(error) === NOT_AS_KNOWN) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -223,7 +251,7 @@ export class PostgresStore implements Store {
       return rows;
     } catch (error) {
       end(error);
-      if (isDatabaseOutage(error) && !isLockTimeout(error)) connection.close();
+      if (isDatabaseOutage(error) && sqlStateOf(error) !== LOCK_TIMEOUT) connection.close();
       else await connection.rollBack();
       throw error;
     }
@@ -238,9 +266,9 @@ function operationOf(steps: readonly Step[]): string {
   return last === "commit" || last === "roll_back" ? last : (names[0] ?? "");
 }
 
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "55P03";
-}
+const LOCK_TIMEOUT = "55P03";
+/** The statement makes a number of a text to end itself. */
+const NOT_AS_KNOWN = "22P02";
 
 function readSteps(wanted: Wanted): Step[] {
   const steps: Step[] = [];

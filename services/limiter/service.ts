@@ -256,6 +256,7 @@ function writeResult(
   }
   const error: unknown = outcome.reason;
   if (!(error instanceof ConnectError)) throw error;
-  const value = { code: codeText(error.code), message: error.rawMessage };
+  const reason = error.findDetails(NoDecisionSchema)[0]?.reason ?? "";
+  const value = { code: codeText(error.code), message: error.rawMessage, reason };
   return { result: { case: "error", value } };
 }

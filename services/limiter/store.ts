@@ -44,6 +44,17 @@ export type Changes = {
   refunds: ReadonlyArray<{ id: RowId; expiresMs: number }>;
 };
 
+/** Charges decided on what is known of rows, without reading them. */
+export type KnownCharges = {
+  /** When they were decided: by the database's clock, a little ago at most. */
+  nowMs: number;
+  /**
+   * Charges on token buckets that are not blocked, sorted by id and without duplicates; `before` is
+   * what is known.
+   */
+  buckets: Changes["buckets"];
+};
+
 /** Where buckets are kept. One suite of tests holds for every store. */
 export type Store = {
   /** Makes rows for buckets not known to have one; those that exist stay as they are. */
@@ -53,6 +64,12 @@ export type Store = {
    * and resolves once that is as durable as it gets. Rejects when it is not known to be.
    */
   flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void>;
+  /**
+   * Makes charges if each row is still as it is known and `nowMs` has just passed, and resolves to
+   * the clock once that is as durable as it gets. Otherwise changes nothing and resolves to
+   * undefined. Rejects when it is not known which.
+   */
+  charge(lane: number, charges: KnownCharges): Promise<number | undefined>;
   /** Reads committed rows without locking any. */
   read(wanted: Wanted): Promise<Found>;
   /** The buckets that hold leases; one lease may be held in several. */

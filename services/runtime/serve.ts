@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
@@ -55,6 +56,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       health(response, !draining, draining ? "draining" : "ready"),
   };
   const shutdown = new AbortController();
+  // Every call under way listens to it: their number is no leak.
+  setMaxListeners(0, shutdown.signal);
   const rpc = connectNodeAdapter({
     routes: options.routes,
     interceptors: options.interceptors,

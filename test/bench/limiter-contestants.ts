@@ -12,7 +12,6 @@ import { createEvents } from "../../services/limiter/events.ts";
 import { Limiter } from "../../services/limiter/limiter.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
 import { PostgresStore } from "../../services/limiter/postgres-store.ts";
-import { LANES, laneOf } from "../../services/limiter/store.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { createRawUpsert } from "./limiter-raw-upsert.ts";
 import { EXHAUSTED_KEYS, type Workload } from "./limiter-workloads.ts";
@@ -31,7 +30,7 @@ export type Contestant = (typeof CONTESTANTS)[number];
 /** Decides one request about numbered keys; answers whether it was allowed. */
 export type Decider = {
   decide(keys: readonly number[]): Promise<boolean>;
-  /** Brings every key of the workload into being. */
+  /** Uses every key of the workload once. */
   warmUp?(): Promise<void>;
   close(): Promise<void>;
 };
@@ -43,8 +42,8 @@ const PLENTY = 1_000_000_000;
 const HOUR_SECONDS = 3_600;
 /** As many connections as a service of this size would be given. */
 const POOL_SIZE = 16;
-/** Made by one statement when keys are brought into being. */
-const CREATED_AT_ONCE = 20_000;
+/** Charged at once when every key is used for the first time. */
+const WARMED_AT_ONCE = 4_000;
 
 export async function createDecider(
   contestant: Contestant,
@@ -59,7 +58,7 @@ export async function createDecider(
     case "one upsert per decision":
       return await createSingleUpsert(places.postgresUrl);
     case "rate-limiter-flexible, Postgres":
-      return await createFlexiblePostgres(places.postgresUrl);
+      return await createFlexiblePostgres(places.postgresUrl, workload);
     case "rate-limiter-flexible, Redis":
       return createFlexibleRedis(places.redisPort ?? 0);
     case "rate-limiter-flexible, memory":
@@ -96,15 +95,12 @@ function createEngineDecider(url: string, workload: Workload): Decider {
       return decision !== "key-reused" && decision.allowed;
     },
     async warmUp() {
-      const all = Array.from({ length: workload.keys }, (_, key) => demand(key).target.buckets);
-      const rows = all.flat().sort((a, b) => (a.id < b.id ? -1 : 1));
-      for (let lane = 0; lane < LANES; lane++) {
-        const ids = rows.map(({ id }) => id).filter((id) => laneOf(id) === lane);
-        for (let from = 0; from < ids.length; from += CREATED_AT_ONCE) {
-          await store.create(lane, ids.slice(from, from + CREATED_AT_ONCE));
-        }
+      for (let from = 0; from < workload.keys; from += WARMED_AT_ONCE) {
+        const count = Math.min(WARMED_AT_ONCE, workload.keys - from);
+        await Promise.all(
+          Array.from({ length: count }, (_, index) => limiter.consume([demand(from + index)])),
+        );
       }
-      for (const row of rows) row.isKnown = true;
     },
     async close() {
       await engine.drain();
@@ -141,7 +137,7 @@ async function createSingleUpsert(url: string): Promise<Decider> {
   return { decide: inSequence(decideOne), close: async () => await pool.end() };
 }
 
-async function createFlexiblePostgres(url: string): Promise<Decider> {
+async function createFlexiblePostgres(url: string, workload: Workload): Promise<Decider> {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
   const create = async (keyPrefix: string, points: number) =>
     await new Promise<RateLimiterPostgres>((resolve, reject) => {
@@ -153,7 +149,19 @@ async function createFlexiblePostgres(url: string): Promise<Decider> {
     });
   const plenty = await create("plenty", PLENTY);
   const exhausted = await create("exhausted", 1);
-  return { decide: consumeFlexible(plenty, exhausted), close: async () => await pool.end() };
+  return {
+    decide: consumeFlexible(plenty, exhausted),
+    /** As if each had been consumed once; doing that takes minutes. */
+    async warmUp() {
+      await pool.query(
+        `insert into flexible (key, points, expire)
+         select 'plenty:key-' || n, 1, $2::bigint from generate_series(0, $1::int - 1) n
+         on conflict (key) do nothing`,
+        [workload.keys, Date.now() + HOUR_SECONDS * 1_000],
+      );
+    },
+    close: async () => await pool.end(),
+  };
 }
 
 function createFlexibleRedis(port: number): Decider {

@@ -143,6 +143,22 @@ test("consume() travels in batches under load, each with its own answer", async 
   expect(sizes).toEqual([16]);
 });
 
+test("consume() goes on asking a limiter that has too much to do, in batches too", async () => {
+  const overloaded = { code: "unavailable", message: "no decision", reason: "overloaded" };
+  const { client } = await setup(
+    limiter({
+      consume: async () => await new Promise((resolve) => setTimeout(() => resolve(allowed), 50)),
+      consumeBatch: ({ requests }) => ({
+        results: requests.map(() => ({ result: { case: "error", value: overloaded } })),
+      }),
+    }),
+    CLOSED,
+  );
+  const verdicts = await Promise.all(new Array(20).fill(BUCKET).map((b) => client.consume([b])));
+  expect(verdicts.filter(({ kind }) => kind === "no-decision")).toHaveLength(16);
+  expect(await client.consume([BUCKET])).toMatchObject({ kind: "allowed" });
+});
+
 test("consume() refuses a batch of the wrong length as a whole", async () => {
   const { client } = await setup(
     limiter({

@@ -79,7 +79,11 @@ test("more than can wait is refused at once, as overloaded, and counted", async 
   await eventually(async () => expect(await shedBy(limiter)).toBe(5_000));
   await holder.query("rollback");
   const results = (await batches).flatMap(({ body }) => body["results"] as Result[]);
-  const overloaded = { code: "unavailable", message: "no decision: overloaded" };
+  const overloaded = {
+    code: "unavailable",
+    message: "no decision: overloaded",
+    reason: "overloaded",
+  };
   expect(results.filter(({ error }) => error?.message === overloaded.message)).toHaveLength(5_000);
   expect(results.filter(({ decision }) => decision !== undefined)).toHaveLength(20_000);
   expect(results.find(({ error }) => error)?.error).toEqual(overloaded);

@@ -24,6 +24,16 @@ export function createFaultyStore(store: Store): FaultyStore {
       await store.flush(lane, wanted, decide);
       if (fault === "committed-but-lost") throw new ConnectionLost("lost after the commit");
     },
+    async charge(lane, charges) {
+      const { fault } = this;
+      this.fault = "none";
+      if (fault === "not-committed") throw new ConnectionLost("lost before the commit");
+      const charged = await store.charge(lane, charges);
+      if (charged !== undefined && fault === "committed-but-lost") {
+        throw new ConnectionLost("lost after the commit");
+      }
+      return charged;
+    },
     read: async (wanted) => await store.read(wanted),
     findLeases: async (ids) => await store.findLeases(ids),
     sweep: async () => await store.sweep(),

@@ -75,6 +75,8 @@ function createReplica(
   const engine = new Engine(store, {
     createEvents: (queueDepth) => createEvents(policies, queueDepth),
     onFailure: (error) => failures.push(error),
+    // Time passes only when the test says so.
+    localMs: () => 0,
   });
   const directory = new BucketDirectory({
     policies,
@@ -185,7 +187,12 @@ async function postgresBackend(): Promise<Backend> {
      alter database "${database}" set search_path = test_clock, pg_catalog, public`,
   );
   return {
-    openStore: () => new PostgresStore({ url, synchronousCommit: "off", holdTimeoutMs: 3_000 }),
+    openStore: () =>
+      new PostgresStore({
+        ...{ url, synchronousCommit: "off", holdTimeoutMs: 3_000 },
+        // What was decided earlier would differ from the rule.
+        decidedAgoMsMax: 0,
+      }),
     async setClock(nowMs) {
       await runSql(url, "update test_clock.now set ms = $1", [nowMs]);
     },

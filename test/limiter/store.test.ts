@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { BucketState } from "../../services/limiter/bucket-state.ts";
 import { decide } from "../../services/limiter/decide.ts";
+import { plainDigest } from "../../services/limiter/key-digest.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import type { Store } from "../../services/limiter/store.ts";
 import { createLimiters, decisionOf, type Wish } from "./limiter-under-test.ts";
 
 const START_MS = 1_700_000_000_000;
@@ -255,6 +257,60 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     expect((await first.peek([{ policy: "shadow", key: "a" }])).buckets[0]?.remaining).toBe(0);
   });
 
+  test("charge() changes rows that are as known when the time has just come, and no others", async () => {
+    const { backend, first } = await setup();
+    const { store } = first;
+    await first.consume([{ policy: "bucket", key: "a" }]);
+    const id = plainDigest("a row of its own");
+    const nowMs = START_MS;
+    const full = {
+      kind: "token_bucket",
+      used: 0,
+      atMs: nowMs,
+      unit: 10,
+      blockedUntilMs: 0,
+    } as const;
+    const used = { ...full, used: 30 };
+    const change = (before: BucketState | undefined, after: BucketState) => ({
+      nowMs,
+      buckets: [{ id, before, after, expiresMs: nowMs + 1_000 }],
+    });
+    expect(await store.charge(0, change(full, used))).toBeUndefined();
+    await store.create(0, [id]);
+    expect(await store.charge(0, change(full, used))).toBeUndefined();
+    const wanted = { buckets: [id], leased: [], answers: [], refunds: [] };
+    await store.flush(0, wanted, () => ({ ...change(undefined, used), answers: [], refunds: [] }));
+    const stateNow = async () => (await store.read(wanted)).states[0];
+
+    expect(await store.charge(0, change(full, { ...used, used: 60 }))).toBeUndefined();
+    const unknown = change({ ...used, unit: 7 }, { ...used, used: 60 });
+    expect(await store.charge(0, unknown)).toBeUndefined();
+    await backend.setClock(nowMs + 1);
+    expect(await store.charge(0, change(used, { ...used, used: 60 }))).toBeUndefined();
+    await backend.setClock(nowMs - 1);
+    expect(await store.charge(0, change(used, { ...used, used: 60 }))).toBeUndefined();
+    expect(await stateNow()).toEqual(used);
+    await backend.setClock(nowMs);
+    expect(await store.charge(0, change(used, { ...used, used: 60 }))).toBe(nowMs);
+    expect(await stateNow()).toEqual({ ...used, used: 60 });
+  });
+
+  test("consume() reads no row that it knows, until another replica has changed it", async () => {
+    const counts = { charged: 0, read: 0 };
+    const { first, replicas } = await setup({
+      replicas: 2,
+      wrap: (store) => counting(store, counts),
+    });
+    const wish: Wish = { policy: "slow", key: "k" };
+    for (let index = 0; index < 3; index++) await first.consume([wish]);
+    expect(counts).toEqual({ charged: 2, read: 1 });
+    expect(await replicas[1]?.consume([wish])).toMatchObject({ buckets: [{ remaining: 1 }] });
+    expect(counts).toEqual({ charged: 2, read: 2 });
+    expect(await first.consume([wish])).toMatchObject({ buckets: [{ remaining: 0 }] });
+    expect(counts).toEqual({ charged: 2, read: 3 });
+    expect(await first.consume([wish])).toMatchObject({ allowed: false });
+  });
+
   test("sweep() deletes what has expired, and buckets that are used again go on", async () => {
     const { backend, first } = await setup();
     const wishes: Wish[] = [
@@ -285,7 +341,9 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     });
   });
 
-  async function setup(options: { replicas?: number; salts?: readonly string[] } = {}) {
+  async function setup(
+    options: { replicas?: number; salts?: readonly string[]; wrap?: (store: Store) => Store } = {},
+  ) {
     const limiters = await createLimiters({
       kind,
       policies: POLICIES,
@@ -296,3 +354,23 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     return limiters;
   }
 });
+
+/** A store that counts the flushes which read their rows, and those which did not have to. */
+function counting(store: Store, counts: { charged: number; read: number }): Store {
+  return {
+    create: async (lane, ids) => await store.create(lane, ids),
+    async flush(lane, wanted, decide) {
+      counts.read++;
+      await store.flush(lane, wanted, decide);
+    },
+    async charge(lane, charges) {
+      const charged = await store.charge(lane, charges);
+      counts.charged += Number(charged !== undefined);
+      return charged;
+    },
+    read: async (wanted) => await store.read(wanted),
+    findLeases: async (ids) => await store.findLeases(ids),
+    sweep: async () => await store.sweep(),
+    close: async () => await store.close(),
+  };
+}
