@@ -10,6 +10,15 @@ export type FailureMode = {
   close(): void;
 };
 
+/** A failure mode that came into force, and under which change. */
+export type FailureModeChange = {
+  surface: string;
+  mode: "fail-open" | "fail-closed";
+  change: string;
+  /** When fail-open ends or ended; infinite where it needs no end. */
+  untilMs: number;
+};
+
 /** How often an open failure mode is called to mind, and the latest that its end is noticed. */
 const REMINDER_INTERVAL_MS = 60_000;
 
@@ -22,8 +31,10 @@ export function createFailureMode(options: {
   config: FailureConfig;
   log: Logger;
   clock: Clock;
+  /** Told when fail-open begins and when it ends by itself. */
+  onChange?: ((change: FailureModeChange) => void) | undefined;
 }): FailureMode {
-  const { surface, config, log, clock } = options;
+  const { surface, config, log, clock, onChange } = options;
   const isOpen = () => config.mode === "fail-open" && clock.nowMs() < config.untilMs;
   const until = () =>
     config.mode === "fail-open" && Number.isFinite(config.untilMs)
@@ -45,10 +56,17 @@ export function createFailureMode(options: {
   });
   ends.add(0, { surface });
 
+  const tell = () => {
+    if (config.mode !== "fail-open") return;
+    const { change, untilMs } = config;
+    onChange?.({ surface, mode: current(), change, untilMs });
+  };
+
   let timer: NodeJS.Timeout | undefined;
   const remind = () => {
     if (config.mode !== "fail-open") return;
     if (!isOpen()) {
+      tell();
       ends.add(1, { surface });
       log.warn(
         { surface, change: config.change },
@@ -63,6 +81,7 @@ export function createFailureMode(options: {
     const leftMs = config.untilMs - clock.nowMs();
     timer = setTimeout(remind, Math.min(REMINDER_INTERVAL_MS, leftMs + 1)).unref();
   };
+  if (isOpen()) tell();
   remind();
 
   return {

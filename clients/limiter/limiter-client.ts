@@ -11,7 +11,7 @@ import { CircuitBreaker } from "./circuit-breaker.ts";
 import { Coalescer } from "./coalescer.ts";
 import { createOutcomeCounter } from "./events.ts";
 import type { FailureConfig } from "./failure-config.ts";
-import { createFailureMode } from "./failure-mode.ts";
+import { createFailureMode, type FailureModeChange } from "./failure-mode.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
 import { type NoDecisionCause, noDecisionCause } from "./no-decision.ts";
 import { readDecision } from "./read-decision.ts";
@@ -26,6 +26,8 @@ export type LimiterClientOptions = {
   /** The policies this service consumes, for its metrics. */
   policies: readonly string[];
   failure: FailureConfig;
+  /** Told when fail-open begins and when it ends by itself. */
+  onFailureModeChange?: (change: FailureModeChange) => void;
   /** The deadline of one decision. */
   timeoutMs: number;
   /** Where the limiter must keep its state; any place when unset. */
@@ -52,7 +54,10 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     requiredBackend === undefined
       ? undefined
       : new BackendCheck(client, requiredBackend, timeoutMs);
-  const failure = createFailureMode({ surface, config: options.failure, log, clock });
+  const failure = createFailureMode({
+    ...{ surface, config: options.failure, log, clock },
+    onChange: options.onFailureModeChange,
+  });
   let inProcess: Promise<InProcessLimiter> | undefined;
   const count = createOutcomeCounter(surface, options.policies);
   const warn = createBoundedWarning(log, clock);

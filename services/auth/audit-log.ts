@@ -1,3 +1,4 @@
+import type { FailureModeChange } from "../../clients/limiter/failure-mode.ts";
 import type { Queryable } from "../runtime/postgres.ts";
 
 /** Why a password did not sign anybody in. The outside never learns which. */
@@ -14,5 +15,20 @@ export async function recordLoginFailure(
     `insert into auth.audit_log (at, event, account_id, detail)
      values ($1::timestamptz, 'login.failed', $2::uuid, jsonb_build_object('reason', $3::text))`,
     [now, accountId, reason],
+  );
+}
+
+/** Records that limits fail open, or closed again, since `at`. */
+export async function recordFailureModeChange(
+  db: Queryable,
+  { surface, mode, change, untilMs }: FailureModeChange,
+  at: Date,
+): Promise<void> {
+  const until = Number.isFinite(untilMs) ? new Date(untilMs).toISOString() : null;
+  await db.query(
+    `insert into auth.audit_log (at, event, detail)
+     values ($1::timestamptz, $2, jsonb_strip_nulls(
+       jsonb_build_object('surface', $3::text, 'change', $4::text, 'until', $5::text)))`,
+    [at, `limits.${mode}`, surface, change, until],
   );
 }

@@ -1,4 +1,7 @@
-import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import {
+  createLimiterClient,
+  type LimiterClientOptions,
+} from "../../clients/limiter/limiter-client.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
@@ -18,6 +21,7 @@ import type { Config } from "./config.ts";
 import { createCors } from "./cors.ts";
 import { createDatabaseHealth } from "./database-health.ts";
 import { createDatasourceService } from "./datasource-service.ts";
+import { createFailureModeAudit } from "./failure-mode-audit.ts";
 import { createGatewayHandlers } from "./gateway-routes.ts";
 import { BODY_BYTES_MAX, createInternalRoutes } from "./internal-route.ts";
 import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
@@ -52,7 +56,11 @@ export async function start(
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     log,
   });
-  const { limiter, gatewayLimiter } = createLimiters(config, { log, clock });
+  const failureModeAudit = createFailureModeAudit(db, { log, clock });
+  const { limiter, gatewayLimiter } = createLimiters(config, {
+    ...{ log, clock },
+    onFailureModeChange: failureModeAudit.record,
+  });
   const identify = createClientIdentity({ service: "auth", trust: config.trust, log, clock });
   const probes = new ProbeMemory({
     trust: config.trust,
@@ -124,6 +132,7 @@ export async function start(
       await retention.stop();
       limiter.close();
       gatewayLimiter.close();
+      failureModeAudit.stop();
       await db.end();
     },
   };
@@ -132,13 +141,9 @@ export async function start(
 /** Auth's own client, and the one with which it speaks for the gateway. */
 function createLimiters(
   config: Config,
-  { log, clock }: ServiceContext,
+  context: Pick<LimiterClientOptions, "log" | "clock" | "onFailureModeChange">,
 ): { limiter: LimiterClient; gatewayLimiter: LimiterClient } {
-  const shared = {
-    ...config.limiter,
-    log,
-    clock,
-  };
+  const shared = { ...config.limiter, ...context };
   const limiter = createLimiterClient({
     ...shared,
     token: config.authTokens[0] ?? new Secret(""),

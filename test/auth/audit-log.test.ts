@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";
 import { connectTo, createAccount, rejection, signIn, startAuthSystem } from "./auth-system.ts";
+
+/** Until all services have started on a busy machine. */
+const OPEN_MS = 10_000;
 
 let system: System;
 beforeAll(async () => {
@@ -84,4 +87,39 @@ test("a failed login is answered even when it cannot be written down", async () 
     const messages = system.services.auth.logs().map((line) => line.msg);
     expect(messages).toContain("a failed login is missing in the audit log");
   });
+});
+
+test("fail-open is written down when it begins and when it ends, also if the database was away", async () => {
+  const until = new Date(Date.now() + OPEN_MS).toISOString();
+  const open = await startAuthSystem({
+    SECURITY_LIMITER_FAILURE_MODE: "fail-open",
+    SECURITY_LIMITER_FAIL_OPEN_CHANGE: "CHG-4711",
+    SECURITY_LIMITER_FAIL_OPEN_UNTIL: until,
+  });
+  onTestFinished(open.stop);
+  await runSql(
+    open.databaseUrl,
+    "alter table auth.audit_log add constraint full_disk check (event <> 'limits.fail-closed')",
+  );
+  await eventually(() => {
+    const messages = open.services.auth.logs().map((line) => line.msg);
+    expect(messages).toContain("a change of the failure mode is not yet audited");
+  }, 2 * OPEN_MS);
+  await runSql(open.databaseUrl, "alter table auth.audit_log drop constraint full_disk");
+
+  const detail = { surface: "api", change: "CHG-4711", until };
+  const rows = await eventually(async () => {
+    const found = await runSql<{ at: Date; event: string; detail: object }>(
+      open.databaseUrl,
+      "select at, event, detail from auth.audit_log where event like 'limits.%' order by id",
+    );
+    expect(found).toMatchObject([
+      { event: "limits.fail-open", detail },
+      { event: "limits.fail-closed", detail },
+    ]);
+    return found;
+  });
+  const [opened, closed] = rows.map(({ at }) => at.getTime());
+  expect(opened).toBeLessThan(Date.parse(until));
+  expect(closed).toBeGreaterThanOrEqual(Date.parse(until));
 });
