@@ -6,4 +6,5 @@ await runService({
   environment: process.env,
   readConfig,
   load: () => import("./start.ts"),
+  followsCalls: false,
 });

@@ -1,9 +1,10 @@
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
 import {
   type Attributes,
   context,
   metrics,
   propagation,
+  type Span,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -12,7 +13,7 @@ import { createBoundedWarning } from "./bounded-warning.ts";
 import { systemClock } from "./clock.ts";
 import { codeText } from "./code-text.ts";
 import { DURATION_BUCKETS_S } from "./duration-buckets.ts";
-import type { Logger } from "./log.ts";
+import { type Logger, spanFields } from "./log.ts";
 import { isDatabaseOutage } from "./postgres.ts";
 import { createServerSpans } from "./server-span.ts";
 
@@ -38,7 +39,11 @@ export function createErrorInterceptor(log: Logger): Interceptor {
         );
       }
       log.error(
-        { err: error, rpc: `${request.service.typeName}/${request.method.name}` },
+        {
+          err: error,
+          rpc: `${request.service.typeName}/${request.method.name}`,
+          ...spanFields(request.contextValues.get(spanKey)),
+        },
         "RPC failed",
       );
       throw error;
@@ -68,6 +73,9 @@ export function createDeadlineInterceptor(timeoutMs: number): Interceptor {
   };
 }
 
+/** The span of the call, also where calls are not followed. */
+const spanKey = createContextKey<Span | undefined>(undefined);
+
 /** What is recorded of a call: the method, then how it ended. */
 function callAttributes(request: { service: { typeName: string }; method: { name: string } }) {
   const name = `${request.service.typeName}/${request.method.name}`;
@@ -95,6 +103,7 @@ export function createTelemetryInterceptor(options: { trustTraceContext: boolean
     const { name, attributes } = callAttributes(request);
     const header = (key: string) => request.header.get(key) ?? undefined;
     return await withServerSpan({ name, attributes, header, trustTraceContext }, async (span) => {
+      request.contextValues.set(spanKey, span);
       let outcome = OK;
       try {
         return await next(request);

@@ -1,4 +1,4 @@
-import { trace } from "@opentelemetry/api";
+import { type Span, trace } from "@opentelemetry/api";
 import { type Logger, pino } from "pino";
 
 export type { Logger } from "pino";
@@ -12,9 +12,12 @@ export function createLogger(service: string, level: (typeof LOG_LEVELS)[number]
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    mixin: () => {
-      const context = trace.getActiveSpan()?.spanContext();
-      return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
-    },
+    mixin: () => spanFields(trace.getActiveSpan()),
   });
+}
+
+/** What tells of a log line to which span it belongs. */
+export function spanFields(span: Span | undefined): { trace_id?: string; span_id?: string } {
+  const context = span?.spanContext();
+  return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:http";
+import { type ContextManager, ROOT_CONTEXT } from "@opentelemetry/api";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
@@ -23,6 +24,8 @@ export async function startTelemetry(options: {
   host: string;
   port: number;
   environment: Environment;
+  /** As in `runService`. */
+  followsCalls: boolean;
 }): Promise<Telemetry> {
   const { environment } = options;
   if (environment["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return { stop: async () => {} };
@@ -47,6 +50,7 @@ export async function startTelemetry(options: {
     // Without a collector spans are not recorded, but still have ids, which logs carry. A processor
     // there must be: without any there would be no spans at all.
     ...(!sendsTraces && { sampler: new tracing.AlwaysOffSampler() }),
+    ...(!sendsTraces && !options.followsCalls && { contextManager: noContext }),
     spanProcessors: [
       sendsTraces ? new tracing.BatchSpanProcessor(new OTLPTraceExporter()) : discardSpans,
     ],
@@ -65,6 +69,15 @@ export async function startTelemetry(options: {
     },
   };
 }
+
+/** Every call is at the root. */
+const noContext: ContextManager = {
+  active: () => ROOT_CONTEXT,
+  with: (_context, call, thisArg, ...values) => call.call(thisArg as never, ...values),
+  bind: (_context, target) => target,
+  enable: () => noContext,
+  disable: () => noContext,
+};
 
 const discardSpans: tracing.SpanProcessor = {
   onStart() {},
