@@ -2,16 +2,14 @@ import { DatabaseClock } from "./database-clock.ts";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { FlushSpans } from "./flush-spans.ts";
-import { Guesses } from "./guesses.ts";
+import { countThatFit, endOverdue, type Lane, laneOfAll, newLane } from "./lane.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
 import { sqlStateOf } from "./sql-state.ts";
-import { LANES, type RowId, type Store } from "./store.ts";
+import { GROUP_LANE, type RowId, type Store } from "./store.ts";
 
 /** More than a busy database decides within the time a decision may take. */
 const QUEUE_MAX = 20_000;
-/** A larger flush takes longer without becoming much cheaper for each request. */
-const FLUSH_OPERATIONS_MAX = 2_000;
 /** How often waiting requests are checked for their deadline. */
 const DEADLINE_CHECK_MS = 20;
 /** Rows that vanish again and again are not worth more tries. */
@@ -20,13 +18,8 @@ const ATTEMPTS_MAX = 3;
 /** SQLSTATE classes that tell of bad data: another flush without it would succeed. */
 const DATA_CLASSES = new Set(["22", "23", "54"]);
 
-type Lane = {
-  index: number;
-  waiting: Operation[];
-  current: readonly Operation[];
-  isRunning: boolean;
-  readonly guesses: Guesses;
-};
+/** Beside the lanes, which it only reads. */
+const READER = GROUP_LANE + 1;
 
 const NONE: ReadonlySet<Operation> = new Set();
 
@@ -39,8 +32,10 @@ export class Engine {
   readonly #store: Store;
   readonly #events: Events;
   readonly #onFailure: (error: unknown) => void;
-  readonly #lanes: readonly Lane[] = Array.from({ length: LANES }, (_, index) => newLane(index));
-  readonly #reader: Lane = newLane(LANES);
+  readonly #lanes: readonly Lane[] = Array.from({ length: GROUP_LANE + 1 }, (_, index) =>
+    newLane(index),
+  );
+  readonly #reader: Lane = newLane(READER);
   readonly #spans = new FlushSpans();
   readonly #clock: DatabaseClock;
   #waiting = 0;
@@ -72,15 +67,9 @@ export class Engine {
     return this.#events;
   }
 
-  /** Has an operation applied to its locked rows; a group waits in the lane of its lowest id. */
+  /** Has an operation applied to its locked rows. */
   submit(operation: Operation): void {
-    const { buckets } = operation;
-    let lowest = buckets[0];
-    for (let index = 1; index < buckets.length; index++) {
-      const bucket = buckets[index];
-      if (lowest !== undefined && bucket !== undefined && bucket.id < lowest.id) lowest = bucket;
-    }
-    const lane = this.#lanes[lowest?.lane ?? 0];
+    const lane = this.#lanes[laneOfAll(operation.buckets)];
     if (lane !== undefined) this.#enqueue(lane, operation);
   }
 
@@ -159,11 +148,9 @@ export class Engine {
   }
 
   #take(lane: Lane): readonly Operation[] {
-    const taken =
-      lane.waiting.length <= FLUSH_OPERATIONS_MAX
-        ? lane.waiting
-        : lane.waiting.slice(0, FLUSH_OPERATIONS_MAX);
-    lane.waiting = lane.waiting.length === taken.length ? [] : lane.waiting.slice(taken.length);
+    const count = countThatFit(lane.waiting);
+    const taken = count === lane.waiting.length ? lane.waiting : lane.waiting.slice(0, count);
+    lane.waiting = count === lane.waiting.length ? [] : lane.waiting.slice(count);
     const batch = taken.filter((operation) => !operation.isSettled);
     this.#waiting -= taken.length - batch.length;
     lane.current = batch;
@@ -198,7 +185,7 @@ export class Engine {
    */
   async #chargeKnown(lane: Lane, batch: readonly Operation[], rows: FlushRows): Promise<boolean> {
     const nowMs = this.#clock.earliestMs();
-    const known = nowMs === undefined ? undefined : rows.known(lane.index, nowMs);
+    const known = nowMs === undefined ? undefined : rows.known(nowMs);
     if (nowMs === undefined || known === undefined || !lane.guesses.isWorthIt()) return false;
     rows.open(known);
     for (const operation of batch) if (!operation.isSettled) operation.apply(rows);
@@ -299,17 +286,5 @@ export class Engine {
     if (this.#waiting > 0) return;
     clearInterval(this.#deadlineTimer);
     this.#deadlineTimer = undefined;
-  }
-}
-
-function newLane(index: number): Lane {
-  return { index, waiting: [], current: [], isRunning: false, guesses: new Guesses() };
-}
-
-/** Operations wait in the order of their deadlines, but for those put back. */
-function endOverdue(operations: readonly Operation[], nowMs: number): void {
-  for (const operation of operations) {
-    if (operation.deadlineMs > nowMs) return;
-    if (!operation.isSettled) operation.fail(new NoDecisionError("timeout"));
   }
 }

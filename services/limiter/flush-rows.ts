@@ -86,16 +86,14 @@ export class FlushRows implements Rows {
 
   /**
    * What is known of the rows, as if it had been found then; undefined when it takes reading: for
-   * anything but token buckets of one lane, of which this process saw a state, and no block.
+   * anything but token buckets of which this process saw a state, and no block.
    */
-  known(lane: number, nowMs: number): Found | undefined {
+  known(nowMs: number): Found | undefined {
     const { leased, answers, refunds } = this.wanted;
     if (leased.length + answers.length + refunds.length > 0) return undefined;
     const states: BucketState[] = [];
     for (const { bucket } of this.#sorted) {
       const { known } = bucket;
-      // What belongs to another lane is likely to be changed by that one now.
-      if (bucket.lane !== lane) return undefined;
       if (known?.kind !== "token_bucket" || known.blockedUntilMs !== 0) return undefined;
       if (known.atMs > nowMs) return undefined;
       states.push(known);

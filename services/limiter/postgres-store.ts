@@ -18,8 +18,8 @@ import { sqlStateOf } from "./sql-state.ts";
 import {
   type Changes,
   type Found,
+  GROUP_LANE,
   type KnownCharges,
-  LANES,
   type RowId,
   type Store,
   type Wanted,
@@ -29,9 +29,9 @@ import {
 const CLIENT_SLACK_MS = 30;
 
 /** Connections beside the lanes': for reads, for finding leases, and for housekeeping. */
-const READS = LANES;
-const LEASES = LANES + 1;
-const HOUSEKEEPING = LANES + 2;
+const READS = GROUP_LANE + 1;
+const LEASES = GROUP_LANE + 2;
+const HOUSEKEEPING = GROUP_LANE + 3;
 
 /**
  * The planner knows neither how many ids come nor that they are few among many rows; the only
@@ -75,7 +75,7 @@ export class PostgresStore implements Store {
 
   /** Opens all connections, so that no decision has to wait for one. */
   async warmUp(): Promise<void> {
-    const slots = [...Array(LANES).keys(), READS, HOUSEKEEPING];
+    const slots = [...Array(GROUP_LANE + 1).keys(), READS, HOUSEKEEPING];
     await Promise.all(slots.map((slot) => this.#connect(slot)));
   }
 

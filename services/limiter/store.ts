@@ -79,8 +79,14 @@ export type Store = {
   close(): Promise<void>;
 };
 
-/** Flushes that run side by side; rows are dealt out by the first bits of their ids. */
+/** Lanes of buckets; rows are dealt out by the first bits of their ids. */
 export const LANES = 4;
+
+/**
+ * The lane of what spans others: groups that share rows would only wait for each other if they were
+ * spread.
+ */
+export const GROUP_LANE = LANES;
 
 /** The lane of a bucket. */
 export function laneOf(id: RowId): number {
