@@ -80,7 +80,7 @@ export type Store = {
 };
 
 /** Lanes of buckets; rows are dealt out by the first bits of their ids. */
-export const LANES = 4;
+const LANES = 4;
 
 /**
  * The lane of what spans others: groups that share rows would only wait for each other if they were
