@@ -62,7 +62,7 @@ export async function run(): Promise<void> {
 }
 
 async function measure(limiters: readonly Limiter[]): Promise<Map<string, Round[]>> {
-  const rounds = new Map(limiters.map(({ name }) => [name, [] as Round[]]));
+  const rounds = new Map<string, Round[]>(limiters.map(({ name }) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const limiter of limiters) {
       const cpuBeforeMs = cpuMs(limiter.pid);
