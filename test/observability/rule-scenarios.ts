@@ -36,8 +36,8 @@ const derivations = (warning: string, service: string, track: string) =>
   clientIp("derivations_total", service, track, `,source="forwarded",warning="${warning}"`);
 const entries = (le: string, service: string, track: string) =>
   clientIp("entries_bucket", service, track, `,le="${le}"`);
-const config = (service: string, track: string, hops = "1", hash = "a") =>
-  `portcullis_config_info{app="${service}",track="${track}",instance="${service}-${track}",service="${service}",hops="${hops}",hash="${hash}"}`;
+const config = (service: string, track: string, hops = "1", hash = "a", split = "") =>
+  `portcullis_config_info{app="${service}",track="${track}",instance="${service}-${track}",service="${service}",hops="${hops}",hash="${hash}",split="${split}"}`;
 const consumeBucket = (le: string, track: string) =>
   `rpc_server_call_duration_bucket{app="limiter",track="${track}",rpc_method="portcullis.limiter.v1.LimiterService/Consume",rpc_response_status_code="ok",le="${le}"}`;
 const lockBucket = (le: string, track: string) =>
@@ -172,6 +172,20 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "fail-open was over when the process started",
+    alerts: ["FailOpenEnded"],
+    change: {
+      'portcullis_failure_mode_ended_total{app="auth",track="stable",surface="api"}': "_x20 1+0x60",
+    },
+  },
+  {
+    name: "fail-open was over when the process started, long ago",
+    alerts: [],
+    change: {
+      'portcullis_failure_mode_ended_total{app="auth",track="stable",surface="api"}': stays(1),
+    },
+  },
+  {
     name: "requests at stable fail closed",
     alerts: ["RequestsFailClosed"],
     change: { [outcome("fail-closed")]: grows(0.1) },
@@ -242,6 +256,38 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "without hops, what clients write themselves varies",
+    alerts: [],
+    change: Object.fromEntries(
+      ["auth", "gateway"].flatMap((service) => [
+        [config(service, CANARY, "0"), stays(1)],
+        [entries("0", service, CANARY), grows(30)],
+        [clientIp("entries_sum", service, CANARY), grows(30)],
+      ]),
+    ),
+    without: [config("auth", CANARY), config("gateway", CANARY)],
+  },
+  {
+    name: "an edge began to write the header, and the hops followed",
+    alerts: [],
+    change: Object.fromEntries(
+      ["auth", "gateway"].flatMap((service) => [
+        [config(service, CANARY, "0"), "1+0x26"],
+        [config(service, CANARY), "_x26 1+0x30"],
+        [entries("0", service, CANARY), "0+240x25 6000+0x34"],
+        [clientIp("entries_sum", service, CANARY), "0+0x24 0+240x35"],
+      ]),
+    ),
+  },
+  {
+    name: "auth and gateway see different headers",
+    alerts: ["IdentityDisagrees", "ClientIpEntriesVary"],
+    change: {
+      [entries("1", "auth", CANARY)]: grows(50),
+      [clientIp("entries_sum", "auth", CANARY)]: grows(70),
+    },
+  },
+  {
     name: "the number of entries is not that of the hops, everywhere",
     alerts: ["ClientIpEntriesNotHops"],
     change: Object.fromEntries(
@@ -252,8 +298,8 @@ export const scenarios: readonly Scenario[] = [
     ),
   },
   {
-    name: "auth and gateway are configured with different hops",
-    alerts: ["ClientIpEntriesNotHops", "IdentityDisagrees"],
+    name: "auth and gateway are configured with different hops for too long",
+    alerts: ["ClientIpEntriesNotHops", "HopsDisagree"],
     change: { [config("gateway", CANARY, "2")]: stays(1) },
     without: [config("gateway", CANARY)],
   },
@@ -265,7 +311,29 @@ export const scenarios: readonly Scenario[] = [
   {
     name: "clients make addresses up",
     alerts: ["ClientKeysExplode"],
-    change: { [clientIp("distinct_keys", "auth", CANARY)]: stays(150) },
+    change: { [clientIp("distinct_keys", "auth", CANARY)]: stays(750) },
+  },
+  {
+    name: "clients who each stay with one track make addresses up",
+    alerts: ["ClientKeysExplode"],
+    change: {
+      [clientIp("distinct_keys", "auth", CANARY)]: stays(150),
+      [config("auth", CANARY, "1", "a", "clients")]: stays(1),
+    },
+    without: [config("auth", CANARY)],
+  },
+  {
+    name: "the canary takes single requests of many of the same clients",
+    alerts: [],
+    change: { [clientIp("distinct_keys", "auth", CANARY)]: stays(230) },
+  },
+  {
+    name: "the canary takes most requests of the same clients",
+    alerts: [],
+    change: {
+      [derivations("none", "auth", CANARY)]: grows(1_500),
+      [clientIp("distinct_keys", "auth", CANARY)]: stays(900),
+    },
   },
   {
     name: "keys differ within the bound",
