@@ -37,6 +37,12 @@ test("consume() treats one IPv6 network as one client, and doubtful addresses ap
   expect(from("2001:db8::3", true)).toBe("allowed");
 });
 
+test("consume() decides nothing when two keys are the same bucket", () => {
+  const limiter = setup();
+  const buckets = ["2001:db8::1", "2001:db8::2"].map((key) => ({ policy: "connect", key }));
+  expect(limiter.consume(buckets, 0)).toBeUndefined();
+});
+
 test("consume() decides nothing it does not know", () => {
   const limiter = setup();
   expect(limiter.consume([{ policy: "unknown", key: "x" }], 0)).toBeUndefined();

@@ -37,6 +37,8 @@ export class InProcessLimiter {
       // What is held at the same time cannot be counted by a process that sees only its own part.
       if (policy.mode !== "enforce" || policy.algorithm === "concurrency") continue;
       const id = `${policy.name}\n${key}`;
+      // As in the limiter: each is decided by itself, so that it may be there only once.
+      if (charged.some((other) => other.id === id)) return undefined;
       charged.push({ id, policy, ruling: decide(policy, this.#states.get(id), nowMs, cost) });
     }
     const refused = charged.filter(({ ruling }) => !ruling.allowed);

@@ -88,7 +88,11 @@ export class ConsumeOperation implements Operation {
       if (bucket === undefined || ruling === undefined) continue;
       rows.write(bucket, ruling.state, nowMs + ruling.resetAfterMs, ruling.remaining);
     }
-    decision.charged = { receiptId: this.#receiptId, chargedAtMs: nowMs };
+    decision.charged = {
+      receiptId: this.#receiptId,
+      chargedAtMs: nowMs,
+      demands: this.demands,
+    };
     if (this.#idempotency !== undefined) {
       rows.writeAnswer(this.#idempotency.id, {
         body: this.#idempotency.body,

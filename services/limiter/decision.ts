@@ -16,8 +16,8 @@ export type BucketDecision = {
   resetAfterMs: number;
 };
 
-/** What was charged, for a receipt. */
-export type Charged = { receiptId: RowId; chargedAtMs: number };
+/** What was charged, for a receipt: not always all of a request, since shadows reject nothing. */
+export type Charged = { receiptId: RowId; chargedAtMs: number; demands: readonly Demand[] };
 
 /** The answer to one request. */
 export type Decision = {

@@ -2,7 +2,14 @@ import { DatabaseClock } from "./database-clock.ts";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { FlushSpans } from "./flush-spans.ts";
-import { countThatFit, endOverdue, type Lane, laneOfAll, newLane } from "./lane.ts";
+import {
+  countThatFit,
+  endOverdue,
+  insertByDeadline,
+  type Lane,
+  laneOfAll,
+  newLane,
+} from "./lane.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
 import { sqlStateOf } from "./sql-state.ts";
@@ -109,7 +116,7 @@ export class Engine {
     }
     this.#waiting++;
     this.#spans.remember(operation);
-    lane.waiting.push(operation);
+    insertByDeadline(lane.waiting, operation);
     this.#watchDeadlines();
     if (lane.isRunning) return;
     lane.isRunning = true;

@@ -42,6 +42,14 @@ export function newLane(index: number): Lane {
   return { index, waiting: [], current: [], isRunning: false, guesses: new Guesses() };
 }
 
+/** Most come last; not one that was under way before those that came while it asked for something. */
+export function insertByDeadline(waiting: Operation[], operation: Operation): void {
+  let index = waiting.length;
+  while ((waiting[index - 1]?.deadlineMs ?? 0) > operation.deadlineMs) index--;
+  if (index === waiting.length) waiting.push(operation);
+  else waiting.splice(index, 0, operation);
+}
+
 /** Operations wait in the order of their deadlines, but for those put back. */
 export function endOverdue(operations: readonly Operation[], nowMs: number): void {
   for (const operation of operations) {

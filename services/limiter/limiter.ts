@@ -144,7 +144,8 @@ export class Limiter {
 
   /** Allowed because nothing is enforced. */
   #unlimited(): Decision {
-    const charged = { receiptId: this.#nextReceiptId(), chargedAtMs: Date.now() };
+    const receiptId = this.#nextReceiptId();
+    const charged = { receiptId, chargedAtMs: Date.now(), demands: [] };
     return { allowed: true, retryAfterMs: 0, buckets: [], charged };
   }
 
@@ -203,7 +204,7 @@ async function withinShadowWait<T>(decided: Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** Puts what the shadows say in its place; one that says nothing counts as full. */
+/** Puts what the shadows say in its place; one that says nothing counts as full, and uncharged. */
 function merge(
   demands: readonly Demand[],
   enforced: Decision,
@@ -222,5 +223,12 @@ function merge(
     if (policy.mode === "enforce") return decided.next().value ?? full;
     return shadows.get(demand)?.buckets[0] ?? full;
   });
-  return { ...enforced, buckets };
+  const { charged } = enforced;
+  if (charged === undefined) return { ...enforced, buckets };
+  const shadowed = demands.filter((demand) => shadows.get(demand)?.charged !== undefined);
+  return {
+    ...enforced,
+    buckets,
+    charged: { ...charged, demands: [...charged.demands, ...shadowed] },
+  };
 }

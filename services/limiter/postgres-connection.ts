@@ -53,7 +53,7 @@ export class PostgresConnection {
       connectionTimeoutMillis: options.connectTimeoutMs,
       keepAlive: true,
       options: Object.entries(options.settings)
-        .map(([name, value]) => `-c ${name}=${value}`)
+        .map(([name, value]) => `-c ${name}=${value.replaceAll(" ", "\\ ")}`)
         .join(" "),
     });
     const connection = new PostgresConnection(client, options.roundTripTimeoutMs);

@@ -75,7 +75,7 @@ export class PostgresStore implements Store {
 
   /** Opens all connections, so that no decision has to wait for one. */
   async warmUp(): Promise<void> {
-    const slots = [...Array(GROUP_LANE + 1).keys(), READS, HOUSEKEEPING];
+    const slots = [...Array(GROUP_LANE + 1).keys(), READS, LEASES, HOUSEKEEPING];
     await Promise.all(slots.map((slot) => this.#connect(slot)));
   }
 
@@ -93,8 +93,7 @@ export class PostgresStore implements Store {
       (await this.#lock(connection, "lock_buckets", wanted, reads)) ??
       (await this.#lock(connection, "lock_numbered_buckets", wanted, reads));
     if (locked === undefined) throw new Error("numbered rows cannot be mistaken");
-    const changes = await this.#decide(connection, () => decide(locked));
-    const writes = writeSteps(changes, locked.nowMs);
+    const writes = await orRollBack(connection, () => writeSteps(decide(locked), locked.nowMs));
     // A transaction that changed nothing is not worth waiting for the disk.
     const end = writes.length === 0 ? "roll_back" : "commit";
     await this.#execute(connection, [...writes, { name: end }]);
@@ -104,11 +103,17 @@ export class PostgresStore implements Store {
     const connection = await this.#connect(lane);
     const { holdTimeoutMs, decidedAgoMsMax = holdTimeoutMs } = this.#options;
     const values = knownParameters(charges, decidedAgoMsMax);
+    const end = this.#telemetry("charge_known");
     try {
-      const [rows] = await this.#execute(connection, [{ name: "charge_known", values }]);
+      const [rows] = await connection.execute([{ name: "charge_known", values }]);
+      end();
       return Number(rows?.[0]?.[0]);
     } catch (error) {
-      if (sqlStateOf(error) === NOT_AS_KNOWN) return undefined;
+      // An answer like another: the statement was a transaction by itself, and left nothing.
+      const isNotAsKnown = sqlStateOf(error) === NOT_AS_KNOWN;
+      end(isNotAsKnown ? undefined : error);
+      if (isNotAsKnown) return undefined;
+      await leave(connection, error);
       throw error;
     }
   }
@@ -135,7 +140,7 @@ export class PostgresStore implements Store {
       await this.#execute(connection, [{ name: "roll_back" }]);
       return undefined;
     }
-    return foundFrom(wanted, reads, results.slice(1));
+    return await orRollBack(connection, () => foundFrom(wanted, reads, results.slice(1)));
   }
 
   async read(wanted: Wanted): Promise<Found> {
@@ -223,23 +228,14 @@ export class PostgresStore implements Store {
         statement_timeout: hold,
         idle_in_transaction_session_timeout: hold,
         synchronous_commit: this.#options.synchronousCommit,
+        // Whoever waited for a lock has to see what was committed meanwhile.
+        default_transaction_isolation: "read committed",
       },
       connectTimeoutMs: holdTimeoutMs,
       roundTripTimeoutMs: holdTimeoutMs + CLIENT_SLACK_MS,
     });
   }
 
-  /** A bug must not keep rows locked. */
-  async #decide(connection: PostgresConnection, decide: () => Changes): Promise<Changes> {
-    try {
-      return decide();
-    } catch (error) {
-      await connection.rollBack();
-      throw error;
-    }
-  }
-
-  /** An error leaves no transaction behind; one that is not about data ends the connection too. */
   async #execute(
     connection: PostgresConnection,
     steps: readonly Step[],
@@ -251,11 +247,29 @@ export class PostgresStore implements Store {
       return rows;
     } catch (error) {
       end(error);
-      if (isDatabaseOutage(error) && sqlStateOf(error) !== LOCK_TIMEOUT) connection.close();
-      else await connection.rollBack();
+      await leave(connection, error);
       throw error;
     }
   }
+}
+
+/**
+ * A bug must not keep rows locked, nor leave a transaction open in which the next flush would be
+ * answered and then undone.
+ */
+async function orRollBack<T>(connection: PostgresConnection, compute: () => T): Promise<T> {
+  try {
+    return compute();
+  } catch (error) {
+    await connection.rollBack();
+    throw error;
+  }
+}
+
+/** An error leaves no transaction behind; one that is not about data ends the connection too. */
+async function leave(connection: PostgresConnection, error: unknown): Promise<void> {
+  if (isDatabaseOutage(error) && sqlStateOf(error) !== LOCK_TIMEOUT) connection.close();
+  else await connection.rollBack();
 }
 
 /** What a round trip waits for: locks, the disk, or else its first statement. */

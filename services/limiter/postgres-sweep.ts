@@ -5,9 +5,14 @@ const SWEEP_BLOCKS = 256;
 /** Deleted at most in one statement, so that no decision waits noticeably for it. */
 const SWEEP_ROWS_MAX = 500;
 
+/** How long ago a bucket is full: a clock that steps back by less refills none. */
+const BUCKETS_KEPT_MS = 3_600_000;
+/** How long ago the rest ended. What is in there has its own margins. */
+const OTHERS_KEPT_MS = 60_000;
+
 /**
  * Statements of the sweep. Rows that somebody works on are skipped, and come up again in the next
- * round. Expired a minute ago at least, so that a small step back of the clock brings none back.
+ * round.
  */
 export const SWEEP_STATEMENTS = {
   sweep_buckets: `
@@ -16,7 +21,7 @@ export const SWEEP_STATEMENTS = {
       select b.ctid from limiter.buckets b
       where b.ctid >= ('(' || $1::bigint || ',0)')::tid
         and b.ctid < ('(' || ($1::bigint + ${SWEEP_BLOCKS}) || ',0)')::tid
-        and b.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+        and b.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${BUCKETS_KEPT_MS}
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
@@ -28,7 +33,7 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.leases
     where ctid = any (array(
       select l.ctid from limiter.leases l
-      where l.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      where l.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
@@ -37,7 +42,7 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.answers
     where ctid = any (array(
       select a.ctid from limiter.answers a
-      where a.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      where a.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
@@ -46,7 +51,7 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.refunds
     where ctid = any (array(
       select r.ctid from limiter.refunds r
-      where r.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - 60000
+      where r.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,

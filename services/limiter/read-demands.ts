@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import type { BucketRequest } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import type { BucketDirectory } from "./bucket-directory.ts";
+import type { BucketDirectory, Target } from "./bucket-directory.ts";
 import { mayConsume } from "./callers.ts";
 import type { LeaseRequest } from "./decide.ts";
 import type { Demand } from "./decision.ts";
@@ -38,8 +38,8 @@ export function readDemands(options: {
   for (const [index, bucket] of buckets.entries()) {
     const read = readDemand(bucket, prefixOf(index), options);
     if ("code" in read) return { kind: "refused", refusal: read };
-    if (demands.some(({ target }) => target === read.target)) {
-      return refuse(Code.InvalidArgument, `buckets[${index}]: is the same bucket as another`);
+    if (demands.some(({ target }) => sharesRow(target, read.target))) {
+      return refuse(Code.InvalidArgument, `buckets[${index}]: takes from the same row as another`);
     }
     demands.push(read);
   }
@@ -82,6 +82,15 @@ function readDemand(
   if (ttlMs === undefined) return invalid(`${prefix}leaseTtl: ${TTL_PROBLEM}`);
   const lease: LeaseRequest = { id: leaseIdOf(bucket.leaseId), ttlMs };
   return { target, cost, lease };
+}
+
+/**
+ * Whether two keys of a policy stand for the same bucket or wider network. Each row of a request is
+ * decided by itself, so that it may be there only once.
+ */
+function sharesRow(one: Target, other: Target): boolean {
+  if (one.policy !== other.policy) return false;
+  return one.buckets.some(({ id }) => other.buckets.some((bucket) => bucket.id === id));
 }
 
 function prefixOfBucket(index: number): string {

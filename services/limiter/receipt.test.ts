@@ -17,7 +17,6 @@ const policy: Policy = {
   burst: 1,
 };
 const wider: Policy = { ...policy, limit: 2 };
-const charged = { receiptId: plainDigest("receipt"), chargedAtMs: 1_700_000_000_123 };
 const demands: readonly Demand[] = [
   {
     target: {
@@ -33,10 +32,11 @@ const demands: readonly Demand[] = [
     lease: { id: plainDigest("lease"), ttlMs: 1 },
   },
 ];
+const charged = { receiptId: plainDigest("receipt"), chargedAtMs: 1_700_000_000_123, demands };
 
 test("read() gives back what write() named", () => {
   const receipts = new Receipts([new Secret("salt")]);
-  expect(receipts.read(receipts.write(charged, demands))).toEqual({
+  expect(receipts.read(receipts.write(charged))).toEqual({
     id: charged.receiptId,
     chargedAtMs: charged.chargedAtMs,
     entries: [
@@ -55,7 +55,7 @@ test("read() gives back what write() named", () => {
 
 test("read() refuses a receipt of which any byte was changed", () => {
   const receipts = new Receipts([new Secret("salt")]);
-  const bytes = Buffer.from(receipts.write(charged, demands), "base64url");
+  const bytes = Buffer.from(receipts.write(charged), "base64url");
   const changed = Array.from(bytes, (byte, index) => {
     const copy = Buffer.from(bytes);
     copy[index] = byte ^ 1;
@@ -65,7 +65,7 @@ test("read() refuses a receipt of which any byte was changed", () => {
 });
 
 test("read() refuses what another salt signed, and accepts both while salts change", () => {
-  const text = new Receipts([new Secret("old")]).write(charged, demands);
+  const text = new Receipts([new Secret("old")]).write(charged);
   expect(new Receipts([new Secret("new")]).read(text)).toBeUndefined();
   expect(new Receipts([new Secret("new"), new Secret("old")]).read(text)).toBeDefined();
 });

@@ -40,7 +40,7 @@ export class Receipts {
   }
 
   /** Names what was charged. The same charge always gives the same text. */
-  write({ receiptId, chargedAtMs }: Charged, demands: readonly Demand[]): string {
+  write({ receiptId, chargedAtMs, demands }: Charged): string {
     const buffer = Buffer.allocUnsafe(HEADER_BYTES + entriesBytes(demands));
     let offset = buffer.writeUInt8(VERSION, SIGNATURE_BYTES);
     offset += buffer.write(receiptId, offset, ID_BYTES, "latin1");

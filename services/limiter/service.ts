@@ -37,9 +37,6 @@ type Dependencies = {
   info: MessageInitShape<typeof GetInfoResponseSchema>;
 };
 
-/** A decision, and what was asked. */
-type Decided = { decision: Decision; demands: readonly Demand[] };
-
 /** The RPCs of the limiter. */
 export function createLimiterService(
   dependencies: Dependencies,
@@ -70,7 +67,7 @@ export function createLimiterService(
     caller: string,
     idempotency: Idempotency | undefined,
     prefixOf?: () => string,
-  ): Promise<Decided> => {
+  ): Promise<Decision> => {
     const leaseIdOf = (leaseId: string) => leaseIdsOf(caller, leaseId)[0] ?? "";
     const demands = orRefuse(
       readDemands({ buckets, caller, directory, leaseIdOf, ...(prefixOf && { prefixOf }) }),
@@ -79,15 +76,15 @@ export function createLimiterService(
     if (decision === "key-reused") {
       throw invalidArgument("idempotencyKey: was used for another request");
     }
-    return { decision, demands };
+    return decision;
   };
 
   const consumeRequest = async (request: ConsumeRequest, caller: string) =>
     await consume(request.buckets, caller, readIdempotency(request, caller, digests));
 
-  const write = ({ decision, demands }: Decided) => {
+  const write = (decision: Decision) => {
     const { charged } = decision;
-    const receipt = charged === undefined ? "" : receipts.write(charged, demands);
+    const receipt = charged === undefined ? "" : receipts.write(charged);
     return writeDecision(decision, receipt);
   };
 
@@ -248,8 +245,8 @@ async function decided<T>(promise: Promise<T>): Promise<T> {
 }
 
 function writeResult(
-  outcome: PromiseSettledResult<Decided>,
-  write: (decided: Decided) => MessageInitShape<typeof DecisionSchema>,
+  outcome: PromiseSettledResult<Decision>,
+  write: (decision: Decision) => MessageInitShape<typeof DecisionSchema>,
 ): MessageInitShape<typeof ConsumeResultSchema> {
   if (outcome.status === "fulfilled") {
     return { result: { case: "decision", value: write(outcome.value) } };

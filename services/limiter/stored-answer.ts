@@ -30,6 +30,7 @@ export function restoreDecision({ answer }: StoredAnswer, demands: readonly Dema
     charged: {
       receiptId: Buffer.from(stored.receipt, "hex").toString("latin1"),
       chargedAtMs: stored.atMs,
+      demands,
     },
   };
 }

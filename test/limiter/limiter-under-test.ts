@@ -173,6 +173,7 @@ export async function createLimiterDatabase(): Promise<string> {
 /**
  * The statements of the limiter ask the database for the time by name; in this database that name
  * means a clock that the test sets. Half a millisecond keeps fractions from being rounded away.
+ * Transactions are isolated by default as somebody else might want it for a whole database.
  */
 async function postgresBackend(): Promise<Backend> {
   const url = await createLimiterDatabase();
@@ -184,7 +185,8 @@ async function postgresBackend(): Promise<Backend> {
      insert into test_clock.now values (0);
      create function test_clock.clock_timestamp() returns timestamptz language sql volatile
        as 'select to_timestamp((n.ms + 0.5) / 1000) from test_clock.now n';
-     alter database "${database}" set search_path = test_clock, pg_catalog, public`,
+     alter database "${database}" set search_path = test_clock, pg_catalog, public;
+     alter database "${database}" set default_transaction_isolation = 'repeatable read'`,
   );
   return {
     openStore: () =>

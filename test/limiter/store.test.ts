@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { BucketState } from "../../services/limiter/bucket-state.ts";
+import type { Consumed } from "../../services/limiter/consume-operation.ts";
 import { decide } from "../../services/limiter/decide.ts";
 import { plainDigest } from "../../services/limiter/key-digest.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
@@ -99,12 +100,25 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     });
   });
 
+  test("consume() decides for everybody at once on one row, over replicas", async () => {
+    const { replicas } = await setup({ replicas: 3 });
+    const decisions = await Promise.all(
+      Array.from(
+        { length: 300 },
+        async (_, i) => await replicas[i % 3]?.consume([{ policy: "slow", key: "hot" }]),
+      ),
+    );
+    expect(decisions.filter((d) => d !== undefined && decisionOf(d).allowed)).toHaveLength(5);
+    expect(replicas.flatMap(({ failures }) => failures)).toEqual([]);
+  });
+
   test("consume() charges a retry with the same key once, and answers it the same", async () => {
     const { backend, replicas, first } = await setup({ replicas: 2 });
     const wishes: Wish[] = [{ policy: "slow", key: "a", cost: 5 }];
     const answer = await first.consume(wishes, "key");
     await backend.setClock(START_MS + 9 * 60_000);
-    expect(await replicas[1]?.consume(wishes, "key")).toEqual(answer);
+    const again = await replicas[1]?.consume(wishes, "key");
+    expect(again && told(again)).toEqual(told(answer));
     expect(await first.consume([{ policy: "slow", key: "other" }], "key")).toBe("key-reused");
     expect(await first.consume(wishes, "another key")).toMatchObject({ allowed: false });
   });
@@ -115,7 +129,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     const answers = await Promise.all(
       Array.from({ length: 30 }, async (_, i) => await replicas[i % 3]?.consume(wishes, "key")),
     );
-    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    expect(new Set(answers.map((answer) => answer && JSON.stringify(told(answer)))).size).toBe(1);
     expect(await first.peek(wishes)).toMatchObject({ buckets: [{ remaining: 3 }] });
   });
 
@@ -248,12 +262,14 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
       { policy: "slow", key: "a" },
       { policy: "off", key: "a" },
     ];
-    await first.consume(group);
-    expect(await first.consume(group)).toMatchObject({
+    expect(chargedBy(await first.consume(group))).toEqual(["slow", "shadow"]);
+    const second = await first.consume(group);
+    expect(second).toMatchObject({
       allowed: true,
       retryAfterMs: 0,
       buckets: [{ remaining: 0 }, { remaining: 3 }, { remaining: 1 }],
     });
+    expect(chargedBy(second)).toEqual(["slow"]);
     expect((await first.peek([{ policy: "shadow", key: "a" }])).buckets[0]?.remaining).toBe(0);
   });
 
@@ -354,6 +370,17 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     return limiters;
   }
 });
+
+/** What a caller is told; two requests for the same have different objects behind it. */
+function told(consumed: Consumed) {
+  const { charged, ...decision } = decisionOf(consumed);
+  return { ...decision, receiptId: charged?.receiptId, chargedAtMs: charged?.chargedAtMs };
+}
+
+/** The policies whose buckets a receipt would name. */
+function chargedBy(consumed: Consumed): string[] | undefined {
+  return decisionOf(consumed).charged?.demands.map(({ target }) => target.policy.name);
+}
 
 /** A store that counts the flushes which read their rows, and those which did not have to. */
 function counting(store: Store, counts: { charged: number; read: number }): Store {

@@ -146,7 +146,8 @@ export const limiterEngine: Dashboard = {
         },
         {
           title: "Waiting for locks and for the disk",
-          description: "lock_buckets waits for other replicas, commit for the disk.",
+          description:
+            "lock_buckets waits for other replicas, commit for the disk, charge_known for both.",
           kind: "timeseries",
           unit: "s",
           queries: [
@@ -155,7 +156,7 @@ export const limiterEngine: Dashboard = {
                 0.99,
                 "db_client_operation_duration",
                 "db_operation_name",
-                'app="limiter", db_operation_name=~"lock_buckets|commit|create_buckets"',
+                'app="limiter", db_operation_name=~"lock_buckets|charge_known|commit|create_buckets"',
               ),
               legend: "p99 {{db_operation_name}}",
             },

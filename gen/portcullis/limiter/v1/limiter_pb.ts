@@ -79,7 +79,9 @@ export const BucketRequestSchema: GenMessage<BucketRequest> = /*@__PURE__*/
   messageDesc(file_portcullis_limiter_v1_limiter, 0);
 
 /**
- * One request against 1 to 16 distinct buckets.
+ * One request against 1 to 16 distinct buckets. Two keys of one policy are the same bucket when they
+ * are addresses of one network (IPv6: one /64, or one wider network where the policy has one): then
+ * the request is `invalid_argument`.
  *
  * @generated from message portcullis.limiter.v1.ConsumeRequest
  */
