@@ -1,4 +1,5 @@
 import type { Topology } from "../edge-config.ts";
+import { NEIGHBOURING_PATHS, PRIVATE_PATHS } from "../private-paths.ts";
 
 /** Headers with which an edge must not let a client speak; the CDN's own ones included. */
 export const CLAIMS_CLEARED = [
@@ -17,18 +18,27 @@ export const REALTIME_TIMEOUT_SECONDS_MIN = 50;
 /** The whole head that Node, and so every service but the gateway, accepts. */
 export const HEAD_BYTES_MAX = 16_384;
 
-/** Paths that no browser needs, one of each kind, and two that a loose pattern would let in. */
-export const INTERNAL_PATHS = [
-  "/internal/gateway/datasource-introspect",
-  "/portcullis.limiter.v1.LimiterService/Consume",
-  "/portcullis.limiter.v1.PolicyService/Put",
-  "/portcullis.realtime.v1.PublishService/Publish",
-  "/portcullis.auth.v1.AccountService/Create",
-  "/portcullis.auth.v1.GatewayService/WatchRevocations",
-  "/portcullis.identity.v1.IdentityService/WhoIsCalling",
-  "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit",
-  "/metrics",
+/** Paths that are not for browsers: what services answer, and what a loose pattern would let in. */
+export const INTERNAL_PATHS: readonly string[] = [...PRIVATE_PATHS, ...NEIGHBOURING_PATHS];
+
+/** Beneath these a location may forward everything: each is a browser's route, or all of one. */
+const PUBLIC_STEMS = [
+  "/portcullis.auth.v1.AuthService/",
+  "/portcullis.auth.v1.DatasourceService/",
+  "/.well-known/jwks.json",
+  "/gateway/realtime",
+  "/console/",
 ] as const;
+
+/**
+ * Whether a path is a browser's. Whole services count, and what lies beneath a route: rendered
+ * edges are stricter, but a service answers 404 to the difference.
+ */
+export function isPublicPath(path: string): boolean {
+  return PUBLIC_STEMS.some((stem) => {
+    return path === stem || path.startsWith(stem.endsWith("/") ? stem : `${stem}/`);
+  });
+}
 
 /** What an overwriting, an appending and a resolving edge are called in a message. */
 export function describeTopology(topology: Topology): string {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
+import { GATEWAY_ENDPOINTS, NEIGHBOURING_PATHS, PRIVATE_PATHS } from "../../edge/private-paths.ts";
 import type { Check } from "../verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { callHttp, callRpc, type HttpAnswer } from "./call-http.ts";
@@ -7,27 +8,10 @@ import { mapConcurrently } from "./concurrently.ts";
 import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
-const INTERNAL = [
-  "/internal/gateway/datasource-introspect",
-  "/internal/gateway/revoked-tokens",
-  "/internal/gateway/rate-limit/consume",
-] as const;
-
 /** What must stay inside, also when it is spelled so that a proxy and a service disagree on it. */
 const NOT_PUBLIC = [
-  ...INTERNAL,
-  "/portcullis.limiter.v1.LimiterService/Consume",
-  "/portcullis.limiter.v1.LimiterService/GetInfo",
-  "/portcullis.limiter.v1.PolicyService/List",
-  "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit",
-  "/portcullis.auth.v1.GatewayService/IntrospectDatasource",
-  "/portcullis.auth.v1.AccountService/Create",
-  "/portcullis.realtime.v1.PublishService/Publish",
-  "/portcullis.realtime.v1.DependencyService/Check",
-  "/portcullis.identity.v1.IdentityService/WhoIsCalling",
-  "/metrics",
-  "/healthz",
-  "/readyz",
+  ...PRIVATE_PATHS,
+  ...NEIGHBOURING_PATHS,
   "//internal/gateway/revoked-tokens",
   "/./internal/gateway/revoked-tokens",
   "/%69nternal/gateway/revoked-tokens",
@@ -42,7 +26,7 @@ const NOT_PUBLIC = [
 
 /** What services answer to the operator or to each other alone. */
 const GUARDED: readonly { service: ServiceName; path: string }[] = [
-  ...INTERNAL.map((path) => ({ service: "auth" as const, path })),
+  ...GATEWAY_ENDPOINTS.map((path) => ({ service: "auth" as const, path })),
   { service: "auth", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
   { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/Consume" },
   { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/GetInfo" },
@@ -118,7 +102,7 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
   const operator = deployment.operatorToken?.reveal();
   const calls = GUARDED.flatMap(({ service, path }) => {
     // What is the gateway's alone is closed to the operator, too.
-    const isGatewayOnly = INTERNAL.some((internal) => internal === path);
+    const isGatewayOnly = GATEWAY_ENDPOINTS.some((internal) => internal === path);
     const others = isGatewayOnly && operator !== undefined;
     const all = others ? [...tokens, { label: "the operator's token", token: operator }] : tokens;
     return all.map(({ label, token }) => ({ service, path, label, token }));
