@@ -8,7 +8,7 @@ import { normaliseEmail } from "./email.ts";
 import { createLoginCounter } from "./events.ts";
 import { type LoginOptions, type LoginOutcome, login } from "./login.ts";
 import { endLoginSession, rotateRefreshToken } from "./login-session-store.ts";
-import { digestRefreshToken, generateRefreshToken } from "./refresh-token.ts";
+import { digestRefreshToken, generateRefreshToken, isRefreshToken } from "./refresh-token.ts";
 import { invalid, limited, unavailable } from "./refusal.ts";
 import type { TokenSigner } from "./signed-token.ts";
 import { REFRESH_TOKEN_TTL_MS } from "./token-lifetimes.ts";
@@ -51,6 +51,7 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
     },
 
     async refresh(request) {
+      if (!isRefreshToken(request.refreshToken)) throw signInAgain();
       const nowMs = clock.nowMs();
       const digest = digestRefreshToken(request.refreshToken);
       const refreshToken = generateRefreshToken();
@@ -62,15 +63,20 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
       });
       if (principal !== undefined) return await issue(principal, refreshToken);
       await endLoginSession(db, digest, "refresh-token-reused", new Date(nowMs));
-      throw new ConnectError("sign in again", Code.Unauthenticated);
+      throw signInAgain();
     },
 
     async logout(request) {
+      if (!isRefreshToken(request.refreshToken)) return {};
       const digest = digestRefreshToken(request.refreshToken);
       await endLoginSession(db, digest, "logout", new Date(clock.nowMs()));
       return {};
     },
   };
+}
+
+function signInAgain(): ConnectError {
+  return new ConnectError("sign in again", Code.Unauthenticated);
 }
 
 function refusalOf(outcome: Exclude<LoginOutcome, { kind: "ok" }>): ConnectError {

@@ -27,9 +27,6 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
   const authTokens = env.rotatingSecret("AUTH_SERVICE_TOKEN", "development-auth-token");
   const gatewayTokens = env.rotatingSecret("GATEWAY_SERVICE_TOKEN", "development-gateway-token");
   const operatorTokens = env.rotatingSecret("OPERATOR_SERVICE_TOKEN", "development-operator-token");
-  if (gatewayTokens.some((a) => operatorTokens.some((b) => a.equals(b.reveal())))) {
-    env.problem("OPERATOR_SERVICE_TOKEN", "must differ from GATEWAY_SERVICE_TOKEN");
-  }
   return env.finish({
     listen: readListenConfig(env, {
       name: "AUTH_PORT",

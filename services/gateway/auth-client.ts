@@ -23,8 +23,8 @@ export type AuthClient = {
 
 /** Leaves a client that also waited for the limiter with its answer inside a second. */
 export const AUTH_TIMEOUT_MS = 800;
-/** Calls under way at once; more would only queue up in auth behind its own limits. */
-const AUTH_CALLS_MAX = 256;
+/** Introspections under way at once; more would only queue up in auth behind its own limits. */
+const INTROSPECTIONS_MAX = 256;
 /** As many as fit into one small answer; the feed asks again until there are none. */
 export const REVOCATIONS_PAGE = 100;
 
@@ -36,6 +36,7 @@ export function createAuthClient(options: {
   warn: BoundedWarning;
 }): AuthClient {
   const { warn } = options;
+  const url = options.url.replace(/\/+$/, "");
   let underWay = 0;
 
   const post = async (path: string, body: object): Promise<unknown> => {
@@ -44,7 +45,7 @@ export function createAuthClient(options: {
       authorization: `Bearer ${options.token.reveal()}`,
     };
     propagation.inject(context.active(), headers);
-    const response = await fetch(new URL(path, options.url), {
+    const response = await fetch(`${url}${path}`, {
       method: "POST",
       headers,
       body: JSON.stringify(body),
@@ -61,26 +62,30 @@ export function createAuthClient(options: {
     body: object,
     read: (answer: unknown) => T | undefined,
   ): Promise<T | Unreachable> => {
-    if (underWay >= AUTH_CALLS_MAX) return UNREACHABLE;
-    underWay++;
     try {
       const answer = read(await post(path, body));
       if (answer !== undefined) return answer;
       warn("auth answer", "auth gave an answer that could not be read", { path });
     } catch (error) {
       warn("auth", "auth could not be asked", { err: error, path });
-    } finally {
-      underWay--;
     }
     return UNREACHABLE;
   };
 
-  const introspect = (body: object) =>
-    ask("/internal/gateway/datasource-introspect", body, readIntrospection);
+  const introspect = async (body: object) => {
+    if (underWay >= INTROSPECTIONS_MAX) return UNREACHABLE;
+    underWay++;
+    try {
+      return await ask("/internal/gateway/datasource-introspect", body, readIntrospection);
+    } finally {
+      underWay--;
+    }
+  };
 
   return {
     introspectToken: (sessionToken) => introspect({ sessionToken }),
     introspectDatasource: (datasource) => introspect({ datasource }),
+    // Asked once at a time, and however many clients keep auth busy.
     listRevocations: (sinceCursor) => {
       const body = { sinceCursor, limit: REVOCATIONS_PAGE };
       return ask("/internal/gateway/revoked-tokens", body, readRevocationPage);

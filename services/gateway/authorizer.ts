@@ -1,5 +1,5 @@
 import type { JWTVerifyGetKey } from "jose";
-import type { Bucket, LimiterClient } from "../../clients/limiter/verdict.ts";
+import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { AuthClient } from "./auth-client.ts";
@@ -12,7 +12,7 @@ import {
 import { STREAM_SCOPE, type TokenClaims, verifyDatasourceToken } from "./datasource-token.ts";
 import { PUBLIC_SUBJECT } from "./grant.ts";
 import { PUBLIC_SUBSCRIBE_BY_DATASOURCE, PUBLIC_SUBSCRIBE_BY_IP } from "./policies.ts";
-import type { PublicViews } from "./public-views.ts";
+import type { PublicView, PublicViews } from "./public-views.ts";
 import { type Refusal, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 
@@ -52,15 +52,29 @@ async function authorizePublic(
   { views, limiter }: AuthorizerOptions,
   { client, datasource }: AuthorizationRequest,
 ): Promise<Authorization> {
-  const view = await views.find(datasource);
-  if (view.kind === "unreachable") return refused(unavailable());
-  if (view.kind === "not-public") {
-    // Guessing names costs as much as subscribing.
-    return refused((await consume(limiter, [byIp(client)])) ?? NEEDS_TOKEN);
+  const known = views.recall(datasource);
+  if (known !== undefined) {
+    const refusal = refusalOf(
+      await limiter.consume([byIp(client), byDatasource(datasource, known.accessVersion)]),
+    );
+    return refusal === undefined ? granted(datasource, known) : refused(refusal);
   }
-  const { accessVersion, heardUntil } = view;
-  const refusal = await consume(limiter, publicBuckets(client, datasource, accessVersion));
-  if (refusal !== undefined) return refused(refusal);
+  // Guessing names costs as much as subscribing, and auth is asked only within that limit.
+  const first = await limiter.consume([byIp(client)]);
+  if (first.kind !== "allowed") return refused(refusalOf(first) ?? unavailable());
+  // What ends otherwise than by the client's own doing costs it nothing. Nobody waits for that.
+  const giveBack = (refusal: Refusal) => {
+    void limiter.refund(first.receipt);
+    return refused(refusal);
+  };
+  const view = await views.find(datasource);
+  if (view.kind === "unreachable") return giveBack(unavailable());
+  if (view.kind === "not-public") return refused(NEEDS_TOKEN);
+  const refusal = refusalOf(await limiter.consume([byDatasource(datasource, view.accessVersion)]));
+  return refusal === undefined ? granted(datasource, view) : giveBack(refusal);
+}
+
+function granted(datasource: string, { accessVersion, heardUntil }: PublicView): Authorization {
   const grant = { datasource, subject: PUBLIC_SUBJECT, accessVersion, heardUntil };
   return { kind: "granted", grant };
 }
@@ -79,8 +93,8 @@ async function authorizeToken(
   const { claims } = verdict;
   if (claims.datasource !== datasource) return refused(WRONG_DATASOURCE);
   if (claims.subject === PUBLIC_SUBJECT && purpose === "subscribe") {
-    const buckets = publicBuckets(client, datasource, claims.accessVersion);
-    const refusal = await consume(limiter, buckets);
+    const buckets = [byIp(client), byDatasource(datasource, claims.accessVersion)];
+    const refusal = refusalOf(await limiter.consume(buckets));
     if (refusal !== undefined) return refused(refusal);
   }
   const answer = await auth.introspectToken(text);
@@ -102,17 +116,12 @@ function byIp(client: ClientIp): Bucket {
   return { policy: PUBLIC_SUBSCRIBE_BY_IP, key: client.ip, doubtful };
 }
 
-function publicBuckets(client: ClientIp, datasource: string, accessVersion: number): Bucket[] {
-  const key = `${datasource}:${accessVersion}`;
-  return [byIp(client), { policy: PUBLIC_SUBSCRIBE_BY_DATASOURCE, key }];
+function byDatasource(datasource: string, accessVersion: number): Bucket {
+  return { policy: PUBLIC_SUBSCRIBE_BY_DATASOURCE, key: `${datasource}:${accessVersion}` };
 }
 
-/** Takes from the limiter; what stands against it is a refusal. */
-async function consume(
-  limiter: LimiterClient,
-  buckets: readonly Bucket[],
-): Promise<Refusal | undefined> {
-  const verdict = await limiter.consume(buckets);
+/** What stands against a subscribe; undefined when it may go on. */
+function refusalOf(verdict: Verdict): Refusal | undefined {
   switch (verdict.kind) {
     case "allowed":
       return undefined;

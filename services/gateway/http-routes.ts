@@ -1,4 +1,5 @@
 import type { ProbeMemory } from "../runtime/probe-memory.ts";
+import type { RealtimeEvents } from "./events.ts";
 import { checkHandshake } from "./handshake.ts";
 import { jsonAnswer, sendAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
@@ -13,10 +14,11 @@ export function addHttpRoutes(
     /** The health of dependencies, as information; it never changes readiness. */
     dependencies: () => Readonly<Record<string, string>>;
     allowedOrigins: ReadonlySet<string>;
+    events: Pick<RealtimeEvents, "upgraded" | "refused">;
     probes: ProbeMemory;
   },
 ): void {
-  const { isDraining, dependencies, allowedOrigins, probes } = options;
+  const { isDraining, dependencies, allowedOrigins, events, probes } = options;
   app.get("/healthz", (response) => {
     sendAnswer(response, jsonAnswer(200, { status: "alive", dependencies: dependencies() }));
   });
@@ -38,6 +40,8 @@ export function addHttpRoutes(
       handshake.kind === "refused"
         ? handshake
         : { kind: "refused" as const, status: 400 as const, message: "use GET" };
+    events.upgraded("invalid");
+    events.refused(refusal.status);
     sendAnswer(response, refusalAnswer({ ...refusal, result: "invalid" }));
   });
 }

@@ -35,9 +35,15 @@ export class PublicViews {
     this.#clock = options.clock;
   }
 
-  async find(datasource: string): Promise<View> {
+  /** What is remembered of a datasource. */
+  recall(datasource: string): PublicView | undefined {
     const known = this.#known.get(datasource);
-    if (known !== undefined && this.#clock.nowMs() < known.untilMs) return known.view;
+    return known !== undefined && this.#clock.nowMs() < known.untilMs ? known.view : undefined;
+  }
+
+  async find(datasource: string): Promise<View> {
+    const known = this.recall(datasource);
+    if (known !== undefined) return known;
     const asked = this.#asked.get(datasource) ?? this.#ask(datasource);
     this.#asked.set(datasource, asked);
     return await asked;

@@ -8,7 +8,11 @@ import { FRAME_CODECS } from "./frame-codec.ts";
 import type { Grant } from "./grant.ts";
 import { Hub } from "./hub.ts";
 import { PublicViews } from "./public-views.ts";
-import { RevocationFeed, UNVERIFIED_GRACE_MS } from "./revocation-feed.ts";
+import {
+  RevocationFeed,
+  UNVERIFIED_GRACE_MS,
+  UNVERIFIED_PUBLIC_GRACE_MS,
+} from "./revocation-feed.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -29,7 +33,7 @@ test("poll() ends what was revoked and nothing else, page by page", async () => 
   expect(cursors).toEqual([null, "cursor-1", "cursor-2"]);
 });
 
-test("poll() keeps streams while auth is away, then ends those with a token", async () => {
+test("poll() keeps streams while auth is away, then ends those with a token, and at last all", async () => {
   const { feed, subscribe, ended, clock } = setup();
   subscribe("with-token", { jti: "jti-a" });
   subscribe("public", {});
@@ -39,6 +43,20 @@ test("poll() keeps streams while auth is away, then ends those with a token", as
   clock.advance(1);
   await feed.poll();
   expect(ended).toEqual(["with-token unverifiable"]);
+  clock.advance(UNVERIFIED_PUBLIC_GRACE_MS - UNVERIFIED_GRACE_MS);
+  await feed.poll();
+  expect(ended).toContain("public unverifiable");
+});
+
+test("poll() asks about every live subscription when a revocation cannot be read", async () => {
+  const { feed, subscribe, pages, tokens, ended } = setup();
+  subscribe("alive", { jti: "jti-a" });
+  subscribe("dead", { jti: "jti-b" });
+  tokens.set("token jti-a", active("alive", "1"));
+  tokens.set("token jti-b", INACTIVE);
+  pages.push(page("cursor", [{ kind: "of a newer auth", value: "b" }]));
+  await feed.poll();
+  expect(ended).toEqual(["dead revoked"]);
 });
 
 test("poll() forgives an outage that ends within the grace", async () => {

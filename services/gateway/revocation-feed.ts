@@ -13,6 +13,8 @@ import type { Subscription } from "./subscription.ts";
  * everybody off at once; a revocation must not be held up for longer than this either.
  */
 export const UNVERIFIED_GRACE_MS = 60_000;
+/** The same for streams that anybody may have: long enough for an outage, and yet an end. */
+export const UNVERIFIED_PUBLIC_GRACE_MS = 10 * 60_000;
 /** Pages in one round; the next round goes on where this one stopped. */
 const PAGES_PER_ROUND_MAX = 1_000;
 /** Questions to auth at once after a gap, so that catching up does not become a storm. */
@@ -29,7 +31,7 @@ export type RevocationFeedOptions = {
 
 /**
  * Follows auth's revocations and ends what they take back. "Revoked" and "auth cannot be reached"
- * differ: the first cuts at once, the second only after a grace, and only what has a token.
+ * differ: the first cuts at once, the second only after a grace.
  */
 export class RevocationFeed {
   readonly #options: RevocationFeedOptions;
@@ -61,7 +63,7 @@ export class RevocationFeed {
     const heardAll = await this.#hearPages();
     this.#isCurrent = heardAll && (await this.#revalidate());
     if (this.#isCurrent) this.#currentAtMs = startedAtMs;
-    else if (this.lagMs() > UNVERIFIED_GRACE_MS) this.#endUnverifiable();
+    else this.#endUnverifiable(this.lagMs());
   }
 
   async #hearPages(): Promise<boolean> {
@@ -76,16 +78,16 @@ export class RevocationFeed {
 
   #apply(page: RevocationPage): void {
     const { hub, log, memory } = this.#options;
-    if (page.cursorExpired) {
+    const revocations = page.events.map(({ kind, value }) => readRevocation(kind, value));
+    const unread = page.events.find((_, index) => revocations[index] === undefined);
+    // An auth that is newer than this gateway may take back what cannot be named here.
+    if (unread !== undefined) log.error({ kind: unread.kind }, "a revocation could not be read");
+    if (page.cursorExpired || unread !== undefined) {
       log.warn("revocations were missed; asking auth about every live subscription");
       memory.lose();
       this.#doubted = new Set(hub.all());
     }
-    for (const { kind, value } of page.events) {
-      const revocation = readRevocation(kind, value);
-      if (revocation === undefined) log.error({ kind }, "a revocation could not be read");
-      else this.#revoke(revocation);
-    }
+    for (const revocation of revocations) if (revocation !== undefined) this.#revoke(revocation);
     this.#cursor = page.nextCursor ?? (page.cursorExpired ? null : this.#cursor);
   }
 
@@ -129,9 +131,10 @@ export class RevocationFeed {
     }
   }
 
-  #endUnverifiable(): void {
+  #endUnverifiable(lagMs: number): void {
+    if (lagMs <= UNVERIFIED_GRACE_MS) return;
     for (const subscription of this.#options.hub.all()) {
-      if (subscription.grant.token !== undefined) {
+      if (subscription.grant.token !== undefined || lagMs > UNVERIFIED_PUBLIC_GRACE_MS) {
         subscription.subscriber.end(subscription, "unverifiable");
       }
     }

@@ -6,6 +6,7 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
+import { boundCompression, tooLargeText } from "../runtime/bounded-requests.ts";
 import type { Logger } from "../runtime/log.ts";
 import { peerKey } from "../runtime/peer.ts";
 import { type HttpAnswer, jsonAnswer, sendAnswer } from "./http-answer.ts";
@@ -31,8 +32,7 @@ export function addRpcRoutes(
 ): void {
   const router = createConnectRouter({
     interceptors: options.interceptors,
-    readMaxBytes: REQUEST_BYTES_MAX,
-    acceptCompression: [compressionGzip],
+    acceptCompression: [boundCompression(compressionGzip, REQUEST_BYTES_MAX)],
     jsonOptions: { alwaysEmitImplicit: true },
     // gRPC proper needs HTTP/2 trailers, which this server does not have.
     grpc: false,
@@ -85,8 +85,8 @@ async function answerRpc(
 ): Promise<HttpAnswer | undefined> {
   if (body.kind === "gone") return undefined;
   if (body.kind === "too-large") {
-    const message = `a request holds at most ${REQUEST_BYTES_MAX} bytes`;
-    return jsonAnswer(413, { code: "resource_exhausted", message });
+    const message = tooLargeText(REQUEST_BYTES_MAX);
+    return jsonAnswer(413, { code: "invalid_argument", message });
   }
   const { headers, method, remote, path } = request;
   const peer = { remote, forwardedLines: headers.get("x-forwarded-for") ?? [] };

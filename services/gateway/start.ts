@@ -112,6 +112,7 @@ export async function start(
     isDraining: () => sessions.isDraining,
     dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
     allowedOrigins,
+    events,
     probes,
   });
   const server = await listen(uws, app, config.listen.host, config.listen.port);

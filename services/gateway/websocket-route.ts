@@ -8,6 +8,7 @@ import type { RealtimeEvents } from "./events.ts";
 import { FRAME_CODECS } from "./frame-codec.ts";
 import { type HttpAnswer, jsonAnswer, retryAfterSeconds, sendAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
+import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
 import { Session, type SessionContext } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import {
@@ -103,7 +104,14 @@ export function addWebsocketRoute(
       const decide = async (): Promise<Admission> =>
         await admit(copied, sessionId).catch((error): Admission => {
           log.error({ err: error }, "an upgrade could not be decided");
-          return { kind: "refused", result: "unavailable", status: 503, message: "unavailable" };
+          leases.giveBack(sessionId);
+          return {
+            kind: "refused",
+            result: "unavailable",
+            status: 503,
+            message: "temporarily unavailable",
+            retryAfterMs: RETRY_AFTER_OUTAGE_MS,
+          };
         });
       decideUpgrade(telemetry, copied, decide)
         .then((admission) => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { ConfigError, createEnvReader, type Environment } from "./env.ts";
 
@@ -92,4 +93,25 @@ function problemsOf(run: () => unknown): readonly string[] {
     return (error as ConfigError).problems;
   }
   throw new Error("expected a ConfigError");
+}
+
+test("list() names a variable that is set and holds nothing", () => {
+  const env = createEnvReader({ LIST: " , ," });
+  expect(env.list("LIST")).toEqual([]);
+  expect(() => env.finish({})).toThrow("LIST is set and holds no value");
+});
+
+test("secrets that are the same under two names are refused outside development", () => {
+  const [one, other] = ["a", "b"].map((salt) => digest(salt));
+  const values = { ONE: `${one}`, TWO: `${other},${one}` };
+  const env = createEnvReader(values);
+  for (const name of ["ONE", "TWO"]) env.rotatingSecret(name, "");
+  expect(() => env.finish({})).toThrow(/^ {2}TWO is the same as ONE/m);
+  const development = createEnvReader({ ...values, NODE_ENV: "development" });
+  for (const name of ["ONE", "TWO"]) development.rotatingSecret(name, "");
+  expect(development.finish({ ok: true })).toEqual({ ok: true });
+});
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -30,6 +30,16 @@ export function createEnvReader(environment: Environment) {
     problems.push(`${name} ${message}`);
   };
 
+  /** Whoever knows one secret must not know another with it. */
+  const owners = new Map<string, string>();
+  const checkSecret = (name: string, value: string) => {
+    const owner = owners.get(value) ?? name;
+    owners.set(value, owner);
+    const weakness = findWeakness(value);
+    if (weakness !== undefined) problem(name, weakness);
+    else if (owner !== name) problem(name, `is the same as ${owner}; each must be its own`);
+  };
+
   return {
     isDevelopment,
     problem,
@@ -71,10 +81,13 @@ export function createEnvReader(environment: Environment) {
       return known ?? defaultValue;
     },
 
-    /** A comma-separated list without blanks. */
+    /** A comma-separated list without blanks. What is set and yet holds nothing is a mistake. */
     list(name: string): string[] {
-      const parts = (read(name) ?? "").split(",").map((part) => part.trim());
-      return parts.filter((part) => part !== "");
+      const value = read(name);
+      const parts = (value ?? "").split(",").map((part) => part.trim());
+      const list = parts.filter((part) => part !== "");
+      if (value !== undefined && list.length === 0) problem(name, "is set and holds no value");
+      return list;
     },
 
     /** An absolute URL with one of the given schemes. */
@@ -96,8 +109,8 @@ export function createEnvReader(environment: Environment) {
     secret(name: string, developmentValue: string): Secret {
       const value = read(name);
       if (isDevelopment) return new Secret(value ?? developmentValue);
-      const weakness = value === undefined ? "is required" : findWeakness(value);
-      if (weakness !== undefined) problem(name, weakness);
+      if (value === undefined) problem(name, "is required");
+      else checkSecret(name, value);
       return new Secret(value ?? "");
     },
 
@@ -109,10 +122,7 @@ export function createEnvReader(environment: Environment) {
         return (values.length > 0 ? values : [developmentValue]).map((v) => new Secret(v));
       }
       if (values.length === 0) problem(name, "is required");
-      for (const value of values) {
-        const weakness = findWeakness(value);
-        if (weakness !== undefined) problem(name, weakness);
-      }
+      for (const value of values) checkSecret(name, value);
       return values.map((value) => new Secret(value));
     },
 

@@ -1,12 +1,13 @@
 import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { tooLargeText } from "./bounded-requests.ts";
 import type { Logger } from "./log.ts";
-import { peerKey, peerOf } from "./peer.ts";
+import { peerOf } from "./peer.ts";
 import { PROBE_HEADER } from "./probe.ts";
 import type { ProbeMemory } from "./probe-memory.ts";
+import { createRpcListener } from "./rpc-listener.ts";
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -40,9 +41,6 @@ const STOP_GRACE_MS = 5_000;
 /** Proxies keep idle connections for about a minute; ours must outlive theirs. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
-/** The client's word for our host is of no use, and the RPC library throws where it is no host. */
-const HOST = "service";
-
 /** Serves RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   let draining = false;
@@ -58,15 +56,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const shutdown = new AbortController();
   // Every call under way listens to it: their number is no leak.
   setMaxListeners(0, shutdown.signal);
-  const rpc = connectNodeAdapter({
-    routes: options.routes,
-    interceptors: options.interceptors,
-    readMaxBytes: options.readBytesMax,
-    jsonOptions: { alwaysEmitImplicit: true },
-    shutdownSignal: shutdown.signal,
-    contextValues: (request) =>
-      createContextValues().set(peerKey, peerOf(request as IncomingMessage)),
-  });
+  const { routes, interceptors, readBytesMax, log } = options;
+  const shutdownSignal = shutdown.signal;
+  const rpc = createRpcListener({ routes, interceptors, readBytesMax, shutdownSignal, log });
   const server = createServer((request, response) => {
     if (draining) response.setHeader("connection", "close");
     // What was under way when the stop began leaves a connection behind that is idle only now.
@@ -79,13 +71,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const path = request.url?.split("?", 1)[0];
     const route = httpRoutes[`${request.method} ${path}`];
     if (route !== undefined) return route(request, response);
-    // The RPC library would answer 429, which says that a limit is reached.
-    if (Number(request.headers["content-length"]) > options.readBytesMax) {
-      const message = `a request holds at most ${options.readBytesMax} bytes`;
-      const refusal = { code: "invalid_argument", message };
+    // Not worth reading. What says nothing of its length is ended where it is read.
+    if (Number(request.headers["content-length"]) > readBytesMax) {
+      const refusal = { code: "invalid_argument", message: tooLargeText(readBytesMax) };
       return sendJson(response, 413, refusal, { connection: "close" });
     }
-    request.headers.host = HOST;
     rpc(request, response);
   });
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;

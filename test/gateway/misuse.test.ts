@@ -13,7 +13,7 @@ import {
   readMetric,
   startGatewaySystem,
 } from "./gateway-system.ts";
-import { sendRaw } from "./raw-request.ts";
+import { HANDSHAKE_LINES, sendRaw } from "./raw-request.ts";
 import { connect, JSON_FRAMES, PROTO_FRAMES, type RealtimeClient } from "./realtime-client.ts";
 
 /** The protocol's limit for a client frame. */
@@ -78,6 +78,38 @@ test("more frames than a session may send close it", async () => {
   for (let count = 0; count < 1_000; count++) client.send({ ping: {} });
   expect(await client.closed).toMatchObject({ code: 4201 });
   expect(client.frames.length).toBeLessThan(500);
+});
+
+test("names that are guessed cost subscribes, and auth is asked only within that limit", async () => {
+  const asked = async () =>
+    await readMetric(system.metricsUrls.auth, "http_server_request_duration_count", {
+      http_route: "/internal/gateway/datasource-introspect",
+    });
+  // The series is there once auth was asked.
+  await (await join()).ask({ subscribe: { datasource: "demo" } });
+  const client = await join();
+  const before = await asked();
+  const statuses: unknown[] = [];
+  for (let count = 0; count < 80; count++) {
+    const answer = await client.ask({ subscribe: { datasource: `guess-${count}` } });
+    statuses.push(answer.error?.["status"]);
+  }
+  const guesses = statuses.filter((status) => status === 401).length;
+  expect(guesses).toBeGreaterThanOrEqual(60);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(80 - guesses);
+  expect((await asked()) - before).toBe(guesses);
+});
+
+test("upgrades without a key that counts are refused and counted like others", async () => {
+  const invalid = async () =>
+    await readMetric(system.metricsUrls.gateway, "portcullis_realtime_upgrades_total", {
+      result: "invalid",
+    });
+  const before = await invalid();
+  const lines = HANDSHAKE_LINES.filter((line) => !line.toLowerCase().includes("-key"));
+  const answer = await sendRaw(system.urls.gateway, "GET /gateway/realtime HTTP/1.1", lines, "");
+  expect(answer.status).toBe(400);
+  expect(await invalid()).toBe(before + 1);
 });
 
 test("connections that break in the middle of everything leave nothing behind", async () => {

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { call } from "../fixtures/call.ts";
 import { eventually } from "../fixtures/eventually.ts";
@@ -263,6 +264,20 @@ test("Publish is for publishers, and names the field that is wrong", async () =>
     expect(answer.status, String(message)).toBe(status);
     expect(answer.body["message"]).toMatch(message);
   }
+  const inflated = await fetch(url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "content-encoding": "gzip",
+      authorization: `Bearer ${token}`,
+    },
+    body: gzipSync(JSON.stringify({ ...good, json: "x".repeat(600_000) })),
+  });
+  expect(inflated.status).toBe(400);
+  expect(await inflated.json()).toMatchObject({
+    code: "invalid_argument",
+    message: expect.stringMatching(/bytes/),
+  });
   expect((await call(url, good)).status).toBe(401);
   expect((await call(url, { ...good, json: null }, { token })).status).toBe(200);
 });

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { IdentityService } from "../../gen/portcullis/identity/v1/identity_pb.ts";
@@ -62,6 +63,45 @@ test("serve() never takes a message that is too large for a limit that is reache
   expect(response.status).toBe(413);
   expect(await response.json()).toMatchObject({ code: "invalid_argument" });
 });
+
+const oversized: ReadonlyArray<[string, RequestInit]> = [
+  ["whose length is not told", { body: stream("x".repeat(2_048)), duplex: "half" }],
+  ["that was compressed", compressed(gzipSync(JSON.stringify({ probe: "x".repeat(9_999) })))],
+];
+
+test.each(oversized)(
+  "serve() takes a message %s for bad input, not for a limit",
+  async (_, init) => {
+    const { url } = await setup();
+    const response = await fetch(`${url}/portcullis.identity.v1.IdentityService/WhoIsCalling`, {
+      method: "POST",
+      ...init,
+      headers: { "content-type": "application/json", ...init.headers },
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({
+      code: "invalid_argument",
+      message: "a request holds at most 1024 bytes",
+    });
+  },
+);
+
+test("serve() reads messages that were compressed", async () => {
+  const { url } = await setup();
+  const response = await fetch(`${url}/portcullis.identity.v1.IdentityService/WhoIsCalling`, {
+    method: "POST",
+    ...compressed(gzipSync("{}")),
+  });
+  expect([response.status, await response.json()]).toMatchObject([200, { address: "nobody" }]);
+});
+
+function stream(text: string): ReadableStream {
+  return new Blob([text]).stream();
+}
+
+function compressed(body: Uint8Array<ArrayBuffer>): RequestInit {
+  return { body, headers: { "content-type": "application/json", "content-encoding": "gzip" } };
+}
 
 async function sendBytes(port: number, request: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
