@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { canRun } from "./can-run.ts";
-import { HAPROXY_TRAPS, NGINX_TRAPS, type PlantedTrap } from "./configs/planted-traps.ts";
+import { HAPROXY_TRAPS } from "./configs/haproxy-traps.ts";
+import { NGINX_TRAPS, type PlantedTrap } from "./configs/planted-traps.ts";
 
 /** Rules about what the proxies refuse by themselves, or what Debian's nginx has as a module. */
 const REFUSED_ANYWAY = ["syntax", "tcp-mode"];

@@ -1,13 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import {
-  CADDY_TRAPS,
-  ENVOY_EDGE_TRAPS,
-  ENVOY_TRAPS,
-  HAPROXY_TRAPS,
-  NGINX_TRAPS,
-  type PlantedTrap,
-} from "../../../test/edge/configs/planted-traps.ts";
+import { CADDY_TRAPS } from "../../../test/edge/configs/caddy-traps.ts";
+import { ENVOY_EDGE_TRAPS, ENVOY_TRAPS } from "../../../test/edge/configs/envoy-traps.ts";
+import { HAPROXY_TRAPS } from "../../../test/edge/configs/haproxy-traps.ts";
+import { NGINX_TRAPS, type PlantedTrap } from "../../../test/edge/configs/planted-traps.ts";
 import { readEdgeConfig } from "../edge-config.ts";
 import { renderAll } from "../render.ts";
 import { detectKind, type FileKind, lintFile } from "./lint-file.ts";
