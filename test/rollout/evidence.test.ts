@@ -45,6 +45,91 @@ test("a log that somebody shortened or changed is refused, and nothing is added 
   await expect(readEvidence(files)).rejects.toThrow("record 2 was altered");
 });
 
+test("one byte of the log that is no UTF-8 any more is noticed, next to one that never was", async () => {
+  const { files, append } = await setup();
+  // As decoded from a command's output that was cut in the middle of a character.
+  await append("cut off: \ufffd");
+  await append("second");
+  const bytes = await readFile(files.evidence);
+  bytes[bytes.indexOf("\ufffd")] = 0xf0;
+  await writeFile(files.evidence, bytes);
+  await expect(readEvidence(files)).rejects.toThrow("record 1 was altered");
+});
+
+test.each<[string, (log: string) => string]>([
+  ["an empty line", (log) => log.replace("\n", "\n\n")],
+  ["a line that is no record", (log) => log.replace("\n", "\nnull\n")],
+])("%s in the log is noticed", async (_what, change) => {
+  const { files, append } = await setup();
+  for (const data of ["first", "second"]) await append(data);
+  await writeFile(files.evidence, change(await readFile(files.evidence, "utf8")));
+  await expect(readEvidence(files)).rejects.toThrow("record 2 was altered");
+});
+
+test.each<[string, (file: string) => Promise<void>]>([
+  ["is gone", (file) => rm(file)],
+  ["names no record", (file) => writeFile(file, "{}")],
+  ["is null", (file) => writeFile(file, "null")],
+  ["counts what is none", (file) => writeFile(file, '{"count":1.5,"hash":"00"}')],
+  ["counts from before the beginning", (file) => writeFile(file, '{"count":-1,"hash":"00"}')],
+  ["is of before", (file) => writeFile(file, `{"count":0,"hash":"${"0".repeat(64)}"}`)],
+])("a shortened log is refused when its head %s", async (_what, damage) => {
+  const { files, append } = await setup();
+  for (const data of ["first", "second", "third"]) await append(data);
+  const whole = await readFile(files.evidence, "utf8");
+  await writeFile(files.evidence, `${whole.split("\n").slice(0, 2).join("\n")}\n`);
+  await damage(files.evidenceHead);
+  await expect(readEvidence(files)).rejects.toThrow(/head/);
+  await expect(append("fourth")).rejects.toThrow(/head/);
+});
+
+test("a crash before the first head was written loses nothing", async () => {
+  const { files, append } = await setup();
+  await append("first");
+  await rm(files.evidenceHead);
+  expect((await readEvidence(files)).head.count).toBe(1);
+  await append("second");
+  expect((await readEvidence(files)).head.count).toBe(2);
+});
+
+test("evidence verify --head takes a hash in either case", async () => {
+  const deployment = await createFakeDeployment();
+  onTestFinished(deployment.remove);
+  await deployment.run("stage", "next");
+  const out = join(deployment.directory, "report");
+  const { head } = JSON.parse((await deployment.run("evidence", "--out", out, "--json")).stdout);
+  const verify = (hash: string) =>
+    deployment.run("evidence", "verify", `${out}.json`, "--head", hash);
+  expect(await verify(head)).toMatchObject({ exitCode: 0 });
+  expect(await verify(head.toUpperCase())).toMatchObject({ exitCode: 0 });
+  expect(await verify("0".repeat(64))).toMatchObject({ exitCode: 1 });
+});
+
+test("evidence verify notices one byte next to output that was no UTF-8", async () => {
+  const deployment = await createFakeDeployment({
+    commands: { "apply-proxy": "printf 'caf\\351\\n'" },
+  });
+  onTestFinished(deployment.remove);
+  await deployment.run("stage", "next");
+  const out = join(deployment.directory, "report");
+  await deployment.run("evidence", "--out", out);
+  for (const file of [`${out}.json`, `${out}.html`]) {
+    expect(await deployment.run("evidence", "verify", file)).toMatchObject({ exitCode: 0 });
+    const bytes = await readFile(file);
+    bytes[bytes.indexOf("\ufffd")] = 0xf0;
+    await writeFile(file, bytes);
+    expect(await deployment.run("evidence", "verify", file)).toMatchObject({ exitCode: 1 });
+  }
+});
+
+test("evidence without anything in it says so, also as JSON", async () => {
+  const deployment = await createFakeDeployment();
+  onTestFinished(deployment.remove);
+  const none = await deployment.run("evidence", "--json");
+  expect(none).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("no evidence yet") });
+  expect(JSON.parse(none.stdout)).toMatchObject({ verdict: "inconclusive", count: 0 });
+});
+
 test("stage next changes nothing when its evidence is broken; rollback goes back all the same", async () => {
   const deployment = await createFakeDeployment();
   onTestFinished(deployment.remove);

@@ -26,6 +26,11 @@ export function canonicalJson(value: Json): string {
   return JSON.stringify(value);
 }
 
+/** Whether a value that was read from JSON is there at all. */
+export function isJson(value: unknown): value is Json {
+  return value !== undefined;
+}
+
 /** Reduces a value to what JSON can hold: absent members go, instants become texts. */
 export function toJson(value: unknown): Json {
   return JSON.parse(JSON.stringify(value) ?? "null");

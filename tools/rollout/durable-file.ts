@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Only the operator: commands and their output are in here. */
@@ -17,14 +17,20 @@ export async function makeStateDirectory(directory: string): Promise<void> {
  */
 export async function writeDurably(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}`;
-  const handle = await open(temporary, "w", FILE_MODE);
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, "w", FILE_MODE);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    // Whatever is left of it would only fill the disk more; the first error says what is wrong.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(temporary, file);
   await syncDirectory(dirname(file));
 }
 
@@ -39,10 +45,15 @@ export async function appendDurably(file: string, text: string): Promise<void> {
   }
 }
 
-/** The content of a file, or undefined when there is none. */
+/** The content of a file as a text, or undefined when there is none. */
 export async function readIfThere(file: string): Promise<string | undefined> {
+  return (await readBytesIfThere(file))?.toString("utf8");
+}
+
+/** The content of a file, or undefined when there is none. */
+export async function readBytesIfThere(file: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(file, "utf8");
+    return await readFile(file);
   } catch (error) {
     if (isErrorCode(error, "ENOENT")) return undefined;
     throw error;

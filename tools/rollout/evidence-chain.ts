@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, type Json } from "./canonical-json.ts";
+import { canonicalJson, isJson, type Json } from "./canonical-json.ts";
+import { type Form, isText, mapWith, wholeFrom } from "./form.ts";
 
 /** One thing that was checked, changed or measured. */
 export type EvidenceRecord = {
@@ -21,6 +22,20 @@ export const ROOT = "0".repeat(64);
 
 /** The end of a chain: whoever holds it can tell whether anything before it was altered. */
 export type ChainHead = { count: number; hash: string };
+
+const HASH = /^[0-9a-f]{64}$/;
+const isHash: Form<string> = (value): value is string => isText(value) && HASH.test(value);
+
+export const isEvidenceRecord = mapWith<EvidenceRecord>({
+  sequence: wholeFrom(1),
+  at: isText,
+  kind: isText,
+  data: isJson,
+  previous: isHash,
+  hash: isHash,
+});
+
+export const isChainHead = mapWith<ChainHead>({ count: wholeFrom(0), hash: isHash });
 
 export const EMPTY: ChainHead = { count: 0, hash: ROOT };
 

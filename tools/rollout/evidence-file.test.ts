@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { canonicalJson, type Json } from "./canonical-json.ts";
 import { type EvidenceRecord, headOf, nextRecord } from "./evidence-chain.ts";
-import { renderEvidenceJson, renderEvidencePage, verifyEvidence } from "./evidence-file.ts";
+import {
+  renderEvidenceJson,
+  renderEvidencePage,
+  type Verification,
+  verifyEvidence,
+} from "./evidence-file.ts";
 
 const RECORDS = chainOf([
   { stage: "proxy", from: "baseline" },
@@ -11,15 +16,16 @@ const RECORDS = chainOf([
       { id: "hops.aligned", title: "Hops", verdict: "fail", observed: "2", why: "w", mend: "m" },
     ],
   },
-  { purpose: "apply of proxy", output: "<b>reloaded</b>\nπ", exitCode: 0 },
+  { purpose: "apply of proxy", output: "<b>reloaded</b>\nπ\ufffd", exitCode: 0 },
 ]);
 
 test("a report holds as it was written, in both forms, and names its head", () => {
   const head = headOf(RECORDS);
   expect(head.count).toBe(3);
   for (const report of [renderEvidenceJson(RECORDS), renderEvidencePage(RECORDS)]) {
-    expect(verifyEvidence(report, undefined)).toEqual({ kind: "holds", head });
-    expect(verifyEvidence(report, head.hash)).toEqual({ kind: "holds", head });
+    for (const hash of [undefined, head.hash, head.hash.toUpperCase(), ` ${head.hash}\n`]) {
+      expect(verify(report, hash)).toEqual({ kind: "holds", head });
+    }
     expect(report).toContain(head.hash);
   }
 });
@@ -28,16 +34,13 @@ test.each([
   ["JSON", renderEvidenceJson],
   ["HTML", renderEvidencePage],
 ])("%s: no single byte can be changed, added or left out", (_form, render) => {
-  const report = render(RECORDS);
-  for (let at = 0; at < report.length; at += 1) {
-    const [before, after] = [report.slice(0, at), report.slice(at + 1)];
-    const other = report[at] === "0" ? "1" : "0";
-    for (const changed of [
-      `${before}${other}${after}`,
-      `${before}${after}`,
-      `${before} ${report.slice(at)}`,
-    ]) {
-      expect(verifyEvidence(changed, undefined).kind, `byte ${at} of ${changed}`).toBe("broken");
+  const report = Buffer.from(render(RECORDS));
+  for (const [at, byte] of report.entries()) {
+    const [before, after] = [report.subarray(0, at), report.subarray(at + 1)];
+    for (const replacement of [[byte ^ 0x01], [byte ^ 0x1f], [], [byte, 0x20]]) {
+      const changed = Buffer.concat([before, Buffer.from(replacement), after]);
+      const { kind } = verifyEvidence(changed, undefined);
+      expect(kind, `byte ${at} of ${changed}`).toBe("broken");
     }
   }
 });
@@ -45,13 +48,13 @@ test.each([
 test("a chain that was cut short, or made anew as a whole, is told by the head that was noted", () => {
   const { hash } = headOf(RECORDS);
   const shorter = renderEvidenceJson(RECORDS.slice(0, 2));
-  expect(verifyEvidence(shorter, undefined).kind).toBe("holds");
-  expect(verifyEvidence(shorter, hash)).toMatchObject({
+  expect(verify(shorter, undefined).kind).toBe("holds");
+  expect(verify(shorter, hash)).toMatchObject({
     kind: "broken",
     reason: expect.stringContaining("and not at"),
   });
   const rewritten = chainOf([{ verdict: "pass" }, { verdict: "pass" }, { verdict: "pass" }]);
-  expect(verifyEvidence(renderEvidenceJson(rewritten), hash).kind).toBe("broken");
+  expect(verify(renderEvidenceJson(rewritten), hash).kind).toBe("broken");
 });
 
 test.each<[string, readonly EvidenceRecord[], RegExp]>([
@@ -69,15 +72,32 @@ test.each<[string, readonly EvidenceRecord[], RegExp]>([
 ])("records %s break the chain, and the first bad one is named", (_what, records, reason) => {
   const document = { format: "portcullis-rollout-evidence/1", head: headOf(RECORDS), records };
   const report = `${canonicalJson(JSON.parse(JSON.stringify(document)))}\n`;
-  expect(verifyEvidence(report, undefined)).toMatchObject({
+  expect(verify(report, undefined)).toMatchObject({
     kind: "broken",
     reason: expect.stringMatching(reason),
   });
 });
 
 test("what is no report is broken, and nothing worse", () => {
-  for (const text of ["", "null", "[]", '{"records":[]}', "<!doctype html>", "{", "\u0000"]) {
-    expect(verifyEvidence(text, undefined).kind, text).toBe("broken");
+  const { format, head, records } = JSON.parse(renderEvidenceJson(RECORDS));
+  const strange = [
+    { format, head: null, records },
+    { format, head: {}, records },
+    { format, head, records: [null] },
+    { format, head, records: [7] },
+    { format, head, records: [{}] },
+  ];
+  const texts = ["", "null", "[]", '{"records":[]}', "<!doctype html>", "{", "\u0000"];
+  for (const text of [...texts, ...strange.map((document) => JSON.stringify(document))]) {
+    expect(verify(text).kind, text).toBe("broken");
+  }
+});
+
+test("renderEvidencePage() shows what only looks like checks as what it is", () => {
+  for (const checks of [[null], ["x"], [{ id: "a" }], [[]]]) {
+    const report = renderEvidencePage(chainOf([{ checks }]));
+    expect(report).toContain("checks");
+    expect(verify(report).kind).toBe("holds");
   }
 });
 
@@ -100,6 +120,10 @@ test("canonicalJson() writes equal values as equal bytes, in the order of UTF-16
   );
   expect(() => canonicalJson({ limit: Number.NaN })).toThrow(RangeError);
 });
+
+function verify(report: string, notedHash?: string): Verification {
+  return verifyEvidence(Buffer.from(report), notedHash);
+}
 
 function chainOf(contents: readonly Json[]): readonly EvidenceRecord[] {
   const records: EvidenceRecord[] = [];

@@ -1,6 +1,14 @@
 import { canonicalJson, type Json } from "./canonical-json.ts";
-import { type ChainHead, type EvidenceRecord, findBreak, headOf } from "./evidence-chain.ts";
+import {
+  type ChainHead,
+  type EvidenceRecord,
+  findBreak,
+  headOf,
+  isChainHead,
+  isEvidenceRecord,
+} from "./evidence-chain.ts";
 import { renderEvidenceHtml } from "./evidence-html.ts";
+import { decodeJson, listOf, mapWith, oneOf } from "./form.ts";
 
 const EVIDENCE_FORMAT = "portcullis-rollout-evidence/1";
 
@@ -9,6 +17,12 @@ export type EvidenceDocument = {
   head: ChainHead;
   records: readonly EvidenceRecord[];
 };
+
+const isEvidenceDocument = mapWith<EvidenceDocument>({
+  format: oneOf([EVIDENCE_FORMAT]),
+  head: isChainHead,
+  records: listOf(isEvidenceRecord),
+});
 
 /** Whether a report holds, and where its chain ends. */
 export type Verification = { kind: "holds"; head: ChainHead } | { kind: "broken"; reason: string };
@@ -37,9 +51,10 @@ export function renderEvidencePage(records: readonly EvidenceRecord[]): string {
  * is written for that chain. A chain that was cut or made anew as a whole is told only by the head
  * that was noted elsewhere.
  */
-export function verifyEvidence(text: string, notedHash: string | undefined): Verification {
+export function verifyEvidence(bytes: Uint8Array, notedHash: string | undefined): Verification {
+  const text = Buffer.from(bytes).toString("utf8");
   const isHtml = text.startsWith("<!doctype html>");
-  const document = decode(isHtml ? findData(text) : text);
+  const document = decodeJson(isHtml ? findData(text) : text, isEvidenceDocument);
   if (document === undefined) return broken("the file holds no evidence that can be read");
   const { records, head } = document;
   const reason = findBreak(records);
@@ -49,9 +64,11 @@ export function verifyEvidence(text: string, notedHash: string | undefined): Ver
     return broken(`the chain ends at record ${end.count}, and not where its head says`);
   }
   const original = isHtml ? renderEvidencePage(records) : renderEvidenceJson(records);
-  if (original !== text)
+  // Bytes, not characters: many wrong bytes are read as the same replacement character.
+  if (!Buffer.from(original).equals(bytes)) {
     return broken("the records hold, but what is written around them does not");
-  if (notedHash !== undefined && notedHash !== end.hash) {
+  }
+  if (notedHash !== undefined && notedHash.trim().toLowerCase() !== end.hash) {
     return broken(`the chain holds, but ends at ${end.hash} and not at ${notedHash}`);
   }
   return { kind: "holds", head: end };
@@ -64,19 +81,6 @@ function toDocument(records: readonly EvidenceRecord[]): Json {
 function findData(html: string): string {
   const begin = html.indexOf(DATA_BEGIN) + DATA_BEGIN.length;
   return html.slice(begin, html.indexOf(DATA_END, begin));
-}
-
-function decode(text: string): EvidenceDocument | undefined {
-  try {
-    const document: Partial<EvidenceDocument> | null = JSON.parse(text);
-    const { format, head, records } = document ?? {};
-    if (format !== EVIDENCE_FORMAT || head === undefined || !Array.isArray(records)) {
-      return undefined;
-    }
-    return { format, head, records };
-  } catch {
-    return undefined;
-  }
 }
 
 function broken(reason: string): Verification {

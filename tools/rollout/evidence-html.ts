@@ -1,6 +1,7 @@
 import type { Json } from "./canonical-json.ts";
 import { type EvidenceRecord, headOf } from "./evidence-chain.ts";
-import type { Check, Verdict } from "./verdict.ts";
+import { listOf } from "./form.ts";
+import { type Check, isCheck, isVerdict, type Verdict } from "./verdict.ts";
 
 /**
  * A page that needs nothing from anywhere else. The same records always give the same bytes, so
@@ -65,9 +66,14 @@ ${renderData(data)}
 <div class="hash"><code>${hash}</code></div></li>`;
 }
 
+const isChecks = listOf(isCheck);
+
 /** Checks as a table, the rest as what it is. */
 function renderData(data: Json): string {
-  const { checks, ...rest } = toFields(data);
+  const fields = toFields(data);
+  const { checks, ...others } = fields;
+  const isTable = isChecks(checks);
+  const rest = isTable ? others : fields;
   const lines = Object.entries(rest).map(([name, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value, undefined, 1);
     const isLong = text.includes("\n") || text.length > LINE_CHARACTERS_MAX;
@@ -75,7 +81,7 @@ function renderData(data: Json): string {
       ? `<details><summary>${escapeHtml(name)}</summary><pre>${escapeHtml(text)}</pre></details>`
       : `<div>${escapeHtml(name)}: <code class="${classOf(text)}">${escapeHtml(text)}</code></div>`;
   });
-  return [...lines, ...(Array.isArray(checks) ? [renderChecks(checks as Check[])] : [])].join("\n");
+  return [...lines, ...(isTable ? [renderChecks(checks)] : [])].join("\n");
 }
 
 /** Longer texts are folded away. */
@@ -93,7 +99,7 @@ ${rows.join("\n")}
 }
 
 function classOf(text: string): Verdict | "" {
-  return text === "pass" || text === "fail" || text === "inconclusive" ? text : "";
+  return isVerdict(text) ? text : "";
 }
 
 function toFields(data: Json): Readonly<Record<string, Json>> {

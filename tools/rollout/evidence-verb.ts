@@ -47,7 +47,10 @@ async function write(
   const { files } = await openRollout(context, values);
   const { records, head } = await readEvidence(files);
   if (head.count === 0) {
-    context.stderr("there is no evidence yet: nothing was checked or changed\n");
+    const error = "there is no evidence yet: nothing was checked or changed";
+    context.stderr(`${error}\n`);
+    const answer = { verb: "evidence", verdict: "inconclusive", count: 0, error };
+    if (values.json) context.stdout(`${JSON.stringify(answer)}\n`);
     return EXIT.inconclusive;
   }
   const written = [`${values.out}.json`, `${values.out}.html`];
@@ -67,10 +70,10 @@ async function verify(
   file: string,
   { head, json }: { head?: string | undefined; json: boolean },
 ): Promise<ExitCode> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
+  const bytes = await readFile(file).catch((error: unknown) => {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   });
-  const found = verifyEvidence(text, head);
+  const found = verifyEvidence(bytes, head);
   const verdict = found.kind === "holds" ? "pass" : "fail";
   const answer = { verb: "evidence verify", verdict, file, ...found };
   if (json) context.stdout(`${JSON.stringify(answer)}\n`);

@@ -1,5 +1,9 @@
+import { isText, mapWith, oneOf } from "./form.ts";
+
 /** What a judge says. Without enough evidence it says so; it never passes on missing data. */
-export type Verdict = "pass" | "fail" | "inconclusive";
+export type Verdict = (typeof VERDICTS)[number];
+const VERDICTS = ["pass", "fail", "inconclusive"] as const;
+export const isVerdict = oneOf(VERDICTS);
 
 /** One thing that was looked at. */
 export type Check = {
@@ -15,6 +19,15 @@ export type Check = {
   /** What to do about it; empty when it passed. */
   mend: string;
 };
+
+export const isCheck = mapWith<Check>({
+  id: isText,
+  title: isText,
+  verdict: isVerdict,
+  observed: isText,
+  why: isText,
+  mend: isText,
+});
 
 /** The exit codes of every verb. */
 export const EXIT = { pass: 0, fail: 1, usage: 2, inconclusive: 3 } as const;
