@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -23,10 +23,8 @@ test("acquireLock() gives a lock to one at a time, and tells who has it", async 
 
 test("acquireLock() takes over from a process that is dead, and from a later one with its id", async () => {
   const { file, directory } = await setup();
-  const dead = { id: "x", process: { pid: await deadPid(), startedAt: "1" }, purpose: "crashed" };
-  const reused = { ...dead, process: { pid: process.pid, startedAt: "1" } };
-  for (const holder of [dead, reused]) {
-    await writeFile(file, JSON.stringify(holder));
+  for (const pid of [await deadPid(), process.pid]) {
+    await symlink(`${pid} 1 x crashed`, file);
     expect(await findHolder(file)).toBeUndefined();
     const lock = await acquireLock(file, NOW);
     await lock.ensureHeld();
@@ -35,10 +33,39 @@ test("acquireLock() takes over from a process that is dead, and from a later one
   expect(await readdir(directory)).toEqual([]);
 });
 
-test("of many who find a dead one's lock, each has it alone", async () => {
+test.each<[string, (file: string) => Promise<void>]>([
+  ["garbage", (file) => writeFile(file, "{ no lock\u0000")],
+  ["empty", (file) => writeFile(file, "")],
+  ["a link to nobody", (file) => symlink("nobody", file)],
+  ["a link to a whole group of processes", (file) => symlink("-1 1 x crashed", file)],
+])(
+  "acquireLock() takes over a lock that is %s, since nobody can hold it",
+  async (_what, damage) => {
+    const { file, directory } = await setup();
+    await damage(file);
+    expect(await findHolder(file)).toBeUndefined();
+    const lock = await acquireLock(file, NOW);
+    expect(await findHolder(file)).toMatchObject({ process: { pid: process.pid } });
+    await lock.ensureHeld();
+    await lock.release();
+    expect(await readdir(directory)).toEqual([]);
+  },
+);
+
+test("a lock fits into its own directory entry, so that a full disk has room for it", async () => {
   const { file } = await setup();
-  const process = { pid: await deadPid(), startedAt: "1" };
-  await writeFile(file, JSON.stringify({ id: "x", process, purpose: "crashed" }));
+  const lock = await acquireLock(file, { purpose: "a rollback by hand", waitMs: 0 });
+  // ext4 keeps targets of less than 60 bytes in the inode; others keep longer ones.
+  expect((await readlink(file)).length).toBeLessThan(60);
+  await lock.release();
+});
+
+test.each<[string, (file: string) => Promise<void>]>([
+  ["a dead one's", async (file) => symlink(`${await deadPid()} 1 x crashed`, file)],
+  ["a damaged", (file) => writeFile(file, "")],
+])("of many who find %s lock, each has it alone", async (_whose, leave) => {
+  const { file } = await setup();
+  await leave(file);
   let holders = 0;
   let holdersMax = 0;
   const work = async () => {
@@ -55,9 +82,9 @@ test("of many who find a dead one's lock, each has it alone", async () => {
 
 test("acquireLock() takes over from one who died while taking over", async () => {
   const { file, directory } = await setup();
-  const process = { pid: await deadPid(), startedAt: "1" };
-  await writeFile(file, JSON.stringify({ id: "first", process, purpose: "crashed" }));
-  await writeFile(`${file}.first`, JSON.stringify({ id: "second", process, purpose: "crashed" }));
+  const pid = await deadPid();
+  await symlink(`${pid} 1 first crashed`, file);
+  await symlink(`${pid} 1 second crashed`, `${file}.first`);
   const lock = await acquireLock(file, NOW);
   await lock.ensureHeld();
   await lock.release();

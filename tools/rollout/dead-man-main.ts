@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { systemClock } from "../../services/runtime/clock.ts";
 import { stateFilesIn } from "./state-files.ts";
 import { watchDeadMan } from "./watch-dead-man.ts";
@@ -13,5 +14,14 @@ await watchDeadMan({
   token,
   environment: process.env,
   clock: systemClock,
-  report: (line) => process.stdout.write(`${line}\n`),
+  report,
 });
+
+/** A log that cannot be written, for example on a full disk, must not end the timer. */
+function report(line: string): void {
+  try {
+    writeSync(process.stdout.fd, `${line}\n`);
+  } catch {
+    return;
+  }
+}

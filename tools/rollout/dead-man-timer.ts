@@ -5,18 +5,35 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../../services/runtime/env.ts";
 import { readIfThere } from "./durable-file.ts";
+import { decodeJson, isInstantText, isText, mapWith, oneOf } from "./form.ts";
 import type { ArmedTimer } from "./journal.ts";
-import { isAlive, type ProcessIdentity } from "./process-identity.ts";
+import { isAlive, isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
 import type { StateFiles } from "./state-files.ts";
 
 /** What the timer's process says of itself, in a file that only it writes. */
 export type TimerReport = {
   token: string;
   process: ProcessIdentity;
-  status: "armed" | "disarmed" | "rolling-back" | "rolled-back" | "failed";
+  status: (typeof STATUSES)[number];
   at: string;
   detail: string;
 };
+
+const STATUSES = ["armed", "disarmed", "rolling-back", "rolled-back", "failed"] as const;
+
+const isTimerReport = mapWith<TimerReport>({
+  token: isText,
+  process: isProcessIdentity,
+  status: oneOf(STATUSES),
+  at: isInstantText,
+  detail: isText,
+});
+
+/** What a timer's file tells; a damaged one is no reason to stop, since each timer writes it anew. */
+export type TimerReading =
+  | { kind: "none" }
+  | { kind: "report"; report: TimerReport }
+  | { kind: "damaged"; problem: string };
 
 /** A process that has not begun by then has not begun at all. */
 const BEGIN_TIMEOUT_MS = 10_000;
@@ -58,22 +75,32 @@ export async function startTimer(
 export async function waitUntilEnded(files: StateFiles, token: string): Promise<boolean> {
   const deadline = performance.now() + END_TIMEOUT_MS;
   for (;;) {
-    const report = await readTimerReport(files);
-    if (report?.token !== token || !isAlive(report.process)) return true;
+    const reading = await readTimer(files);
+    // What cannot be read may be that timer's.
+    const mayWatch = reading.kind === "damaged" || isLiving(reading, token);
+    if (!mayWatch) return true;
     if (performance.now() > deadline) return false;
     await sleep(POLL_MS);
   }
 }
 
-/** Whether the process of a timer lives and watches. */
+/** Whether the process of a timer is known to live and watch. */
 export async function isWatching(files: StateFiles, { token }: ArmedTimer): Promise<boolean> {
-  const report = await readTimerReport(files);
-  return report?.token === token && isAlive(report.process);
+  return isLiving(await readTimer(files), token);
 }
 
-export async function readTimerReport(files: StateFiles): Promise<TimerReport | undefined> {
+export async function readTimer(files: StateFiles): Promise<TimerReading> {
   const text = await readIfThere(files.timer);
-  return text === undefined ? undefined : JSON.parse(text);
+  if (text === undefined) return { kind: "none" };
+  const report = decodeJson(text, isTimerReport);
+  if (report !== undefined) return { kind: "report", report };
+  const problem = `${files.timer} cannot be read, so nobody knows whether the dead-man timer watches; see "A timer's file that cannot be read" in RUNBOOK.md`;
+  return { kind: "damaged", problem };
+}
+
+function isLiving(reading: TimerReading, token: string): boolean {
+  if (reading.kind !== "report") return false;
+  return reading.report.token === token && isAlive(reading.report.process);
 }
 
 async function waitUntilArmed(
@@ -83,8 +110,11 @@ async function waitUntilArmed(
 ): Promise<ProcessIdentity> {
   const deadline = performance.now() + BEGIN_TIMEOUT_MS;
   for (;;) {
-    const report = await readTimerReport(files);
-    if (report?.token === token && report.status === "armed") return report.process;
+    const reading = await readTimer(files);
+    if (reading.kind === "report") {
+      const { report } = reading;
+      if (report.token === token && report.status === "armed") return report.process;
+    }
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
       throw new Error(`the dead-man timer did not start; see ${files.timerLog}`);
     }

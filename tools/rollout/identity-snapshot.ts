@@ -1,6 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { IdentityService } from "../../gen/portcullis/identity/v1/identity_pb.ts";
+import { isText, mapWith, maybe, oneOf, wholeFrom } from "./form.ts";
 import { ROLLOUT_SERVICES, type RolloutConfig, type RolloutServiceName } from "./rollout-config.ts";
 
 /** What one service said of itself; what it did not say is undefined. */
@@ -10,6 +11,12 @@ export type ServiceSnapshot = {
   /** Why there is no answer. */
   problem: string;
 };
+
+export const isServiceSnapshot = mapWith<ServiceSnapshot>({
+  service: oneOf(ROLLOUT_SERVICES),
+  said: maybe(mapWith({ hops: wholeFrom(0), failureMode: isText, configHash: isText })),
+  problem: isText,
+});
 
 /** A service that has just been restarted gets this long to answer. */
 const ANSWER_TIMEOUT_MS = 10_000;

@@ -1,14 +1,30 @@
 import { readIfThere, writeDurably } from "./durable-file.ts";
-import type { ServiceSnapshot } from "./identity-snapshot.ts";
-import type { ProcessIdentity } from "./process-identity.ts";
+import {
+  decodeJson,
+  isDuration,
+  isInstantMs,
+  isInstantText,
+  isText,
+  listOf,
+  mapOf,
+  mapWith,
+  nullOr,
+  oneOf,
+} from "./form.ts";
+import { isServiceSnapshot, type ServiceSnapshot } from "./identity-snapshot.ts";
+import { isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
 import {
   BASELINE,
+  CHANGES,
   type Change,
+  isRolloutState,
+  POSITIONS,
   type Position,
   type RolloutState,
+  STAGES,
   type Stage,
 } from "./rollout-state.ts";
-import type { Check, Verdict } from "./verdict.ts";
+import { type Check, isCheck, isVerdict, type Verdict } from "./verdict.ts";
 
 /** A timer that rolls back by itself, unless it is disarmed in time. */
 export type ArmedTimer = { token: string; deadlineAtMs: number };
@@ -59,28 +75,47 @@ export const EMPTY_JOURNAL: Journal = {
   leftBaselineAt: null,
 };
 
+const isJournal = mapWith<Journal>({
+  format: oneOf([JOURNAL_FORMAT]),
+  state: isRolloutState,
+  rollbackCommands: mapOf(CHANGES, isText),
+  directory: isText,
+  commandSeconds: isDuration,
+  envFiles: listOf(isText),
+  timer: nullOr(mapWith<ArmedTimer>({ token: isText, deadlineAtMs: isInstantMs })),
+  running: nullOr(isProcessIdentity),
+  snapshots: mapOf(POSITIONS, listOf(isServiceSnapshot)),
+  lastChecks: mapOf(
+    [...STAGES, "rollback"],
+    mapWith<LastChecks>({
+      at: isInstantText,
+      of: isText,
+      verdict: isVerdict,
+      checks: listOf(isCheck),
+    }),
+  ),
+  leftBaselineAt: nullOr(isInstantText),
+});
+
 /**
  * Reads the journal; without one, nothing was ever changed. One that cannot be read is an error and
  * never the baseline.
  */
 export async function readJournal(file: string): Promise<Journal> {
+  return (await findJournal(file)) ?? EMPTY_JOURNAL;
+}
+
+/** The same for whoever knows that there was one. */
+export async function findJournal(file: string): Promise<Journal | undefined> {
   const text = await readIfThere(file);
-  if (text === undefined) return EMPTY_JOURNAL;
-  const journal = decode(text);
-  if (journal?.format !== JOURNAL_FORMAT) {
-    throw new Error(`${file} is no journal of this program; see "A journal that cannot be read"`);
-  }
-  return journal;
+  if (text === undefined) return undefined;
+  const journal = decodeJson(text, isJournal);
+  if (journal !== undefined) return journal;
+  throw new Error(
+    `${file} is no journal of this program, or was damaged; see "A journal that cannot be read" in RUNBOOK.md`,
+  );
 }
 
 export async function writeJournal(file: string, journal: Journal): Promise<void> {
   await writeDurably(file, `${JSON.stringify(journal, undefined, 2)}\n`);
-}
-
-function decode(text: string): Journal | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -17,6 +17,9 @@ const interrupt = new AbortController();
 process.once("SIGINT", () => interrupt.abort());
 process.once("SIGTERM", () => interrupt.abort());
 
+// Whoever reads no longer, or a disk that is full of what was said, must not end a change half-way.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
 const verbs = [
   ...[preflight, probe, align, canary, watch].map(recordVerb),
   createStageVerb(judges),

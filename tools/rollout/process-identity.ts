@@ -1,7 +1,17 @@
 import { readFileSync } from "node:fs";
+import { isText, mapWith, wholeFrom } from "./form.ts";
 
 /** One process, told apart from a later one with the same id by when it started. */
 export type ProcessIdentity = { pid: number; startedAt: string };
+
+/** Ending a process ends its group, and the group of 1 is everybody. */
+const PID_MIN = 2;
+
+/** A process that was written down, and may be ended. */
+export const isProcessIdentity = mapWith<ProcessIdentity>({
+  pid: wholeFrom(PID_MIN),
+  startedAt: isText,
+});
 
 /** Where the system has no /proc, the id alone must do. */
 const UNKNOWN_START = "unknown";

@@ -1,11 +1,12 @@
-import { randomUUID } from "node:crypto";
-import { link, rename, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readlink, rename, rm, symlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isErrorCode, readIfThere } from "./durable-file.ts";
+import { isErrorCode } from "./durable-file.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 /** A right that one living process has at a time. */
 export type ProcessLock = {
+  id: string;
   /** Throws when the lock was taken over; to be asked before every effect. */
   ensureHeld(): Promise<void>;
   release(): Promise<void>;
@@ -24,46 +25,52 @@ export class LockedError extends Error {
   }
 }
 
-const POLL_MS = 20;
+/** What is in the place of a lock; without a holder it is something that names none. */
+type Occupant = { id: string; holder: LockHolder | undefined };
 
-/** Takes a lock; waits while a living process holds it, and takes over from a dead one. */
+const POLL_MS = 20;
+/** With it, the target of a lock stays shorter than the 60 bytes that need no block on a disk. */
+const ID_BYTES = 6;
+/** No holder's id: theirs are hexadecimal. */
+const DAMAGED: Occupant = { id: "damaged", holder: undefined };
+
+/**
+ * Takes a lock; waits while a living process holds it, and takes over from a dead one. The lock is
+ * a link that points nowhere and whose target names the holder: it appears whole or not at all, and
+ * a full disk has room for it.
+ */
 export async function acquireLock(
   file: string,
   options: { purpose: string; waitMs: number },
 ): Promise<ProcessLock> {
   const mine: LockHolder = {
-    id: randomUUID(),
+    id: randomBytes(ID_BYTES).toString("hex"),
     process: identityOf(process.pid),
     purpose: options.purpose,
   };
-  const draft = `${file}.${mine.id}`;
   const deadline = performance.now() + options.waitMs;
-  await writeFile(draft, JSON.stringify(mine), { mode: 0o600 });
-  try {
-    for (;;) {
-      if (await tryLink(draft, file)) return createLock(file, mine);
-      const holder = await readHolder(file);
-      if (holder !== undefined && !isAlive(holder.process)) {
-        if (await replaceDead(file, holder, draft)) return createLock(file, mine);
-        await sleep(POLL_MS);
-      } else if (holder !== undefined && performance.now() >= deadline)
-        throw new LockedError(holder);
-      else if (holder !== undefined) await sleep(POLL_MS);
-    }
-  } finally {
-    await rm(draft, { force: true });
+  for (;;) {
+    if (await tryTake(file, mine)) return createLock(file, mine);
+    const occupant = await findOccupant(file);
+    if (occupant === undefined) continue;
+    const holder = livingHolder(occupant);
+    if (holder === undefined) {
+      if (await replaceDead(file, occupant, mine)) return createLock(file, mine);
+    } else if (performance.now() >= deadline) throw new LockedError(holder);
+    await sleep(POLL_MS);
   }
 }
 
 /** Who holds a lock, if anybody who lives does. */
 export async function findHolder(file: string): Promise<LockHolder | undefined> {
-  const holder = await readHolder(file);
-  return holder !== undefined && isAlive(holder.process) ? holder : undefined;
+  const occupant = await findOccupant(file);
+  return occupant && livingHolder(occupant);
 }
 
 function createLock(file: string, mine: LockHolder): ProcessLock {
-  const isMine = async () => (await readHolder(file))?.id === mine.id;
+  const isMine = async () => (await findOccupant(file))?.id === mine.id;
   return {
+    id: mine.id,
     async ensureHeld() {
       if (!(await isMine()))
         throw new Error("another process took over; nothing more is done here");
@@ -74,10 +81,10 @@ function createLock(file: string, mine: LockHolder): ProcessLock {
   };
 }
 
-/** A hard link appears with its whole content, or not at all when the name is taken. */
-async function tryLink(draft: string, file: string): Promise<boolean> {
+/** Answers false when the place is taken. */
+async function tryTake(file: string, mine: LockHolder): Promise<boolean> {
   try {
-    await link(draft, file);
+    await symlink(toTarget(mine), file);
     return true;
   } catch (error) {
     if (isErrorCode(error, "EEXIST")) return false;
@@ -85,30 +92,54 @@ async function tryLink(draft: string, file: string): Promise<boolean> {
   }
 }
 
-async function readHolder(file: string): Promise<LockHolder | undefined> {
-  const text = await readIfThere(file);
-  return text === undefined ? undefined : JSON.parse(text);
+/** Nobody who lives can hold what names nobody: a lock of ours always appears whole. */
+async function findOccupant(file: string): Promise<Occupant | undefined> {
+  try {
+    return fromTarget(await readlink(file)) ?? DAMAGED;
+  } catch (error) {
+    if (isErrorCode(error, "ENOENT")) return undefined;
+    // Not a link, whatever it is.
+    if (isErrorCode(error, "EINVAL")) return DAMAGED;
+    throw error;
+  }
+}
+
+function livingHolder({ holder }: Occupant): LockHolder | undefined {
+  return holder !== undefined && isAlive(holder.process) ? holder : undefined;
+}
+
+function toTarget({ id, process: { pid, startedAt }, purpose }: LockHolder): string {
+  return `${pid} ${startedAt} ${id} ${purpose}`;
+}
+
+const TARGET = /^([1-9]\d*) (\S+) ([\w-]+) (.*)$/;
+
+function fromTarget(target: string): Occupant | undefined {
+  const [, pid, startedAt, id, purpose] = TARGET.exec(target) ?? [];
+  if (startedAt === undefined || id === undefined || purpose === undefined) return undefined;
+  return { id, holder: { id, process: { pid: Number(pid), startedAt }, purpose } };
 }
 
 /**
- * Puts our draft in the place of a dead holder's lock; answers whether it was us who did. Whoever
- * wants to do so holds a guard named after that very holder, so that nobody replaces what somebody
- * living has taken meanwhile. A guard whose own holder died is replaced in the same way.
+ * Puts our lock in the place of a dead holder's; answers whether it was us who did. Whoever wants
+ * to do so holds a guard named after that very holder, so that nobody replaces what somebody living
+ * has taken meanwhile. A guard whose own holder died is replaced in the same way.
  */
-async function replaceDead(file: string, dead: LockHolder, draft: string): Promise<boolean> {
+async function replaceDead(file: string, dead: Occupant, mine: LockHolder): Promise<boolean> {
   const guard = `${file}.${dead.id}`;
-  if (!(await tryLink(draft, guard))) {
-    const other = await readHolder(guard);
-    if (other === undefined || isAlive(other.process)) return false;
-    if (!(await replaceDead(guard, other, draft))) return false;
+  if (!(await tryTake(guard, mine))) {
+    const other = await findOccupant(guard);
+    if (other === undefined || livingHolder(other) !== undefined) return false;
+    if (!(await replaceDead(guard, other, mine))) return false;
   }
+  const successor = `${file}.${mine.id}`;
   try {
-    if ((await readHolder(file))?.id !== dead.id) return false;
-    const successor = `${draft}.successor`;
-    await link(draft, successor);
+    if ((await findOccupant(file))?.id !== dead.id) return false;
+    await symlink(toTarget(mine), successor);
     await rename(successor, file);
     return true;
   } finally {
+    await rm(successor, { force: true });
     await rm(guard, { force: true });
   }
 }

@@ -2,8 +2,15 @@ import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { createTimer, isWatching, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
 import { renderChecks } from "./report.ts";
-import type { Session } from "./rollout-session.ts";
-import { type Change, POSITIONS, type Position, revertsTo } from "./rollout-state.ts";
+import { RefusedError, type Session } from "./rollout-session.ts";
+import {
+  beginRollback,
+  type Change,
+  POSITIONS,
+  type Position,
+  type RolloutState,
+  revertsTo,
+} from "./rollout-state.ts";
 import { commandsOf } from "./stage-next.ts";
 import { takeBack } from "./take-back.ts";
 import type { Verb, VerbContext } from "./verb.ts";
@@ -79,17 +86,23 @@ async function goBack(context: VerbContext, judges: Judges, wish: Wish): Promise
   const how = { purpose: "rollback", withoutRecord: "carry-on" } as const;
   return await withSession(context, rollout, how, async (session) => {
     const to = wish.to ?? defaultGoal(session);
-    const changes = revertsTo(session.journal().state, to);
-    if (wish["dry-run"]) return showPlan(context, rollout, { to, changes }, wish.json);
+    const { state } = session.journal();
+    const changes = revertsTo(state, to);
+    if (wish["dry-run"]) {
+      refuseLikeRollback(state, to, wish);
+      return showPlan(context, rollout, { to, changes }, wish.json);
+    }
     const { config } = rollout;
     const { environment, signal } = context;
     const verify = { session, config, environment, judges, signal };
     const { failed } = await takeBackUnderTimer(context, rollout, session, to, wish);
     const checks = failed === undefined ? await verifyAll(verify, to, wish) : [];
     const verdict = failed === undefined ? overall(checks) : "fail";
-    const answer: Answer = { verdict, to, takenBack: changes, failed, checks };
+    const unrecorded = [...session.unrecorded().keys()];
+    const answer: Answer = { verdict, to, takenBack: changes, failed, checks, unrecorded };
     if (wish.json) context.stdout(`${JSON.stringify({ verb: "rollback", ...answer })}\n`);
     else context.stdout(renderAnswer(answer, context));
+    context.stderr(unrecordedText(session, rollout));
     return EXIT[verdict];
   });
 }
@@ -102,22 +115,37 @@ async function takeBackUnderTimer(
   { isRestored }: Wish,
 ): Promise<{ failed: Change | undefined }> {
   const { state } = session.journal();
-  // Restoring what already is at baseline is no refusal: it is then only shown to serve.
-  if (isRestored && state.activity.kind === "settled" && state.position === to) {
-    return { failed: undefined };
-  }
+  if (isRestored && isAlreadyAt(state, to)) return { failed: undefined };
   if (revertsTo(state, to).length > 0) await ensureTimer(context, rollout, session);
   const { timer } = session.journal();
   const { failed } = await takeBack(session, {
     to,
     by: "operator",
-    reason: isRestored ? "restore defaults" : "asked for",
+    reason: reasonOf({ isRestored }),
     commandOf: (change) => commandsOf(rollout.config, change).rollback,
     attempts: ATTEMPTS,
     signal: new AbortController().signal,
   });
-  if (failed === undefined && timer !== null) await waitUntilEnded(rollout.files, timer.token);
+  // A timer ends when the journal says so.
+  const isWritten = failed === undefined && !session.unrecorded().has("the journal");
+  if (isWritten && timer !== null) await waitUntilEnded(rollout.files, timer.token);
   return { failed };
+}
+
+/** A plan for what would be refused helps nobody. */
+function refuseLikeRollback(state: RolloutState, to: Position, wish: Wish): void {
+  if (wish.isRestored && isAlreadyAt(state, to)) return;
+  const transition = beginRollback(state, { to, by: "operator", reason: reasonOf(wish) });
+  if (transition.kind === "refused") throw new RefusedError(transition.reason);
+}
+
+/** Restoring what already is there is no refusal: it is then only shown to serve. */
+function isAlreadyAt({ activity, position }: RolloutState, to: Position): boolean {
+  return activity.kind === "settled" && position === to;
+}
+
+function reasonOf({ isRestored }: Pick<Wish, "isRestored">): string {
+  return isRestored ? "restore defaults" : "asked for";
 }
 
 /** Whoever kills this program half-way back must not leave the deployment there. */
@@ -168,6 +196,8 @@ type Answer = {
   takenBack: readonly Change[];
   failed: Change | undefined;
   checks: readonly Check[];
+  /** What could not be written down. */
+  unrecorded: readonly string[];
 };
 
 function renderAnswer({ to, takenBack, failed, checks }: Answer, context: VerbContext): string {
@@ -177,6 +207,16 @@ function renderAnswer({ to, takenBack, failed, checks }: Answer, context: VerbCo
   const what = takenBack.length > 0 ? `took back ${takenBack.join(", ")}` : "nothing to take back";
   const compared = checks.length > 0 ? renderChecks(checks, context) : "nothing to compare it to\n";
   return `${compared}${what}; the rollout stands at ${to}\n`;
+}
+
+/** Loud, since the deployment is not where the record says it is. */
+function unrecordedText(session: Session, { files }: Rollout): string {
+  const problems = [...session.unrecorded()].map(([what, problem]) => `${what} (${problem})`);
+  if (problems.length === 0) return "";
+  const advice = session.unrecorded().has("the journal")
+    ? `\n${files.journal} still says what was true before, and a timer that watches will go back once more. Make the disk writable and run this again, so that it is written down`
+    : "";
+  return `NOT RECORDED: ${problems.join(", ")}${advice}\n`;
 }
 
 function readPosition(text: string | undefined): Position | undefined {

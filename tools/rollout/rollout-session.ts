@@ -5,11 +5,11 @@ import { type Json, toJson } from "./canonical-json.ts";
 import { makeStateDirectory } from "./durable-file.ts";
 import type { ChainHead } from "./evidence-chain.ts";
 import { appendEvidence } from "./evidence-log.ts";
-import { type Journal, readJournal, writeJournal } from "./journal.ts";
-import { acquireLock } from "./process-lock.ts";
+import { findJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
 import { createRedact, type Redact, readEnvText } from "./redact.ts";
 import type { Transition } from "./rollout-state.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
+import { takeSessionLock } from "./session-lock.ts";
 import type { StateFiles } from "./state-files.ts";
 
 /** Thrown when a step is not allowed from where the rollout stands. */
@@ -28,6 +28,8 @@ export type Session = {
   record(kind: string, data: unknown): Promise<void>;
   /** Runs one of the operator's commands, and keeps what it did as evidence. */
   run(request: CommandRequest): Promise<CommandResult>;
+  /** What could not be written down, with the reason; only where one carries on without it. */
+  unrecorded(): ReadonlyMap<string, string>;
   /** Tells people how it goes. */
   report(line: string): void;
   nowMs(): number;
@@ -52,6 +54,8 @@ export type SessionOptions = {
    * made then, but taking one back is more important than its record.
    */
   withoutRecord: "stop" | "carry-on";
+  /** The journal when it could last be read, for whoever must go on when it no longer can. */
+  lastKnown?: Journal;
   environment: Environment;
   clock: Clock;
   report(line: string): void;
@@ -61,16 +65,23 @@ export type SessionOptions = {
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { files, clock, report, environment } = options;
   await makeStateDirectory(files.directory);
-  const lock = await acquireLock(files.lock, options);
+  const lock = await takeSessionLock(files.lock, {
+    ...options,
+    withoutLock: options.withoutRecord,
+  });
   try {
-    let journal = await readJournal(files.journal);
+    let journal = await openJournal(options);
     let redact = await createSessionRedact(environment, journal.envFiles);
-    const persist = async (what: string, write: () => Promise<unknown>) => {
-      await lock.ensureHeld();
+    const unrecorded = new Map<string, string>();
+    const persist = async (what: "the journal" | "evidence", write: () => Promise<unknown>) => {
+      await lock.ensureAlone();
       try {
         await write();
+        // A journal is written as a whole, so nothing is missing in it any more.
+        if (what === "the journal") unrecorded.delete(what);
       } catch (error) {
         if (options.withoutRecord === "stop") throw error;
+        unrecorded.set(what, String(error));
         report(`could not write ${what}, and carries on: ${String(error)}`);
       }
     };
@@ -101,7 +112,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         onProcess: (running) => write({ running }),
       });
       await write({ running: null });
-      await rm(files.output, { force: true });
+      // What cannot be removed is overwritten by the next command.
+      await rm(files.output, { force: true }).catch(() => undefined);
       const clean = { ...result, output: redact(result.output) };
       await record("command-ended", { purpose, ...clean });
       return clean;
@@ -112,14 +124,22 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       step,
       record,
       run,
+      unrecorded: () => unrecorded,
       report,
       nowMs: clock.nowMs,
-      close: () => lock.release(),
+      close: lock.release,
     };
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+async function openJournal({ files, lastKnown, report }: SessionOptions): Promise<Journal> {
+  if (lastKnown === undefined) return await readJournal(files.journal);
+  const journal = await findJournal(files.journal).catch((error: unknown) => report(String(error)));
+  if (journal === undefined) report("the journal is gone or damaged: goes on from what it said");
+  return journal ?? lastKnown;
 }
 
 /** Adds one record without changing anything, so without waiting for whoever does. */

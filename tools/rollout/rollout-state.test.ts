@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
+  assumeBegun,
   awaitConfirmation,
   BASELINE,
   beginChange,
@@ -43,6 +44,18 @@ const apiBegun = stateOf(beginStage(proxyKept));
 const goingBack = stateOf(
   beginRollback(apiBegun, { to: "baseline", by: "operator", reason: "why not" }),
 );
+
+test("assumeBegun() adds every change of the stage under way, in their order, and nothing else", () => {
+  const limiterTouched = stateOf(beginChange(apiBegun, "limiter"));
+  const all = ["proxy", "limiter", "auth"];
+  for (const state of [apiBegun, limiterTouched, assumeBegun(apiBegun)]) {
+    expect(assumeBegun(state).touched).toEqual(all);
+    expect(revertsTo(assumeBegun(state), "proxy")).toEqual(["auth", "limiter"]);
+  }
+  for (const state of [BASELINE, proxyInDoubt, proxyKept, goingBack]) {
+    expect(assumeBegun(state)).toEqual(state);
+  }
+});
 
 test.each<[string, Transition, RegExp]>([
   ["to skip a stage", beginStage(BASELINE, "api"), /next stage is proxy/],

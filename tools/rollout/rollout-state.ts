@@ -1,4 +1,5 @@
-import type { Verdict } from "./verdict.ts";
+import { type Form, isText, listOf, mapWith, oneOf } from "./form.ts";
+import { isVerdict, type Verdict } from "./verdict.ts";
 
 /** The stages of a rollout, always in this order. */
 export const STAGES = ["proxy", "api", "gateway", "canary"] as const;
@@ -21,7 +22,8 @@ const CHANGES_OF: Readonly<Record<Stage, readonly Change[]>> = {
 };
 
 /** Who takes changes back. */
-export type RollbackBy = "operator" | "timer" | "verification";
+const ROLLBACK_BY = ["operator", "timer", "verification"] as const;
+export type RollbackBy = (typeof ROLLBACK_BY)[number];
 
 export type Activity =
   | { kind: "settled" }
@@ -36,6 +38,33 @@ export type RolloutState = {
   touched: readonly Change[];
   activity: Activity;
 };
+
+const ACTIVITY_FORMS: readonly Form<Activity>[] = [
+  mapWith<Activity & { kind: "settled" }>({ kind: oneOf(["settled"]) }),
+  mapWith<Activity & { kind: "staging" }>({
+    kind: oneOf(["staging"]),
+    stage: oneOf(STAGES),
+    phase: oneOf(["applying", "verifying"]),
+  }),
+  mapWith<Activity & { kind: "awaiting" }>({
+    kind: oneOf(["awaiting"]),
+    stage: oneOf(STAGES),
+    verdict: isVerdict,
+  }),
+  mapWith<Activity & { kind: "rolling-back" }>({
+    kind: oneOf(["rolling-back"]),
+    to: oneOf(POSITIONS),
+    by: oneOf(ROLLBACK_BY),
+    reason: isText,
+  }),
+];
+
+/** Whether what was read from a file is a state that there can be. */
+export const isRolloutState = mapWith<RolloutState>({
+  position: oneOf(POSITIONS),
+  touched: listOf(oneOf(CHANGES)),
+  activity: (value): value is Activity => ACTIVITY_FORMS.some((form) => form(value)),
+});
 
 /** A step that is not allowed is an answer with its reason. */
 export type Transition =
@@ -82,6 +111,17 @@ export function beginChange(state: RolloutState, change: Change): Transition {
   const next = CHANGES_OF[activity.stage].find((candidate) => !touched.includes(candidate));
   if (next !== change) return refuse(`${change} is not the next change of stage ${activity.stage}`);
   return allow({ ...state, touched: [...touched, change] });
+}
+
+/**
+ * What may be true by now, when this was true a moment ago and nobody can say what happened since:
+ * every change of the stage under way may have begun.
+ */
+export function assumeBegun(state: RolloutState): RolloutState {
+  const { activity, touched } = state;
+  if (activity.kind !== "staging") return state;
+  const rest = CHANGES_OF[activity.stage].filter((change) => !touched.includes(change));
+  return { ...state, touched: [...touched, ...rest] };
 }
 
 /** Says that everything of the stage is applied and will now be looked at. */

@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import { readTimerReport, type TimerReport } from "./dead-man-timer.ts";
+import { readTimer, type TimerReport } from "./dead-man-timer.ts";
 import { type Journal, type LastChecks, readJournal } from "./journal.ts";
 import { isAlive } from "./process-identity.ts";
 import { findHolder } from "./process-lock.ts";
@@ -15,8 +15,8 @@ export type RolloutStatus = {
   timer: {
     deadlineAt: string;
     secondsLeft: number;
-    /** Without a living process nothing rolls back by itself. */
-    isWatching: boolean;
+    /** Without a living process nothing rolls back by itself; null while nobody knows. */
+    isWatching: boolean | null;
     pid: number | null;
   } | null;
   /** What the last timer did. */
@@ -24,13 +24,17 @@ export type RolloutStatus = {
   /** Who is at work right now. */
   atWork: { pid: number; purpose: string } | null;
   lastChecks: Journal["lastChecks"];
+  /** What could not be seen, and what to do about it. */
+  problem: string | null;
 };
 
 export async function readStatus(files: StateFiles, nowMs: number): Promise<RolloutStatus> {
   const { state, timer, lastChecks } = await readJournal(files.journal);
-  const report = await readTimerReport(files);
+  const reading = await readTimer(files);
+  const report = reading.kind === "report" ? reading.report : undefined;
   const holder = await findHolder(files.lock);
   const isOurs = timer !== null && report?.token === timer.token;
+  const isDamaged = reading.kind === "damaged";
   return {
     position: state.position,
     activity: state.activity,
@@ -39,12 +43,13 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
     timer: timer && {
       deadlineAt: new Date(timer.deadlineAtMs).toISOString(),
       secondsLeft: Math.max(0, Math.ceil((timer.deadlineAtMs - nowMs) / 1_000)),
-      isWatching: isOurs && isAlive(report.process),
+      isWatching: isDamaged ? null : isOurs && isAlive(report.process),
       pid: isOurs ? report.process.pid : null,
     },
     lastTimer: report ? { status: report.status, at: report.at, detail: report.detail } : null,
     atWork: holder ? { pid: holder.process.pid, purpose: holder.purpose } : null,
     lastChecks,
+    problem: isDamaged ? reading.problem : null,
   };
 }
 
@@ -73,6 +78,9 @@ function timerText({ timer, lastTimer }: RolloutStatus, colors: Colors): string 
     return lastTimer
       ? `not armed; the last one: ${lastTimer.status} ${lastTimer.detail}`.trimEnd()
       : "not armed";
+  }
+  if (timer.isWatching === null) {
+    return colors.red(`UNKNOWN: somebody may watch the deadline ${timer.deadlineAt}`);
   }
   if (!timer.isWatching) {
     return colors.red(`GONE: nobody watches the deadline ${timer.deadlineAt}; roll back yourself`);

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openCommandOutput } from "./command-output.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
 /** How an operator's command ended. */
 export type CommandResult = {
   exitCode: number | null;
   /** What ended it when it did not end itself. */
-  stoppedBy: "timeout" | "interrupt" | "signal" | null;
+  stoppedBy: "timeout" | "interrupt" | "signal" | "not started" | null;
   durationMs: number;
   /** The beginning and the end of what it wrote, both streams together. */
   output: string;
@@ -18,7 +19,7 @@ export type CommandOptions = {
   directory: string;
   environment: NodeJS.ProcessEnv;
   timeoutMs: number;
-  /** Takes the output; a file, so that the command does not die with its reader. */
+  /** Takes the output if it has room for it. */
   outputFile: string;
   /** Told of the process before it does anything, so that it can be found after a crash. */
   onProcess: (process: ProcessIdentity) => Promise<void>;
@@ -38,7 +39,7 @@ const WAIT_THEN_RUN = 'read -r go || exit 125; eval "$1" </dev/null';
 
 /** Runs a command in a shell and a process group of its own, for a bounded time. */
 export async function runCommand(options: CommandOptions): Promise<CommandResult> {
-  const output = await open(options.outputFile, "w+", 0o600);
+  const output = await openCommandOutput(options.outputFile);
   const startedMs = performance.now();
   try {
     const child = spawn("/bin/sh", ["-c", WAIT_THEN_RUN, "rollout", options.command], {
@@ -48,7 +49,17 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
       detached: true,
     });
     const exited = exitOf(child);
-    const pid = await pidOf(child);
+    const problem = await startProblemOf(child);
+    const durationMs = () => Math.round(performance.now() - startedMs);
+    const { pid } = child;
+    if (pid === undefined) {
+      return {
+        exitCode: null,
+        stoppedBy: "not started",
+        durationMs: durationMs(),
+        output: problem,
+      };
+    }
     await options.onProcess(identityOf(pid));
     // A shell that is already gone says so with its exit code.
     child.stdin?.on("error", () => undefined);
@@ -59,7 +70,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
     return {
       exitCode,
       stoppedBy: stoppedBy ?? (exitCode === null ? "signal" : null),
-      durationMs: Math.round(performance.now() - startedMs),
+      durationMs: durationMs(),
       output: await readEnds(output),
     };
   } finally {
@@ -79,9 +90,10 @@ function exitOf(child: ChildProcess): Promise<number | null> {
   });
 }
 
-async function pidOf(child: ChildProcess): Promise<number> {
-  if (child.pid !== undefined) return child.pid;
-  return await new Promise((_resolve, reject) => child.once("error", reject));
+/** Why there is no process, for example because its directory is gone; nothing when there is one. */
+async function startProblemOf(child: ChildProcess): Promise<string> {
+  if (child.pid !== undefined) return "";
+  return await new Promise((resolve) => child.once("error", (error) => resolve(error.message)));
 }
 
 async function raceWithBounds(
@@ -116,7 +128,7 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-async function readEnds(file: Awaited<ReturnType<typeof open>>): Promise<string> {
+async function readEnds(file: FileHandle): Promise<string> {
   const { size } = await file.stat();
   const read = async (position: number, length: number) => {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);

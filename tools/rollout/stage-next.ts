@@ -71,6 +71,7 @@ async function begin(
   const services = config.stages[stage].judges.includes("identity")
     ? await snapshot({ session, config, environment })
     : undefined;
+  const rollbacks = changesOf(stage).map((change) => [change, commandsOf(config, change).rollback]);
   const timer = isChange ? createTimer(session.nowMs(), config.deadManSeconds) : null;
   const { auth, limiter, gateway } = config.services;
   // First of all, so that nothing begins that cannot be recorded.
@@ -84,6 +85,8 @@ async function begin(
     directory: config.directory,
     commandSeconds: config.commandSeconds,
     envFiles: [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []),
+    // How to undo what may begin from now on.
+    rollbackCommands: { ...before.rollbackCommands, ...Object.fromEntries(rollbacks) },
     snapshots: services
       ? { ...before.snapshots, [before.state.position]: services }
       : before.snapshots,
@@ -119,12 +122,9 @@ async function apply(
   { session, config, signal }: VerifyContext,
   change: Change,
 ): Promise<string | undefined> {
-  const { apply: command, rollback } = commandsOf(config, change);
-  const { state, rollbackCommands } = session.journal();
-  // Written down with how to undo it, before it begins.
-  await session.step(beginChange(state, change), {
-    rollbackCommands: { ...rollbackCommands, [change]: rollback },
-  });
+  const { apply: command } = commandsOf(config, change);
+  // Written down before it begins.
+  await session.step(beginChange(session.journal().state, change));
   session.report(`applies ${change}`);
   const { exitCode, stoppedBy, output } = await session.run({
     purpose: `apply of ${change}`,

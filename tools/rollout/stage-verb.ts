@@ -55,8 +55,11 @@ export function createStageVerb(judges: Judges): Verb {
         }
         case "status":
           return await status(context, await open(), values.json);
-        case "confirm":
-          return await confirm(context, await open(), values["take-on-doubt"], values.json);
+        case "confirm": {
+          const takesOnDoubt = values["take-on-doubt"];
+          if (takesOnDoubt?.trim() === "") throw new UsageError("--take-on-doubt needs a reason");
+          return await confirm(context, await open(), takesOnDoubt, values.json);
+        }
         default:
           throw new UsageError("stage needs one of: next, status, confirm");
       }
@@ -135,7 +138,10 @@ async function showPlan(
 
 async function status(context: VerbContext, { files }: Rollout, json: boolean): Promise<ExitCode> {
   const found = await readStatus(files, systemClock.nowMs());
-  return say(context, json ? `${JSON.stringify(found)}\n` : renderStatus(found, context));
+  context.stdout(json ? `${JSON.stringify(found)}\n` : renderStatus(found, context));
+  if (found.problem === null) return EXIT.pass;
+  context.stderr(`${found.problem}\n`);
+  return EXIT.inconclusive;
 }
 
 async function confirm(

@@ -1,13 +1,14 @@
+import { access } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../services/runtime/clock.ts";
 import type { Environment } from "../../services/runtime/env.ts";
 import type { TimerReport } from "./dead-man-timer.ts";
-import { writeDurably } from "./durable-file.ts";
-import { type Journal, readJournal } from "./journal.ts";
+import { isErrorCode, writeDurably } from "./durable-file.ts";
+import { findJournal, type Journal } from "./journal.ts";
 import { identityOf, isAlive } from "./process-identity.ts";
-import { findHolder, LockedError, type LockHolder } from "./process-lock.ts";
+import { LockedError, type LockHolder } from "./process-lock.ts";
 import { openSession, type Session } from "./rollout-session.ts";
-import { CHANGES, type Position } from "./rollout-state.ts";
+import { assumeBegun, CHANGES, type Position } from "./rollout-state.ts";
 import type { StateFiles } from "./state-files.ts";
 import { takeBack } from "./take-back.ts";
 
@@ -25,6 +26,8 @@ const POLL_MS = 500;
 const LAST_WORD_MS = 3_000;
 /** Nobody watches, so a command that fails is tried again. */
 const ATTEMPTS = 3;
+/** Between attempts to begin, for as long as it takes: nobody else goes back by himself. */
+const RETRY_PAUSE_MS = 2_000;
 
 /**
  * Watches the journal until this timer is disarmed or its time has come, and then rolls back: an
@@ -38,19 +41,23 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
     options.report(`${at} ${status} ${detail}`);
     return writeDurably(files.timer, JSON.stringify(report));
   };
+  // A full disk must not keep it from rolling back.
+  const tellIfPossible = async (status: TimerReport["status"], detail?: string) => {
+    await tell(status, detail).catch((error: unknown) => options.report(String(error)));
+  };
   await tell("armed");
-  if (!(await waitForExpiry(options))) return await tell("disarmed");
+  const lastKnown = await waitForExpiry(options);
+  if (lastKnown === undefined) return await tellIfPossible("disarmed");
 
-  const session = await takeOver(options);
+  const session = await takeOver(options, lastKnown);
   try {
     const goal = goalOf(session.journal(), token);
     if (goal === undefined) {
       // A program that died between arming and acting has left nothing to take back.
       if (session.journal().timer?.token === token) await session.write({ timer: null });
-      return await tell("disarmed");
+      return await tellIfPossible("disarmed");
     }
-    // A full disk must not keep it from rolling back.
-    await tell("rolling-back", `to ${goal.to}`).catch((error) => options.report(String(error)));
+    await tellIfPossible("rolling-back", `to ${goal.to}`);
     await session.record("timer-fired", goal);
     const { failed } = await takeBack(session, {
       ...goal,
@@ -59,38 +66,59 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
       attempts: ATTEMPTS,
       signal: new AbortController().signal,
     });
-    if (failed === undefined) await tell("rolled-back", `to ${goal.to}`);
-    else await tell("failed", `the rollback command of ${failed} failed`);
+    if (failed === undefined) await tellIfPossible("rolled-back", `to ${goal.to}`);
+    else await tellIfPossible("failed", `the rollback command of ${failed} failed`);
   } finally {
     await session.close();
   }
 }
 
-/** Answers whether the time has come; false when the timer was disarmed before. */
-async function waitForExpiry(options: DeadManOptions): Promise<boolean> {
+/**
+ * Answers, when the time has come, what the journal said when it could last be read; nothing when
+ * the timer was disarmed before.
+ */
+async function waitForExpiry(options: DeadManOptions): Promise<Journal | undefined> {
   const { files, token, clock, report } = options;
+  let lastKnown: Journal | undefined;
+  let lastProblem = "";
   let known = { deadlineAtMs: Number.POSITIVE_INFINITY, endMs: Number.POSITIVE_INFINITY };
   for (;;) {
     // Replaced as a whole, so every reading is one of a moment.
-    const journal = await readJournal(files.journal).catch((error) => report(String(error)));
-    if (journal && journal.timer?.token !== token) return false;
+    const journal = await findJournal(files.journal).catch((error: unknown) => {
+      // Once, and not at every look: it would fill the disk.
+      if (String(error) !== lastProblem) report(String(error));
+      lastProblem = String(error);
+    });
+    if (journal && journal.timer?.token !== token) return undefined;
+    // With its directory a rollout is put away; a journal that is gone alone was damaged.
+    if (!journal && !(await isThere(files.directory))) return undefined;
     if (journal?.timer && journal.timer.deadlineAtMs !== known.deadlineAtMs) {
       const { deadlineAtMs } = journal.timer;
       known = { deadlineAtMs, endMs: performance.now() + deadlineAtMs - clock.nowMs() };
     }
+    lastKnown = journal ?? lastKnown;
     // By either clock: one that is set back must not give a bad change more time.
-    if (clock.nowMs() >= known.deadlineAtMs || performance.now() >= known.endMs) return true;
+    const isOver = clock.nowMs() >= known.deadlineAtMs || performance.now() >= known.endMs;
+    if (isOver && lastKnown !== undefined) return lastKnown;
     await sleep(POLL_MS);
   }
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    (error: unknown) => !isErrorCode(error, "ENOENT"),
+  );
+}
+
 /**
  * Takes the right to change things. Whoever confirms at the last moment may finish, and so may a
- * rollback that makes progress; any other holder has had its time, and is ended.
+ * rollback that makes progress; any other holder has had its time, and is ended. Without a lock,
+ * and with the journal as it last was, it goes back all the same.
  */
-async function takeOver(options: DeadManOptions): Promise<Session> {
-  const { files, report } = options;
-  const { state, commandSeconds } = await readJournal(files.journal);
+async function takeOver(options: DeadManOptions, lastKnown: Journal): Promise<Session> {
+  const { report } = options;
+  const { state, commandSeconds } = lastKnown;
   const isGoingBack = state.activity.kind === "rolling-back";
   const patienceMs = isGoingBack ? CHANGES.length * commandSeconds * 1_000 : 0;
   for (;;) {
@@ -100,17 +128,23 @@ async function takeOver(options: DeadManOptions): Promise<Session> {
         purpose: "dead-man timer",
         waitMs: LAST_WORD_MS + patienceMs,
         withoutRecord: "carry-on",
+        lastKnown: { ...lastKnown, state: assumeBegun(lastKnown.state) },
       });
     } catch (error) {
-      if (!(error instanceof LockedError)) throw error;
-      report(error.message);
-      await endHolder(await findHolder(files.lock));
+      report(String(error));
+      if (error instanceof LockedError) endHolder(error.holder, report);
+      else await sleep(RETRY_PAUSE_MS);
     }
   }
 }
 
-async function endHolder(holder: LockHolder | undefined): Promise<void> {
-  if (holder !== undefined && isAlive(holder.process)) process.kill(holder.process.pid, "SIGKILL");
+function endHolder({ process: holder }: LockHolder, report: (line: string) => void): void {
+  try {
+    if (isAlive(holder)) process.kill(holder.pid, "SIGKILL");
+  } catch (error) {
+    // It ended meanwhile, or is another user's; the next attempt waits for it again.
+    report(String(error));
+  }
 }
 
 function goalOf(
