@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -90,6 +91,13 @@ test("stage confirm keeps a stage in doubt only when the operator takes that on"
     exitCode: 1,
     stderr: expect.stringContaining("inconclusive"),
   });
+  for (const blank of ["", " \t"]) {
+    expect(await deployment.run("stage", "confirm", "--take-on-doubt", blank)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--take-on-doubt"),
+    });
+  }
+  expect((await deployment.journal()).state.position).toBe("baseline");
   const taken = await deployment.run("stage", "confirm", "--take-on-doubt", "no judge here");
   expect(taken).toMatchObject({ exitCode: 0 });
   expect((await deployment.journal()).state.position).toBe("proxy");
@@ -157,6 +165,61 @@ test("stage status --json says where it stands, and every wrong word is a usage 
   ]) {
     expect(await deployment.run(...wrong), wrong.join(" ")).toMatchObject({ exitCode: 2 });
   }
+});
+
+test("rollback --dry-run refuses what rollback refuses", async () => {
+  const deployment = await setup();
+  for (const dryRun of [[], ["--dry-run"]]) {
+    expect(await deployment.run("rollback", ...dryRun), "at baseline").toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("already at baseline"),
+    });
+  }
+  await reachProxy(deployment);
+  for (const dryRun of [[], ["--dry-run"]]) {
+    expect(await deployment.run("rollback", "--to", "gateway", ...dryRun)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("gateway lies ahead"),
+    });
+  }
+  expect(await deployment.run("rollback", "--dry-run")).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("take back proxy"),
+  });
+  expect(await deployment.run("restore-defaults", "--dry-run")).toMatchObject({ exitCode: 0 });
+  expect(await deployment.log()).toEqual(["apply-proxy", "verify-proxy"]);
+});
+
+test("with --json there is one document to read, also about a wrong command line or file", async () => {
+  const deployment = await setup();
+  for (const wrong of [["stage", "next", "tea"], ["rollback", "--to", "moon"], ["brew"], []]) {
+    const { exitCode, stdout, stderr } = await deployment.run(...wrong, "--json");
+    expect(exitCode, wrong.join(" ")).toBe(2);
+    const document = JSON.parse(stdout);
+    expect(document).toMatchObject({ verdict: "fail", reason: "usage", exitCode: 2 });
+    expect(stderr).toContain(document.error);
+  }
+  await writeFile(join(deployment.directory, "rollout.yaml"), "edge: 7");
+  const { exitCode, stdout } = await deployment.run("stage", "status", "--json");
+  expect(exitCode).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({
+    verb: "stage",
+    reason: "configuration",
+    error: expect.stringContaining("edge must be a map"),
+  });
+});
+
+test("a reader that is gone does not stop the way back", async () => {
+  const deployment = await setup({
+    commands: { "rollback-proxy": "echo going back; sleep 0.3; echo rollback-proxy >> log" },
+  });
+  await deployment.run("stage", "next");
+  const rollback = deployment.start("rollback");
+  rollback.stdout?.destroy();
+  rollback.stderr?.destroy();
+  const [exitCode] = await once(rollback, "exit");
+  expect(exitCode).toBe(3);
+  expect(await deployment.settled()).toMatchObject({ state: { position: "baseline" } });
 });
 
 test.each(["stage", "rollback", "restore-defaults", "evidence"])("%s --help", async (verb) => {

@@ -1,5 +1,4 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { ConfigError } from "../../services/runtime/env.ts";
 import { ROLLOUT_CONFIG_FILE } from "./rollout-config.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -18,7 +17,7 @@ export const COMMON_OPTIONS = {
 } as const satisfies Options;
 
 export const COMMON_HELP = `  --config FILE   the description of the deployment (${ROLLOUT_CONFIG_FILE})
-  --json          one JSON document on standard output, progress on standard error
+  --json          one JSON document on standard output, also about an error; the rest on standard error
   -h, --help      this text
 
 Exit codes: 0 pass, 1 fail or refused, 2 usage or configuration, 3 inconclusive.
@@ -50,9 +49,4 @@ export function readArguments<const T extends Options>(
 export function createReport(context: VerbContext, { json }: { json: boolean }) {
   const write = json ? context.stderr : context.stdout;
   return (line: string) => write(`${line}\n`);
-}
-
-/** What a failure means for the exit code, and how it is told. */
-export function isUsageProblem(error: unknown): error is UsageError | ConfigError {
-  return error instanceof UsageError || error instanceof ConfigError;
 }

@@ -1,5 +1,6 @@
 import picocolors from "picocolors";
-import { isUsageProblem, UsageError } from "./command-line.ts";
+import { ConfigError } from "../../services/runtime/env.ts";
+import { UsageError } from "./command-line.ts";
 import { BrokenEvidenceError } from "./evidence-log.ts";
 import { LockedError } from "./process-lock.ts";
 import { RefusedError } from "./rollout-session.ts";
@@ -26,26 +27,31 @@ export async function runRollout(verbs: readonly Verb[], context: VerbContext): 
     return await verb.run({ ...context, arguments: rest });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (isUsageProblem(error)) {
-      context.stderr(`${colors.red(message)}\nsee: rollout ${verb?.name ?? ""} --help\n`);
-      return EXIT.usage;
-    }
-    const word = isExpected(error) ? "refused" : "failed";
-    context.stderr(`${colors.red(`${word}: ${message}`)}\n`);
+    const reason = reasonOf(error);
+    const isUsage = reason === "usage" || reason === "configuration";
+    const exitCode = isUsage ? EXIT.usage : EXIT.fail;
+    context.stderr(
+      isUsage
+        ? `${colors.red(message)}\nsee: rollout ${verb?.name ?? ""} --help\n`
+        : `${colors.red(`${reason}: ${message}`)}\n`,
+    );
     // With --json there is always one document to read.
-    if (rest.includes("--json")) {
-      context.stdout(`${JSON.stringify({ verb: name, verdict: "fail", [word]: message })}\n`);
+    if (context.arguments.includes("--json")) {
+      const answer = { verb: name, verdict: "fail", exitCode, reason, error: message };
+      context.stdout(`${JSON.stringify(answer)}\n`);
     }
-    return EXIT.fail;
+    return exitCode;
   }
 }
 
-function isExpected(error: unknown): boolean {
-  return (
+function reasonOf(error: unknown): "usage" | "configuration" | "refused" | "failed" {
+  if (error instanceof UsageError) return "usage";
+  if (error instanceof ConfigError) return "configuration";
+  const isExpected =
     error instanceof RefusedError ||
     error instanceof LockedError ||
-    error instanceof BrokenEvidenceError
-  );
+    error instanceof BrokenEvidenceError;
+  return isExpected ? "refused" : "failed";
 }
 
 function renderHelp(verbs: readonly Verb[]): string {
