@@ -37,11 +37,11 @@ export const NGINX_TRAPS: readonly PlantedTrap[] = [
     name: "a location inside a location, with one header of its own",
     replace: NGINX_JWKS,
     by: `        location /.well-known/ {
-            location = /.well-known/openid-configuration {
+            location = /.well-known/jwks.json {
                 proxy_set_header X-Debug 1;
                 proxy_pass http://auth;
             }
-            proxy_pass http://auth;`,
+            return 404;`,
     rule: "inherited-headers-lost",
     at: "X-Debug",
   },

@@ -1,10 +1,13 @@
 /** Every trap the linter knows, by the name under which it reports it. */
 export const RULES = {
   syntax: "the file cannot be read as its proxy would read it",
+  "include-not-read": "an included file could not be read, so nothing is known of it",
+  "not-followed": "a part whose effect cannot be told from the file, so any trap may hide in it",
   "inherited-headers-lost": "a location's own proxy_set_header discards every inherited one",
   "missing-forwarded-for": "X-Forwarded-For is not set, so the client's own gets through",
   "appended-forwarded-for": "the address is added behind what the client claims",
   "passed-through-forwarded-for": "X-Forwarded-For is set from what the client sent",
+  "quoted-list": "a quote among the client's words hides the list's last entry",
   "repeated-forwarded-for": "X-Forwarded-For is sent twice",
   "conditional-forwarded-for": "X-Forwarded-For is replaced for some requests only",
   "skipped-by-allow": "a rule ends the processing before X-Forwarded-For is replaced",

@@ -3,13 +3,22 @@ import { describe, expect, test } from "vitest";
 import { CADDY_TRAPS } from "../../../test/edge/configs/caddy-traps.ts";
 import { ENVOY_EDGE_TRAPS, ENVOY_TRAPS } from "../../../test/edge/configs/envoy-traps.ts";
 import { HAPROXY_TRAPS } from "../../../test/edge/configs/haproxy-traps.ts";
+import {
+  NGINX_HARMLESS,
+  NGINX_ROUTE_TRAPS,
+  NGINX_VALUE_TRAPS,
+} from "../../../test/edge/configs/nginx-traps.ts";
 import { NGINX_TRAPS, type PlantedTrap } from "../../../test/edge/configs/planted-traps.ts";
 import { readEdgeConfig } from "../edge-config.ts";
 import { renderAll } from "../render.ts";
 import { detectKind, type FileKind, lintFile } from "./lint-file.ts";
 
+const NGINX_GOOD = "test/edge/configs/hand-written.nginx.conf";
+
 const CASES: readonly { kind: FileKind; good: string; traps: readonly PlantedTrap[] }[] = [
-  { kind: "nginx", good: "test/edge/configs/hand-written.nginx.conf", traps: NGINX_TRAPS },
+  { kind: "nginx", good: NGINX_GOOD, traps: NGINX_TRAPS },
+  { kind: "nginx", good: NGINX_GOOD, traps: NGINX_ROUTE_TRAPS },
+  { kind: "nginx", good: NGINX_GOOD, traps: NGINX_VALUE_TRAPS },
   { kind: "haproxy", good: "test/edge/configs/hand-written.haproxy.cfg", traps: HAPROXY_TRAPS },
   { kind: "envoy", good: "deploy/envoy/rate-limit-filter.yaml", traps: ENVOY_TRAPS },
   { kind: "envoy", good: "deploy/envoy/direct.yaml", traps: ENVOY_EDGE_TRAPS },
@@ -40,6 +49,17 @@ for (const { kind, good, traps } of CASES) {
   });
 }
 
+describe("lintFile() finds nothing in a good nginx configuration", () => {
+  const text = readFileSync(new URL(`../../../${NGINX_GOOD}`, import.meta.url), "utf8");
+  for (const harmless of NGINX_HARMLESS) {
+    test(`with ${harmless.name}`, () => {
+      const planted = plant(text, harmless);
+      expect(detectKind("planted.conf", planted)).toBe("nginx");
+      expect(lintFile(NGINX_GOOD, planted, "nginx", undefined).findings).toEqual([]);
+    });
+  }
+});
+
 test("lintFile() finds nothing in anything that is rendered, whatever the deployment", () => {
   const cdn = 'cdn: { cidrs: [198.51.100.0/24, "2001:db8::/32"] }\n';
   const deployments = [
@@ -60,7 +80,34 @@ test("lintFile() finds nothing in anything that is rendered, whatever the deploy
   }
 });
 
-function plant(text: string, { replace, by, and, name }: PlantedTrap): string {
+test("detectKind() tells nginx and HAProxy apart, wherever on a line they begin", () => {
+  const nginx = [
+    "server {\nlisten 80;\n}",
+    "server\n{\nlisten 80 default_server;\n}",
+    "events {} http { include sites/*.conf; }",
+    "http { include x; }",
+    "listen 80;\nserver_name x;",
+    "# frontend of the shop\nlocation = /x { return 404; }",
+    "upstream backend { server 10.0.0.1:4001; }",
+  ];
+  const haproxy = [
+    "listen public\n  bind :80",
+    "global\n  log stdout local0\nfrontend f # server {\n  bind :80",
+    "defaults\n  mode http",
+  ];
+  for (const text of nginx) expect(detectKind("edge.conf", text), text).toBe("nginx");
+  for (const text of haproxy) expect(detectKind("edge.conf", text), text).toBe("haproxy");
+  expect(detectKind("edge.conf", "http://:80 {\n  respond 404\n}")).toBe("caddy");
+  expect(detectKind("edge.conf", "API_TRUST_PROXY_HOPS=1")).toBe("settings");
+});
+
+test("lintFile() reports what a script does with requests as something nobody can follow", () => {
+  const text = "server {\nlocation / {\ncontent_by_lua_block { ngx.exec('/internal') }\n}\n}\n";
+  const { findings } = lintFile("edge.conf", text, "nginx", undefined);
+  expect(findings.map(({ line, rule }) => [line, rule])).toEqual([[3, "not-followed"]]);
+});
+
+function plant(text: string, { replace, by, and, name }: Omit<PlantedTrap, "rule" | "at">): string {
   const edits = [{ replace, by }, ...(and === undefined ? [] : [and])];
   return edits.reduce((before, edit) => {
     const after = before.replace(edit.replace, () => edit.by);

@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename } from "node:path";
 import { TOPOLOGIES, type Topology } from "../edge-config.ts";
 import type { Finding } from "./finding.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
@@ -8,7 +7,8 @@ import { lintEnvoy } from "./lint-envoy.ts";
 import { lintHaproxy } from "./lint-haproxy.ts";
 import { lintHops } from "./lint-hops.ts";
 import { lintNginx } from "./lint-nginx.ts";
-import { type ReadIncluded, readNginxTree } from "./nginx-tree.ts";
+import { createIncludeReader } from "./nginx-includes.ts";
+import { readNginxTree } from "./nginx-tree.ts";
 
 /** What a file configures; `settings` are a service's, of which only the hops are looked at. */
 export type FileKind = "nginx" | "haproxy" | "caddy" | "envoy" | "settings";
@@ -42,8 +42,7 @@ function lintKind(
   switch (kind) {
     case "nginx": {
       const tree = readNginxTree(file, text, createIncludeReader(file));
-      const notes = tree.unread.map((pattern) => `${file}: include ${pattern} was not read`);
-      return { findings: lintNginx(tree, topology), notes };
+      return { findings: lintNginx(tree, topology), notes: [] };
     }
     case "haproxy":
       return { findings: lintHaproxy(readHaproxySections(file, text), topology), notes: [] };
@@ -72,29 +71,13 @@ export function detectKind(file: string, text: string): FileKind | undefined {
   if (/\.ya?ml$/.test(name))
     return /@type|http_filters|filter_chains/.test(text) ? "envoy" : "settings";
   if (/(^|\.)env(\.|$)/.test(name)) return "settings";
-  if (/^(global|defaults|frontend|backend|listen)\b/m.test(text)) return "haproxy";
-  if (/;\s*(#.*)?$/m.test(text)) return "nginx";
+  const code = text.replace(/#.*$/gm, "");
+  if (/(^|[\s;{}])(http|server|stream|location\s[^;{}]*|upstream\s[^;{}]*)\s*\{/.test(code)) {
+    return "nginx";
+  }
+  // nginx has a "listen", too, and ends it.
+  if (/^(global|defaults|frontend|backend|listen)\b[^;{}\n]*$/m.test(code)) return "haproxy";
+  if (/;\s*$/m.test(code)) return "nginx";
   if (/^\s*(reverse_proxy|handle|respond)\b/m.test(text)) return "caddy";
   return /^[A-Z_]+=/m.test(text) ? "settings" : undefined;
-}
-
-/** nginx looks for included files beside its main file. */
-function createIncludeReader(main: string): ReadIncluded {
-  return (pattern) => {
-    const path = resolve(dirname(main), pattern);
-    try {
-      const files = /[*?[]/.test(basename(path)) ? expand(path) : [path];
-      return files.map((file) => ({ file, text: readFileSync(file, "utf8") }));
-    } catch {
-      // Absent, or not for our eyes: the caller says that it was not read.
-      return undefined;
-    }
-  };
-}
-
-function expand(path: string): string[] {
-  const pattern = basename(path).replace(/[.+^$(){}|\\]/g, "\\$&");
-  const matcher = new RegExp(`^${pattern.replaceAll("*", ".*").replaceAll("?", ".")}$`);
-  const names = readdirSync(dirname(path)).filter((name) => matcher.test(name));
-  return names.toSorted().map((name) => join(dirname(path), name));
 }

@@ -14,7 +14,8 @@ import {
 import { lintServer } from "./nginx-route-rules.ts";
 import type { NginxTree } from "./nginx-tree.ts";
 import { lintSettings, lintTrust } from "./nginx-trust-rules.ts";
-import { type NginxVariables, readNginxVariables, shapeOf } from "./nginx-values.ts";
+import { shapeOf } from "./nginx-values.ts";
+import { type NginxVariables, readNginxVariables, variablesAt } from "./nginx-variables.ts";
 
 /** Finds every trap in one nginx configuration; without a topology, in the one it seems to mean. */
 export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding[] {
@@ -28,6 +29,11 @@ export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding
       ...{ file, line, rule: "syntax" as const, message: text },
       mend: 'end every directive with ";" and close every block and quote',
     })),
+    ...tree.unread.map(({ file, line, text }) => ({
+      ...{ file, line, rule: "include-not-read" as const },
+      message: `${text} could not be read, so nothing is known of what it configures`,
+      mend: "lint where the included files are, or correct the path",
+    })),
     ...places.flatMap((place) => lintPlace(place, context)),
     ...findServers(root).flatMap((server) => lintServer(server, context)),
     ...lintTrust(context),
@@ -40,8 +46,9 @@ function inferTopology(
   places: readonly ProxiedPlace[],
   variables: NginxVariables,
 ): Topology {
-  const shapes = places.flatMap(({ headers }) => {
-    return valuesFor(headers, FORWARDED_FOR_NAME).map((value) => shapeOf(value, variables));
+  const shapes = places.flatMap(({ headers, scope }) => {
+    const here = variablesAt(variables, scope);
+    return valuesFor(headers, FORWARDED_FOR_NAME).map((value) => shapeOf(value, here));
   });
   const guarded = shapes.flatMap((shape) => (shape.kind === "guarded" ? [shape.trusted.kind] : []));
   if (guarded.includes("appended")) return "cdn-append";

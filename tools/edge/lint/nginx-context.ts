@@ -2,7 +2,7 @@ import type { Topology } from "../edge-config.ts";
 import type { Finding, Rule } from "./finding.ts";
 import type { NginxScope, ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
-import type { NginxVariables } from "./nginx-values.ts";
+import type { NginxVariables } from "./nginx-variables.ts";
 
 /** What the rules of one configuration share. */
 export type NginxContext = {

@@ -8,28 +8,39 @@ import {
   report,
   valuesFor,
 } from "./nginx-context.ts";
-import type { ProxiedPlace } from "./nginx-places.ts";
+import { findSetting, type ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
-import { shapeOf, type ValueShape, variablesIn } from "./nginx-values.ts";
+import { shapeOf, type ValueShape } from "./nginx-values.ts";
+import { followValue, type NginxVariables, variablesAt, variablesIn } from "./nginx-variables.ts";
 
 /** What is true of every place that forwards, whatever its path. */
 export function lintPlace(place: ProxiedPlace, context: NginxContext): Finding[] {
+  const here = { ...context, variables: variablesAt(context.variables, place.scope) };
   return [
-    ...lintForwardedFor(place, context),
-    ...lintOtherHeaders(place, context),
-    ...lintDecodedUri(place),
+    ...lintForwardedFor(place, here),
+    ...lintOtherHeaders(place, here),
+    ...lintDecodedUri(place, here.variables),
   ];
 }
 
+/** Whether the client's headers are forwarded at all, but for those that are set. */
+function passesHeaders({ scope, pass }: ProxiedPlace): boolean {
+  const setting = findSetting(scope, "proxy_pass_request_headers");
+  return pass.name !== "proxy_pass" || setting?.args[0] !== "off";
+}
+
 function lintForwardedFor(place: ProxiedPlace, { variables, topology }: NginxContext): Finding[] {
-  const overwrite = "proxy_set_header X-Forwarded-For $remote_addr;";
+  const verb = place.pass.name === "grpc_pass" ? "grpc_set_header" : "proxy_set_header";
+  const overwrite = `${verb} X-Forwarded-For $remote_addr;`;
   const [header, ...more] = place.headers.filter(({ args }) => {
     return args[0]?.toLowerCase() === FORWARDED_FOR_NAME;
   });
   if (header === undefined) {
     const [own] = place.headers;
     if (own === undefined || valuesFor(place.lost, FORWARDED_FOR_NAME).length === 0) {
-      const message = "nothing sets X-Forwarded-For here, so whatever the client sent gets through";
+      const message = passesHeaders(place)
+        ? "nothing sets X-Forwarded-For here, so whatever the client sent gets through"
+        : "nothing sets X-Forwarded-For here, so the services see this proxy as their client";
       return [report(place.pass, "missing-forwarded-for", message, `add ${overwrite}`)];
     }
     const lost = [...new Set(place.lost.map(({ args }) => args[0] ?? ""))].join(", ");
@@ -37,8 +48,8 @@ function lintForwardedFor(place: ProxiedPlace, { variables, topology }: NginxCon
       report(
         own,
         "inherited-headers-lost",
-        `one proxy_set_header of its own makes this level lose all inherited ones (${lost}), so the client's X-Forwarded-For gets through; nginx -t is content with that`,
-        "repeat every inherited proxy_set_header at this level, or move this one to the outer level",
+        `one ${verb} of its own makes this level lose all inherited ones (${lost}), so the client's X-Forwarded-For gets through; nginx -t is content with that`,
+        `repeat every inherited ${verb} at this level, or move this one to the outer level`,
       ),
     ];
   }
@@ -61,7 +72,13 @@ function lintShape(header: NginxDirective, shape: ValueShape, topology: Topology
     return [report(header, "topology-mismatch", message, overwrite)];
   }
   switch (shape.kind) {
+    case "connection":
     case "peer": {
+      if (shape.kind === "connection" && topology === "cdn") {
+        const message =
+          "this is the address of the connection, so behind a CDN all of the CDN's clients are one";
+        return [report(header, "topology-mismatch", message, overwrite)];
+      }
       if (topology !== "cdn-append") return [];
       const message =
         "this replaces the CDN's list, so services that count two hops find one entry and fall back to this proxy's address";
@@ -86,6 +103,10 @@ function lintShape(header: NginxDirective, shape: ValueShape, topology: Topology
           overwrite,
         ),
       ];
+    case "garbled": {
+      const message = "services read one address as text here, and nothing beside it";
+      return [report(header, "missing-forwarded-for", message, overwrite)];
+    }
     default: {
       const message = "this names no client, so all clients are one";
       return [report(header, "missing-forwarded-for", message, overwrite)];
@@ -96,20 +117,20 @@ function lintShape(header: NginxDirective, shape: ValueShape, topology: Topology
 function lintOtherHeaders(place: ProxiedPlace, { variables, topology }: NginxContext): Finding[] {
   // Without any header in effect, or with all of them lost, one finding says it all.
   if (findHeader(place, FORWARDED_FOR_NAME) === undefined) return [];
+  const isPassed = passesHeaders(place);
   const missing = IDENTITY_HEADERS.filter((name) => {
     const [value] = valuesFor(place.headers, name);
-    if (value === undefined) return true;
-    return (
-      !["peer", "constant", "empty"].includes(shapeOf(value, variables).kind) && !isScheme(value)
-    );
+    if (value === undefined) return isPassed;
+    return !OWN_WORDS.includes(shapeOf(value, variables).kind) && !isScheme(value);
   });
   const kept = CLAIMS_CLEARED.filter((name) => {
     const values = valuesFor(place.headers, name);
-    return values.length === 0 || values.some((value) => value !== "");
+    return values.length === 0 ? isPassed : values.some((value) => value !== "");
   });
   const connection = findHeader(place, "connection");
   const nominated =
-    connection !== undefined && variablesIn(connection.args[1] ?? "").includes("http_connection");
+    connection !== undefined &&
+    followValue(connection.args[1] ?? "", variables).names.has("http_connection");
   const realIp = topology === "cdn-append" ? '""' : "$remote_addr";
   const values = { "X-Real-IP": realIp, "X-Forwarded-Proto": "$scheme" } as const;
   return [
@@ -146,15 +167,23 @@ function lintOtherHeaders(place: ProxiedPlace, { variables, topology }: NginxCon
   ];
 }
 
+/** What a client cannot choose. */
+const OWN_WORDS: readonly ValueShape["kind"][] = [
+  "peer",
+  "connection",
+  "garbled",
+  "constant",
+  "empty",
+];
+
 function isScheme(value: string): boolean {
   return variablesIn(value).join() === "scheme";
 }
 
-function lintDecodedUri({ pass }: ProxiedPlace): Finding[] {
-  const decoded = variablesIn(pass.args[0] ?? "").filter((name) => {
-    return name === "uri" || name === "document_uri";
-  });
-  if (decoded.length === 0) return [];
-  const message = `$${decoded[0]} is decoded: %0d%0a in a path becomes a line break in the request that is forwarded, and behind it a header of the client's choice`;
+function lintDecodedUri({ pass }: ProxiedPlace, variables: NginxVariables): Finding[] {
+  const { names } = followValue(pass.args[0] ?? "", variables);
+  const decoded = ["uri", "document_uri"].find((name) => names.has(name));
+  if (decoded === undefined) return [];
+  const message = `$${decoded} is decoded: %0d%0a in a path becomes a line break in the request that is forwarded, and behind it a header of the client's choice`;
   return [report(pass, "decoded-uri", message, "proxy_pass without a path, or with $request_uri")];
 }

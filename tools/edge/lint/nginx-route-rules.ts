@@ -1,44 +1,46 @@
 import { REALTIME_PATH } from "../edge-policy.ts";
 import type { Finding } from "./finding.ts";
-import { INTERNAL_PATHS, REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
+import { REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
 import { findHeader, type NginxContext, report, valuesFor } from "./nginx-context.ts";
 import {
-  findPlaceFor,
   findProxiedPlaces,
   findSetting,
   type NginxScope,
   type ProxiedPlace,
+  placeOf,
 } from "./nginx-places.ts";
+import { type Arrival, findArrivals, isExposed } from "./nginx-routes.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
-import { type NginxVariables, variablesIn } from "./nginx-values.ts";
+import { followValue, type NginxVariables, variablesAt } from "./nginx-variables.ts";
 
 /** What is true of a server: which paths it forwards, and how it opens websockets. */
-export function lintServer(server: NginxScope, context: NginxContext): Finding[] {
+export function lintServer(server: NginxScope, { variables }: NginxContext): Finding[] {
+  const arrivals = findArrivals(server, variables);
+  const realtime = arrivals.filter(({ path }) => path === REALTIME_PATH);
+  const places = new Map(realtime.map(({ pass, scope }) => [pass, placeOf(scope, pass)]));
   return [
-    ...lintInternalPaths(server),
-    ...lintRealtime(server, context),
-    ...lintUpgrades(server, context),
+    ...lintExposure(arrivals),
+    ...[...places.values()].flatMap((place) => (place ? lintRealtime(place, variables) : [])),
+    ...lintUpgrades(server, new Set(places.keys()), variables),
   ];
 }
 
-function lintInternalPaths(server: NginxScope): Finding[] {
+function lintExposure(arrivals: readonly Arrival[]): Finding[] {
   const exposed = new Map<NginxDirective, string[]>();
-  for (const path of INTERNAL_PATHS) {
-    const place = findPlaceFor(server, path);
-    if (place !== undefined) exposed.set(place.pass, [...(exposed.get(place.pass) ?? []), path]);
+  for (const { through, path } of arrivals.filter(isExposed)) {
+    exposed.set(through, [...(exposed.get(through) ?? []), path]);
   }
-  return [...exposed].map(([pass, paths]) => {
+  return [...exposed].map(([through, paths]) => {
     const rest = paths.length > 1 ? ` and ${paths.length - 1} more that are not for browsers` : "";
     const message = `${paths[0]}${rest} can be reached through this`;
     const mend =
       "forward only the public routes, each by its own location, and return 404 from location /";
-    return report(pass, "internal-route-exposed", message, mend);
+    return report(through, "internal-route-exposed", message, mend);
   });
 }
 
-function lintRealtime(server: NginxScope, { variables }: NginxContext): Finding[] {
-  const place = findPlaceFor(server, REALTIME_PATH);
-  if (place === undefined) return [];
+function lintRealtime(place: ProxiedPlace, all: NginxVariables): Finding[] {
+  const variables = variablesAt(all, place.scope);
   const version = findSetting(place.scope, "proxy_http_version");
   const wanting = [
     ...(version?.args[0] === "1.1" ? [] : ["proxy_http_version 1.1;"]),
@@ -47,7 +49,7 @@ function lintRealtime(server: NginxScope, { variables }: NginxContext): Finding[
   ];
   const timeout = findSetting(place.scope, "proxy_read_timeout");
   const seconds = timeout === undefined ? undefined : readSeconds(timeout.args[0] ?? "");
-  const isShort = seconds !== undefined && seconds < REALTIME_TIMEOUT_SECONDS_MIN;
+  const isShort = timeout !== undefined && (seconds ?? 0) < REALTIME_TIMEOUT_SECONDS_MIN;
   return [
     ...(wanting.length === 0
       ? []
@@ -76,21 +78,22 @@ function lintRealtime(server: NginxScope, { variables }: NginxContext): Finding[
 function isUpgrade(place: ProxiedPlace, name: string, variables: NginxVariables): boolean {
   const [value] = valuesFor(place.headers, name);
   if (value === undefined || value === "") return false;
-  const names = variablesIn(value);
-  if (names.length === 0) return /upgrade|websocket/i.test(value);
-  return names.some((one) => {
-    const outputs = variables.get(one)?.outputs.map((output) => output.value) ?? [];
-    return (
-      /^http_(upgrade|connection)$/.test(one) ||
-      outputs.some((text) => /upgrade|websocket/i.test(text))
-    );
-  });
+  const { names, texts } = followValue(value, variables);
+  return (
+    names.has("http_upgrade") ||
+    names.has("http_connection") ||
+    [...texts].some((text) => /^[^$]*(upgrade|websocket)[^$]*$/i.test(text))
+  );
 }
 
-function lintUpgrades(server: NginxScope, { variables }: NginxContext): Finding[] {
-  const realtime = findPlaceFor(server, REALTIME_PATH)?.pass;
+function lintUpgrades(
+  server: NginxScope,
+  realtime: ReadonlySet<NginxDirective>,
+  variables: NginxVariables,
+): Finding[] {
   return findProxiedPlaces(server)
-    .filter((place) => place.pass !== realtime && isUpgrade(place, "upgrade", variables))
+    .filter((place) => !realtime.has(place.pass))
+    .filter((place) => isUpgrade(place, "upgrade", variablesAt(variables, place.scope)))
     .map((place) => {
       const at = findHeader(place, "upgrade") ?? place.pass;
       const message = `only ${REALTIME_PATH} has a websocket; elsewhere an upgrade is a tunnel past everything this proxy checks`;
@@ -103,12 +106,23 @@ function lintUpgrades(server: NginxScope, { variables }: NginxContext): Finding[
     });
 }
 
-/** Reads a time as nginx writes it: "1m30s", "75s", "75". */
-function readSeconds(text: string): number {
-  const units = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-  const parts = [...text.matchAll(/(\d+)(ms|s|m|h|d)?/g)];
-  return parts.reduce((sum, [, digits, unit]) => {
-    const factor = Object.entries(units).find(([name]) => name === unit)?.[1] ?? 1;
-    return sum + Number(digits) * factor;
+/** The units of nginx; without one it counts seconds. */
+const SECONDS_BY_UNIT: Readonly<Record<string, number>> = {
+  ms: 0.001,
+  s: 1,
+  m: 60,
+  h: 3_600,
+  d: 86_400,
+  w: 604_800,
+  M: 2_592_000,
+  y: 31_536_000,
+};
+
+/** Reads a time as nginx writes it: "1m30s", "75s", "75"; undefined where it cannot be read. */
+function readSeconds(text: string): number | undefined {
+  if (text === "" || text.replace(/\d+(ms|[smhdwMy])?\s*/g, "") !== "") return undefined;
+  const parts = [...text.matchAll(/(\d+)(ms|[smhdwMy])?/g)];
+  return parts.reduce((sum, [, digits, unit = "s"]) => {
+    return sum + Number(digits) * (SECONDS_BY_UNIT[unit] ?? 1);
   }, 0);
 }

@@ -52,9 +52,13 @@ function readQuoted(text: string, start: number): Word | undefined {
   let value = "";
   for (let at = start + 1; at < text.length; at += 1) {
     const character = text[at] ?? "";
-    if (character === quote) return { text: value, end: at + 1 };
-    if (character === "\\" && QUOTES.includes(text[at + 1] ?? "")) at += 1;
-    value += text[at] ?? "";
+    if (character === quote) return { text: withoutEscapes(value), end: at + 1 };
+    value += character;
+    // What is escaped closes nothing.
+    if (character === "\\") {
+      at += 1;
+      value += text[at] ?? "";
+    }
   }
   return undefined;
 }
@@ -66,5 +70,10 @@ function readBare(text: string, start: number): Word {
     if (text[at] === "{" && text[at - 1] !== "$") break;
     at += text[at] === "\\" ? 2 : 1;
   }
-  return { text: text.slice(start, at), end: Math.min(at, text.length) };
+  return { text: withoutEscapes(text.slice(start, at)), end: Math.min(at, text.length) };
+}
+
+/** nginx takes away a backslash before a quote and before another backslash, and leaves others. */
+function withoutEscapes(text: string): string {
+  return text.replace(/\\(["'\\])/g, "$1");
 }

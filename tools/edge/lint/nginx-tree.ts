@@ -12,22 +12,25 @@ export type NginxDirective = {
 export type NginxTree = {
   directives: readonly NginxDirective[];
   problems: readonly { file: string; line: number; text: string }[];
-  /** Included patterns that name no readable file, as they were written. */
-  unread: readonly string[];
+  /** Includes of which something could not be read, with the reason. */
+  unread: readonly { file: string; line: number; text: string }[];
 };
 
-/** Answers the files that an include stands for, or undefined when none can be read. */
-export type ReadIncluded = (
-  pattern: string,
-) => readonly { file: string; text: string }[] | undefined;
+/** Answers the files that an include stands for, and what of it cannot be read. */
+export type ReadIncluded = (pattern: string) => {
+  files: readonly { file: string; text: string }[];
+  unread: readonly string[];
+};
 
 /** nginx itself has no bound; a configuration that includes itself never ends. */
 const INCLUDE_DEPTH_MAX = 10;
 
+const TOO_DEEP = { files: [], unread: [`it includes itself, ${INCLUDE_DEPTH_MAX} levels deep`] };
+
 /** Reads a configuration and everything it includes into one tree. */
 export function readNginxTree(file: string, text: string, readIncluded: ReadIncluded): NginxTree {
   const problems: { file: string; line: number; text: string }[] = [];
-  const unread: string[] = [];
+  const unread: { file: string; line: number; text: string }[] = [];
 
   const readFile = (name: string, content: string, depth: number): NginxDirective[] => {
     const { tokens, unclosedQuoteLine } = readNginxTokens(content);
@@ -47,11 +50,9 @@ export function readNginxTree(file: string, text: string, readIncluded: ReadIncl
         return [{ ...directive, block }];
       }
       const pattern = directive.args[0] ?? "";
-      const files = depth < INCLUDE_DEPTH_MAX ? readIncluded(pattern) : undefined;
-      if (files === undefined) {
-        unread.push(pattern);
-        return [];
-      }
+      const { files, unread: missing } =
+        depth < INCLUDE_DEPTH_MAX ? readIncluded(pattern) : TOO_DEEP;
+      unread.push(...missing.map((text) => ({ file: directive.file, line: directive.line, text })));
       return files.flatMap((included) => readFile(included.file, included.text, depth + 1));
     });
   };

@@ -15,17 +15,20 @@ import {
   type ProxiedPlace,
 } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
+import { shapeOf } from "./nginx-values.ts";
+import { type NginxVariables, variablesAt } from "./nginx-variables.ts";
+import { holdsStrangers } from "./wide-range.ts";
 
 /** Who may speak for clients, and whether that is the topology's idea. */
-export function lintTrust({ root, topology, places }: NginxContext): Finding[] {
+export function lintTrust({ root, topology, places, variables }: NginxContext): Finding[] {
   const scopes = allScopes(root).filter((scope) => !isInside(scope, "stream"));
   const trusted = scopes.flatMap((scope) => childrenNamed(scope, "set_real_ip_from"));
   const headers = scopes.flatMap((scope) => childrenNamed(scope, "real_ip_header"));
   const [first] = trusted;
   const everyone = trusted
-    .filter(({ args }) => /\/0$/.test(args[0] ?? ""))
+    .filter(({ args }) => holdsStrangers(args[0] ?? ""))
     .map((at) => {
-      const message = "every client is trusted to name its own address";
+      const message = "clients are trusted to name their own address, all or a great part of them";
       return report(
         at,
         "trusts-everyone",
@@ -34,7 +37,8 @@ export function lintTrust({ root, topology, places }: NginxContext): Finding[] {
       );
     });
   const viaProxyProtocol = headers.filter(({ args }) => args[0] === "proxy_protocol");
-  const [place] = places;
+  const recursive = scopes.flatMap((scope) => childrenNamed(scope, "real_ip_recursive"));
+  const place = places.find((one) => takesConnection(one, variables));
   return [
     ...everyone,
     ...viaProxyProtocol.map(proxyProtocol),
@@ -48,6 +52,9 @@ export function lintTrust({ root, topology, places }: NginxContext): Finding[] {
           ),
         ]
       : []),
+    ...(first !== undefined && topology !== "direct"
+      ? recursive.filter(({ args }) => args[0] === "on").map(stepsOver)
+      : []),
     ...(first !== undefined && headers.length === 0
       ? [
           report(
@@ -58,7 +65,7 @@ export function lintTrust({ root, topology, places }: NginxContext): Finding[] {
           ),
         ]
       : []),
-    ...(first === undefined && topology === "cdn" && place !== undefined && !isGuarded(place)
+    ...(first === undefined && topology === "cdn" && place !== undefined
       ? [
           report(
             findHeader(place, FORWARDED_FOR_NAME) ?? place.pass,
@@ -71,9 +78,16 @@ export function lintTrust({ root, topology, places }: NginxContext): Finding[] {
   ];
 }
 
-function isGuarded(place: ProxiedPlace): boolean {
-  const [value] = valuesFor(place.headers, FORWARDED_FOR_NAME);
-  return value !== undefined && value !== "$remote_addr";
+function stepsOver(at: NginxDirective): Finding {
+  const message =
+    "this steps over entries in the CDN's own ranges, so whoever can send requests from the CDN chooses the next entry, and with it the address";
+  return report(at, "topology-mismatch", message, "real_ip_recursive off;");
+}
+
+function takesConnection({ headers, scope }: ProxiedPlace, variables: NginxVariables): boolean {
+  const [value] = valuesFor(headers, FORWARDED_FOR_NAME);
+  const here = variablesAt(variables, scope);
+  return value === undefined || shapeOf(value, here).kind === "peer";
 }
 
 /** Settings that are wrong wherever they stand. */
@@ -86,6 +100,12 @@ export function lintSettings(scope: NginxScope): Finding[] {
       const message = "a stream is passed on as it is; the service sees this proxy as its client";
       return [report(directive, "tcp-mode", message, "proxy_pass from an http server instead")];
     }
+    if (SCRIPTS.test(name)) {
+      const message =
+        "what this does with requests cannot be followed: it may forward any path, with any header";
+      const mend = "do it with nginx' own directives, or let this file answer nothing but scripts";
+      return [report(directive, "not-followed", message, mend)];
+    }
     if (name === "listen" && args.includes("proxy_protocol")) return [proxyProtocol(directive)];
     if (name === "underscores_in_headers" && args[0] === "on") {
       return [
@@ -95,14 +115,17 @@ export function lintSettings(scope: NginxScope): Finding[] {
     if (name === "ignore_invalid_headers" && args[0] === "off") {
       return [oddHeaders(directive, "names that are no header names reach the service")];
     }
-    const bytes = /_header_buffers?(_size)?$/.test(name) ? readBytes(args.at(-1) ?? "") : 0;
+    const bytes = /_header_buffers?(_size)?$/.test(name) ? readHeadBytes(args) : 0;
     if (bytes <= HEAD_BYTES_MAX) return [];
-    const message = `the services accept ${HEAD_BYTES_MAX} bytes for a whole head, so a longer line fails behind this proxy, as a 502`;
+    const message = `the services accept ${HEAD_BYTES_MAX} bytes for a whole head, and this lets ${bytes} through, so a longer one fails behind this proxy, as a 502`;
     return [
       report(directive, "header-limit-too-large", message, "large_client_header_buffers 4 4k;"),
     ];
   });
 }
+
+/** What another language does with requests, in the phases that choose where they go. */
+const SCRIPTS = /^((server_)?rewrite|access|precontent|content)_by_lua|^(js_content|perl)$/;
 
 function oddHeaders(at: NginxDirective, message: string): Finding {
   const value = at.name === "underscores_in_headers" ? "off" : "on";
@@ -118,6 +141,12 @@ function proxyProtocol(at: NginxDirective): Finding {
     message,
     "take the address from the connection, or from the CDN's header",
   );
+}
+
+/** What the buffers hold together: their number, where there is one, and the size of each. */
+function readHeadBytes(args: readonly string[]): number {
+  const [first = "", second] = args;
+  return second === undefined ? readBytes(first) : Number(first) * readBytes(second);
 }
 
 function readBytes(text: string): number {

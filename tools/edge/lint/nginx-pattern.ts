@@ -1,0 +1,110 @@
+import { type Truth, truthOf } from "./truth.ts";
+
+/** A regular expression of an nginx configuration, as far as it can be read. */
+export type NginxPattern = {
+  /** Undefined where PCRE knows more than JavaScript: nobody can tell what it matches. */
+  regex: RegExp | undefined;
+  /** What each group can hold, as the source of a regular expression; the whole match first. */
+  groups: readonly string[];
+};
+
+/** Anything at all: what a group holds that cannot be followed. */
+export const ANYTHING = "[\\s\\S]*";
+
+const CLASSES: Readonly<Record<string, string>> = {
+  alnum: "A-Za-z0-9",
+  alpha: "A-Za-z",
+  blank: " \\t",
+  cntrl: "\\x00-\\x1f\\x7f",
+  digit: "0-9",
+  graph: "\\x21-\\x7e",
+  lower: "a-z",
+  print: "\\x20-\\x7e",
+  punct: "!-\\/:-@\\[-`{-~",
+  space: "\\s",
+  upper: "A-Z",
+  word: "\\w",
+  xdigit: "A-Fa-f0-9",
+};
+
+/** What PCRE reads and JavaScript does not, or reads as something else without a word. */
+const FOREIGN = [
+  /\\[ACEGHKNOPQRUVXZaceghklovz]/,
+  /\\p|\\x\{/,
+  /\(\?(?![:=!]|<[=!A-Za-z_])/,
+  /\(\*/,
+  /[*+?}]\+/,
+  /\[\[?[.=:]/,
+  /\[\^?\]/,
+];
+
+/** Reads a PCRE pattern; what has an equal in JavaScript is translated. */
+export function readNginxPattern(pattern: string, ignoresCase: boolean): NginxPattern {
+  const isInsensitive = pattern.startsWith("(?i)");
+  const source = pattern
+    .slice(isInsensitive ? "(?i)".length : 0)
+    .replace(/\(\?P</g, "(?<")
+    .replace(/\[:(\w+):\]/g, (whole, name) => CLASSES[name] ?? whole)
+    .replace(/^\\A/, "^")
+    .replace(/\\[zZ]$/, "$");
+  if (FOREIGN.some((foreign) => foreign.test(source))) return UNREADABLE;
+  try {
+    const regex = new RegExp(source, ignoresCase || isInsensitive ? "i" : "");
+    return { regex, groups: [withoutAnchors(source), ...readGroups(source)] };
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+const UNREADABLE: NginxPattern = { regex: undefined, groups: [] };
+
+/** Whether a path matches. */
+export function matchesPattern({ regex }: NginxPattern, path: string): Truth {
+  if (regex === undefined) return "maybe";
+  return truthOf(regex.test(path));
+}
+
+/** What stands between the parentheses of each group that counts, in their order. */
+function readGroups(source: string): string[] {
+  const groups: string[] = [];
+  const open: { start: number; index: number | undefined }[] = [];
+  let isClass = false;
+  for (let at = 0; at < source.length; at += 1) {
+    const character = source[at];
+    if (character === "\\") {
+      at += 1;
+    } else if (isClass) {
+      isClass = character !== "]";
+    } else if (character === "[") {
+      isClass = true;
+    } else if (character === "(") {
+      const [head = ""] = /^\((\?(<[A-Za-z_]\w*>|[:=!]|<[=!]))?/.exec(source.slice(at)) ?? [];
+      const counts = head === "(" || /^\(\?<[A-Za-z_]/.test(head);
+      if (counts) groups.push(ANYTHING);
+      open.push({ start: at + head.length, index: counts ? groups.length - 1 : undefined });
+    } else if (character === ")") {
+      const group = open.pop();
+      if (group?.index !== undefined) groups[group.index] = inner(source.slice(group.start, at));
+    }
+  }
+  return groups;
+}
+
+/** A group that looks around itself, or back, holds nobody knows what. */
+function inner(source: string): string {
+  const bare = source.replace(/\[\^/g, "[");
+  return /[\^$]|\(\?<?[=!]|\\[1-9bBk]/.test(bare.replace(/\\\$|\\\^/g, "")) ? ANYTHING : source;
+}
+
+function withoutAnchors(source: string): string {
+  return inner(source.replace(/^\^/, "").replace(/\$$/, ""));
+}
+
+/** The text that every match begins with, where the pattern says so. */
+export function literalPrefix(pattern: string): string {
+  const [, literal = ""] = /^\^((?:[\w/\-:@~%]|\\[./-])*)/.exec(pattern) ?? [];
+  const next = pattern[1 + literal.length] ?? "";
+  // A quantifier, or an alternative, takes the last character back, or all of them.
+  if (/[*?{|]/.test(next)) return "";
+  return literal.replaceAll("\\", "");
+}

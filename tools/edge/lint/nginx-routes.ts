@@ -1,0 +1,287 @@
+import { REALTIME_PATH } from "../edge-policy.ts";
+import { INTERNAL_PATHS, isPublicPath } from "./lint-policy.ts";
+import {
+  FILE_STATUS,
+  findErrorTargets,
+  findTryTarget,
+  isClosedToStrangers,
+} from "./nginx-access.ts";
+import {
+  findLocations,
+  findNamedLocation,
+  isRegexLocation,
+  type LocationMatch,
+  readLocation,
+} from "./nginx-locations.ts";
+import { literalPrefix, matchesPattern, readNginxPattern } from "./nginx-pattern.ts";
+import {
+  allScopes,
+  childrenNamed,
+  findPasses,
+  findSetting,
+  innerScope,
+  type NginxScope,
+} from "./nginx-places.ts";
+import { type NginxRequest, pathsOf, runRewrites } from "./nginx-rewrites.ts";
+import {
+  readPassTargets,
+  readPathTargets,
+  type Target,
+  type TargetWorld,
+} from "./nginx-targets.ts";
+import type { NginxDirective } from "./nginx-tree.ts";
+import { type NginxVariables, variablesAt } from "./nginx-variables.ts";
+
+/** A request that reaches a service. */
+export type Arrival = {
+  pass: NginxDirective;
+  scope: NginxScope;
+  /** What sent it there: the pass, or a rewrite before it. */
+  through: NginxDirective;
+  /** The path that the service is asked for. */
+  path: string;
+  /** Whether the path was the configuration's, not the client's choice. */
+  isFixed: boolean;
+};
+
+/** nginx itself stops after ten. */
+const REDIRECTS_MAX = 10;
+
+type World = {
+  server: NginxScope;
+  variables: NginxVariables;
+  candidates: readonly string[];
+  /** Where requests have been: what was seen once leads to nothing new. */
+  visited: Set<string>;
+};
+type Way = { request: NginxRequest; redirects: number; isErrorPage: boolean };
+
+/**
+ * Follows requests through a server to every place that forwards them: for each path that matters
+ * what nginx does with it, and for each location what it can make of paths that nobody knows.
+ */
+export function findArrivals(server: NginxScope, variables: NginxVariables): Arrival[] {
+  const locations = findLocationScopes(server);
+  const candidates = [
+    ...new Set([
+      ...[...INTERNAL_PATHS, REALTIME_PATH],
+      ...locations.flatMap((scope) => candidatesOf(scope, variables)),
+    ]),
+  ];
+  const world = { server, variables, candidates, visited: new Set<string>() };
+  const known = candidates.flatMap((path) => enterServer(startOf(path), world));
+  const unknown = startOf(undefined);
+  return withoutRepeats([
+    ...known,
+    ...enterServer(unknown, world),
+    ...locations.flatMap((scope) => enterLocation(scope, unknown, world)),
+  ]);
+}
+
+/** What of all this no browser has business with. */
+export function isExposed({ path, isFixed }: Arrival): boolean {
+  return isFixed ? INTERNAL_PATHS.includes(path) : !isPublicPath(path);
+}
+
+function startOf(path: string | undefined): Way {
+  const request = {
+    asked: path,
+    path,
+    isRewritten: false,
+    isInternal: false,
+    isFixed: false,
+    rewrittenBy: undefined,
+  };
+  return { request, redirects: 0, isErrorPage: false };
+}
+
+function findLocationScopes(server: NginxScope): NginxScope[] {
+  return allScopes(server).filter((scope) => scope[0]?.directive?.name === "location");
+}
+
+/** The paths that show what a location takes, and what its proxy_pass makes of them. */
+function candidatesOf(scope: NginxScope, variables: NginxVariables): string[] {
+  const directive = scope[0]?.directive;
+  if (directive === undefined) return [];
+  const match = readLocation(directive);
+  if (match.modifier === "@") return [];
+  if (isRegexLocation(match)) {
+    const prefix = literalPrefix(match.pattern);
+    const regex = readNginxPattern(match.pattern, match.modifier === "~*");
+    return prefix !== "" && matchesPattern(regex, prefix) === "yes" ? [prefix] : [];
+  }
+  const mapped = findPasses(scope).flatMap((pass) => {
+    const world = { variables, groups: [], asked: undefined, path: undefined };
+    return readTargets(pass, scope, world).flatMap((target) => {
+      if (target.kind !== "mapped") return [];
+      const reached = INTERNAL_PATHS.filter((path) => path.startsWith(target.prefix));
+      return reached.map((path) => `${match.pattern}${path.slice(target.prefix.length)}`);
+    });
+  });
+  return [match.pattern, ...(match.modifier === "=" ? [] : mapped)];
+}
+
+function enterServer(way: Way, world: World): Arrival[] {
+  return runRewrites(world.server, way.request, world).flatMap((outcome) => {
+    if (outcome.kind === "answered") return fail(world.server, outcome.status, way, world);
+    // What a server's rewrites made of a path is what locations are chosen by.
+    const request = { ...outcome.request, isRewritten: false };
+    return findLocation({ ...way, request }, world);
+  });
+}
+
+function findLocation(way: Way, world: World): Arrival[] {
+  const { path } = way.request;
+  if (path === undefined || way.redirects > REDIRECTS_MAX) return [];
+  return findLocations(world.server, path).flatMap((scope) => enterLocation(scope, way, world));
+}
+
+function enterLocation(scope: NginxScope, way: Way, world: World): Arrival[] {
+  const key = keyOf(scope, way);
+  if (world.visited.has(key)) return [];
+  world.visited.add(key);
+  if (!way.request.isInternal && findSetting(scope, "internal") !== undefined) {
+    return fail(scope, 404, way, world);
+  }
+  // Inside of limit_except nothing of the location's own rewrites, "return" included, is in effect.
+  const exceptions = childrenNamed(scope, "limit_except")
+    .map((directive) => innerScope(scope, directive))
+    .filter((exception) => findPasses(exception).length > 0)
+    .flatMap((exception) => goOn(exception, way, world));
+  if (scope === world.server) return [...exceptions, ...goOn(scope, way, world)];
+  const outcomes = runRewrites(scope, way.request, world);
+  const ends = outcomes.flatMap((outcome) => {
+    if (outcome.kind === "answered") return fail(scope, outcome.status, way, world);
+    const { request } = outcome;
+    if (outcome.kind === "goes-on") return goOn(outcome.scope, { ...way, request }, world);
+    const again = { ...request, isRewritten: false, isInternal: true };
+    return findLocation({ ...way, request: again, redirects: way.redirects + 1 }, world);
+  });
+  return [...exceptions, ...ends];
+}
+
+function keyOf(scope: NginxScope, { request, isErrorPage }: Way): string {
+  const places = [scope[0]?.directive, request.rewrittenBy].map((at) => `${at?.file}:${at?.line}`);
+  const { asked, path, isFixed, isInternal, isRewritten } = request;
+  // Two locations can share a line, but not a pattern.
+  const match = scope[0]?.directive?.args.join(" ");
+  return JSON.stringify([
+    places,
+    match,
+    asked,
+    path,
+    isFixed,
+    isInternal,
+    isRewritten,
+    isErrorPage,
+  ]);
+}
+
+/** What comes after the rewrites: access rules, files, and the service. */
+function goOn(scope: NginxScope, way: Way, world: World): Arrival[] {
+  if (isClosedToStrangers(scope)) return fail(scope, 403, way, world);
+  const asFile = findTryTarget(scope);
+  const copied = findSetting(scope, "mirror")?.args[0];
+  const isForwarded = findForwarding(scope) !== undefined;
+  return [
+    ...(asFile === undefined ? [] : redirect(asFile, scope, way, world)),
+    ...(copied === undefined || copied === "off" ? [] : redirect(copied, scope, way, world)),
+    ...(isForwarded ? arrive(scope, way, world) : fail(scope, FILE_STATUS, way, world)),
+  ];
+}
+
+/** An error can have a page, and the page can be a service. */
+function fail(
+  scope: NginxScope,
+  status: number | typeof FILE_STATUS,
+  way: Way,
+  world: World,
+): Arrival[] {
+  if (way.isErrorPage) return [];
+  return findErrorTargets(scope, status).flatMap((target) => {
+    return redirect(target, scope, { ...way, isErrorPage: true }, world);
+  });
+}
+
+/** Sends a request to a named location as it is, or to another path. */
+function redirect(text: string, scope: NginxScope, way: Way, world: World): Arrival[] {
+  const { request, redirects } = way;
+  if (redirects >= REDIRECTS_MAX) return [];
+  const sent = { ...way, redirects: redirects + 1 };
+  if (text.startsWith("@")) {
+    const named = findNamedLocation(world.server, text);
+    const inside = { ...sent, request: { ...request, isInternal: true } };
+    return named === undefined ? [] : enterLocation(named, inside, world);
+  }
+  const variables = variablesAt(world.variables, scope);
+  const { asked } = request;
+  const targets = readPathTargets(text, { variables, groups: [], asked, path: request.path });
+  return targets.flatMap((target) => {
+    return pathsOf(target, request.path, world.candidates).flatMap((path) => {
+      const isFixed = request.isFixed || !text.includes("$");
+      const changed = { ...request, path, isFixed, isRewritten: false, isInternal: true };
+      return findLocation({ ...sent, request: changed }, world);
+    });
+  });
+}
+
+/** The block that forwards requests which are here; an "if" forwards like what it stands in. */
+function findForwarding(scope: NginxScope): NginxScope | undefined {
+  const at = scope.findIndex(({ directive }) => directive?.name !== "if");
+  const around = scope.slice(0, at + 1).map((_, index) => scope.slice(index));
+  return around.find((one) => findPasses(one).length > 0);
+}
+
+/** The services that a request reaches from here. */
+function arrive(scope: NginxScope, { request }: Way, { variables }: World): Arrival[] {
+  const place = findForwarding(scope);
+  const pass = place && findPasses(place).at(-1);
+  if (place === undefined || pass === undefined) return [];
+  const { directive } = place.find((block) => block.directive?.name === "location") ?? {};
+  const match: LocationMatch | undefined = directive && readLocation(directive);
+  const { asked, path: current } = request;
+  const groups = groupsOf(place, match);
+  const targets = readTargets(pass, place, { variables, groups, asked, path: current });
+  const paths = targets.flatMap((target) => {
+    // Of a path that nobody knows, "as it came" says nothing: the known ones are looked at.
+    if (target.kind === "same" || (target.kind === "mapped" && request.isRewritten)) {
+      return [request.path];
+    }
+    if (target.kind !== "mapped") return pathsOf(target, request.path, INTERNAL_PATHS);
+    if (request.path === undefined) return [];
+    return [`${target.prefix}${request.path.slice(match?.pattern.length ?? 0)}`];
+  });
+  const { rewrittenBy } = request;
+  return paths.flatMap((path) => {
+    if (path === undefined) return [];
+    const isFixed = request.isFixed && path !== asked;
+    return [{ pass, scope: place, through: rewrittenBy ?? pass, path, isFixed }];
+  });
+}
+
+function readTargets(pass: NginxDirective, scope: NginxScope, world: TargetWorld): Target[] {
+  // Only proxy_pass can name a path; what looks like one elsewhere is a socket's.
+  if (pass.name !== "proxy_pass") return [{ kind: "same" }];
+  const variables = variablesAt(world.variables, scope);
+  return readPassTargets(pass.args[0] ?? "", { ...world, variables });
+}
+
+/** What a location's own pattern cuts out, where nothing after it can have cut out something else. */
+function groupsOf(scope: NginxScope, match: LocationMatch | undefined): readonly string[] {
+  const [block] = scope;
+  const isOwn = block?.directive?.name === "location" && match !== undefined;
+  const isCutAgain = block?.children.some(({ name }) => name === "if" || name === "rewrite");
+  if (!isOwn || !isRegexLocation(match) || isCutAgain === true) return [];
+  return readNginxPattern(match.pattern, match.modifier === "~*").groups;
+}
+
+function withoutRepeats(arrivals: readonly Arrival[]): Arrival[] {
+  const seen = new Map<NginxDirective, Map<string, Arrival>>();
+  for (const arrival of arrivals) {
+    const byPath = seen.get(arrival.through) ?? new Map<string, Arrival>();
+    const key = `${arrival.path} ${arrival.isFixed}`;
+    if (!byPath.has(key)) byPath.set(key, arrival);
+    seen.set(arrival.through, byPath);
+  }
+  return [...seen.values()].flatMap((byPath) => [...byPath.values()]);
+}
