@@ -12,6 +12,9 @@ import {
 } from "./edge-policy.ts";
 import { indent, preamble, publicRoutes } from "./render-text.ts";
 
+/** Half of HAProxy's buffer of 16 KiB, where the head has to fit as well. */
+const UNSIZED_BODY_BYTES_MAX = 8_192;
+
 /** Renders a complete haproxy.cfg, for HAProxy 2.4 and newer. */
 export function renderHaproxy(config: EdgeConfig): string {
   return `${preamble("haproxy", config)}
@@ -63,16 +66,22 @@ http-request set-header X-Forwarded-Proto https if { ssl_fc }
 http-request set-header X-Forwarded-Proto http unless { ssl_fc }
 
 # Connection is this hop's business. HAProxy passes on what it nominates, and a proxy further on
-# could strip a nominated header; so it is written anew, for websockets only.
+# could strip a nominated header; so it is written anew, for websockets only. Upgrade too: beside
+# "websocket" a client may name other protocols, on lines of their own.
 acl is_websocket req.hdr(Upgrade) -m str -i websocket
 http-request del-header Connection
 http-request del-header Upgrade if !route_realtime or !is_websocket
 http-request set-header Connection upgrade if route_realtime is_websocket
+http-request set-header Upgrade websocket if route_realtime is_websocket
 
 # The gateway keeps a head of ${GATEWAY_HEAD_BYTES_MAX} bytes and 48 lines; a longer one is refused here, clearly.
 http-request return status 431 if { req.hdrs,length gt ${GATEWAY_HEAD_BYTES_MAX - ADDED_HEAD_BYTES_MAX} }
 http-request return status 431 if { req.fhdr_cnt gt ${HEADER_LINES_MAX} }
 http-request return status 413 if { req.body_size gt ${BODY_KIB_MAX * 1024} }
+# A body in chunks does not say how long it is, and the size above is then that of what has arrived.
+# So it is waited for, up to half of a buffer; what has not ended by then is refused.
+http-request wait-for-body time ${HEADER_SECONDS}s at-least ${UNSIZED_BODY_BYTES_MAX} unless { req.hdr(Content-Length) -m found } or route_realtime
+http-request return status 413 if !{ req.hdr(Content-Length) -m found } !route_realtime { req.body_len ge ${UNSIZED_BODY_BYTES_MAX} }
 
 ${publicRoutes(config)
   .map((route) => `use_backend portcullis_${route.upstream} if route_${route.name}`)
