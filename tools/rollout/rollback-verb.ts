@@ -200,13 +200,17 @@ type Answer = {
   unrecorded: readonly string[];
 };
 
-function renderAnswer({ to, takenBack, failed, checks }: Answer, context: VerbContext): string {
+function renderAnswer(answer: Answer, context: VerbContext): string {
+  const { to, takenBack, failed, checks, unrecorded } = answer;
   if (failed !== undefined) {
     return `the rollback command of ${failed} FAILED; mend it and run this again\n`;
   }
   const what = takenBack.length > 0 ? `took back ${takenBack.join(", ")}` : "nothing to take back";
   const compared = checks.length > 0 ? renderChecks(checks, context) : "nothing to compare it to\n";
-  return `${compared}${what}; the rollout stands at ${to}\n`;
+  const place = unrecorded.includes("the journal")
+    ? `the deployment is back at ${to}, but not the record`
+    : `the rollout stands at ${to}`;
+  return `${compared}${what}; ${place}\n`;
 }
 
 /** Loud, since the deployment is not where the record says it is. */

@@ -80,7 +80,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         // A journal is written as a whole, so nothing is missing in it any more.
         if (what === "the journal") unrecorded.delete(what);
       } catch (error) {
-        if (options.withoutRecord === "stop") throw error;
+        if (options.withoutRecord === "stop") throw withPlace(error, what, files);
         unrecorded.set(what, String(error));
         report(`could not write ${what}, and carries on: ${String(error)}`);
       }
@@ -140,6 +140,14 @@ async function openJournal({ files, lastKnown, report }: SessionOptions): Promis
   const journal = await findJournal(files.journal).catch((error: unknown) => report(String(error)));
   if (journal === undefined) report("the journal is gone or damaged: goes on from what it said");
   return journal ?? lastKnown;
+}
+
+/** What the system says of a full disk names neither the file nor what to do. */
+function withPlace(error: unknown, what: string, { directory }: StateFiles): unknown {
+  const isOfSystem = error instanceof Error && "code" in error;
+  if (!isOfSystem) return error;
+  const place = `${what} cannot be written in ${directory}: ${error.message}`;
+  return new Error(`${place}; see "A full disk" in RUNBOOK.md`, { cause: error });
 }
 
 /** Adds one record without changing anything, so without waiting for whoever does. */
