@@ -12,133 +12,191 @@ const JWKS = `        location = /.well-known/jwks.json {
             proxy_pass http://auth;`;
 const PASS = "proxy_pass http://auth; # planted\n";
 
+/** What lets a request through to a service, with one that shows it. */
+type ExposingTrap = PlantedTrap & {
+  /** RECORDER stands for the service's host and port; undefined where it does not speak HTTP/1. */
+  target: string | undefined;
+};
+
 /** A trap about routes: the catch-all is replaced, or gets something in front of it. */
-function route(name: string, by: string): PlantedTrap {
-  return { name, replace: CATCH_ALL, by, rule: "internal-route-exposed", at: "# planted" };
+function route(name: string, by: string, target?: string): ExposingTrap {
+  const rule = "internal-route-exposed";
+  return { name, replace: CATCH_ALL, by, rule, at: "# planted", target };
 }
 
-function inFront(name: string, location: string): PlantedTrap {
-  return route(name, `${location}\n${CATCH_ALL}`);
+function inFront(name: string, location: string, target?: string): ExposingTrap {
+  return route(name, `${location}\n${CATCH_ALL}`, target);
 }
 
 /** Ways in which what is not for browsers gets forwarded. */
-export const NGINX_ROUTE_TRAPS: readonly PlantedTrap[] = [
-  inFront("a pattern that ignores case by itself", `location ~ (?i)^/internal/ { ${PASS} }`),
-  inFront("a pattern with a POSIX class", `location ~ ^/[[:alpha:]]+/gateway/ { ${PASS} }`),
-  inFront("a named group as PCRE writes it", `location ~ ^/(?P<kind>internal)/ { ${PASS} }`),
-  inFront("a pattern that only PCRE can read", `location ~ ^/(?>internal)/ { ${PASS} }`),
+export const NGINX_ROUTE_TRAPS: readonly ExposingTrap[] = [
+  inFront(
+    "a pattern that ignores case by itself",
+    `location ~ (?i)^/internal/ { ${PASS} }`,
+    "/Internal/x",
+  ),
+  inFront(
+    "a pattern with a POSIX class",
+    `location ~ ^/[[:alpha:]]+/gateway/ { ${PASS} }`,
+    "/internal/gateway/x",
+  ),
+  inFront(
+    "a named group as PCRE writes it",
+    `location ~ ^/(?P<kind>internal)/ { ${PASS} }`,
+    "/internal/x",
+  ),
+  inFront(
+    "a pattern that only PCRE can read",
+    `location ~ ^/(?>internal)/ { ${PASS} }`,
+    "/internal/x",
+  ),
   inFront(
     "a doubled backslash, which nginx reads as one",
     `location ~ ^/intern\\\\w+/ { ${PASS} }`,
+    "/internal/x",
   ),
-  inFront("a pattern that touches its modifier", `location ~^/internal/ { ${PASS} }`),
+  inFront(
+    "a pattern that touches its modifier",
+    `location ~^/internal/ { ${PASS} }`,
+    "/internal/x",
+  ),
   route(
     "a named location behind try_files",
     `location / { root /srv; try_files $uri @app; }\nlocation @app { ${PASS} }`,
+    "/internal/x",
   ),
   route(
     "a named location as the page of an error",
     `location / { error_page 404 = @app; return 404; }\nlocation @app { ${PASS} }`,
+    "/internal/x",
   ),
   route(
     "a named location for requests that are too large, which nothing comes before",
     `location / { error_page 413 = @app; client_max_body_size 1; return 404; }
     location @app { ${PASS} }`,
+    "/internal/x",
   ),
   inFront(
     "a path of the location's own as the page of an error",
     `location /go/ { error_page 404 = /hidden$uri; return 404; }
     location /hidden/go/ { internal; proxy_pass http://auth/; # planted
     }`,
+    "/go/internal/x",
   ),
   inFront(
     "a prefix replaced by the root",
     "location /api/ { proxy_pass http://auth/; # planted\n }",
+    "/api/internal/x",
   ),
   inFront(
     "a prefix replaced by half of an internal path",
     "location /hooks/ { proxy_pass http://auth/internal/gateway/; # planted\n }",
+    "/hooks/revoked-tokens",
   ),
   inFront(
     "one address for a probe, which is an endpoint of its own",
     "location = /status { proxy_pass http://gateway/readyz; # planted\n }",
+    "/status",
   ),
   inFront(
     "a path in a variable",
     `location /check { set $to http://auth/internal/gateway/revoked-tokens; proxy_pass $to; # planted
     }`,
+    "/check",
   ),
   inFront(
     "a path put together from what the pattern cut out",
     "location ~ ^/pub/([a-z/-]+)$ { proxy_pass http://auth/internal/$1; # planted\n }",
+    "/pub/gateway/revoked-tokens",
   ),
   inFront(
     "a host that the client chooses",
     "location /to/ { resolver 127.0.0.1; proxy_pass http://$arg_host; # planted\n }",
+    "/to/x?host=RECORDER",
   ),
   inFront(
     "a rewrite to an internal path, then the service",
     `location /pub/ { rewrite ^/pub/(.*)$ /internal/$1 break; # planted
       proxy_pass http://auth; }`,
+    "/pub/x",
   ),
   inFront(
     "a rewrite to an internal path, then another location",
     `location /pub/ { rewrite ^/pub/(.*)$ /inside/$1 last; }
     location /inside/ { internal; rewrite ^/inside(/.*)$ /internal$1 break; # planted
       proxy_pass http://auth; }`,
+    "/pub/x",
   ),
   inFront(
     "a break before the refusal",
     `location /internal/ { if ($request_method = POST) { break; } return 404; ${PASS} }`,
+    "/internal/x",
   ),
   inFront(
     "a rewrite before the refusal",
     `location /internal/ { rewrite ^(/internal/.*)$ $1 break; # planted
       return 404; proxy_pass http://auth; }`,
+    "/internal/x",
   ),
   route(
     "a location inside of one that refuses",
     `location / { return 404; location /internal/ { ${PASS} } }`,
+    "/internal/x",
   ),
   inFront(
     "a location inside of a pattern",
     `location ~ ^/internal { location ~ ^/internal/gateway/ { ${PASS} } return 404; }`,
+    "/internal/gateway/x",
   ),
   inFront(
     "a prefix inside of a prefix, which keeps no pattern away",
     `location /internal/ { location /internal/gateway/ { return 404; } }
     location ~ ^/internal/ { ${PASS} }`,
+    "/internal/gateway/x",
   ),
   inFront(
     "a refusal that other methods do not meet",
     `location /internal/ { limit_except GET { proxy_pass http://auth; # planted
       } return 404; }`,
+    "/internal/x",
   ),
   inFront(
     "everybody allowed before all are denied",
     `location /internal/ { allow all; deny all; ${PASS} }`,
+    "/internal/x",
   ),
   inFront(
     "all denied, or a password",
     `location /internal/ { satisfy any; deny all; auth_basic x; auth_basic_user_file x; ${PASS} }`,
   ),
-  inFront("the feed of revoked tokens", `location = /internal/gateway/revoked-tokens { ${PASS} }`),
+  inFront(
+    "the feed of revoked tokens",
+    `location = /internal/gateway/revoked-tokens { ${PASS} }`,
+    "/internal/gateway/revoked-tokens",
+  ),
   inFront(
     "the limiter of the gateway",
     `location = /internal/gateway/rate-limit/consume { ${PASS} }`,
+    "/internal/gateway/rate-limit/consume",
   ),
   inFront(
     "the check of dependencies",
     "location = /portcullis.realtime.v1.DependencyService/Check { proxy_pass http://gateway; # planted\n }",
+    "/portcullis.realtime.v1.DependencyService/Check",
   ),
   inFront(
     "what the limiter knows",
     `location = /portcullis.limiter.v1.LimiterService/GetInfo { ${PASS} }`,
+    "/portcullis.limiter.v1.LimiterService/GetInfo",
   ),
-  inFront("readiness", `location = /readyz { ${PASS} }`),
-  inFront("one path that no browser needs", `location = /admin { ${PASS} }`),
-  inFront("a few paths that no browser needs", `location ~ ^/admin/ { ${PASS} }`),
-  inFront("a public name without its end", `location /portcullis.auth.v1.AuthService { ${PASS} }`),
+  inFront("readiness", `location = /readyz { ${PASS} }`, "/readyz"),
+  inFront("one path that no browser needs", `location = /admin { ${PASS} }`, "/admin"),
+  inFront("a few paths that no browser needs", `location ~ ^/admin/ { ${PASS} }`, "/admin/x"),
+  inFront(
+    "a public name without its end",
+    `location /portcullis.auth.v1.AuthService { ${PASS} }`,
+    "/portcullis.auth.v1.AuthServiceAdmin/x",
+  ),
   inFront("FastCGI", "location /internal/ { fastcgi_pass 10.0.0.1:4001; # planted\n }"),
   inFront("uwsgi", "location /internal/ { uwsgi_pass 10.0.0.1:4001; # planted\n }"),
   inFront(
@@ -281,6 +339,16 @@ export const NGINX_VALUE_TRAPS: readonly PlantedTrap[] = [
             proxy_pass http://auth$decoded;`,
     rule: "decoded-uri",
     at: "$decoded;",
+  },
+  {
+    name: "a decoded part of the path, cut out by a class that leaves line breaks in",
+    replace: JWKS,
+    by: `        location ~ ^/v1/([^/]+)$ {
+            proxy_pass http://auth/portcullis.auth.v1.AuthService/$1; # planted
+        }
+${JWKS}`,
+    rule: "decoded-uri",
+    at: "# planted",
   },
   {
     name: "gRPC without an address",

@@ -8,6 +8,8 @@ import {
   report,
   valuesFor,
 } from "./nginx-context.ts";
+import { groupsOf } from "./nginx-locations.ts";
+import { ANYTHING, canHoldLineBreak } from "./nginx-pattern.ts";
 import { findSetting, type ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import { shapeOf, type ValueShape } from "./nginx-values.ts";
@@ -180,10 +182,13 @@ function isScheme(value: string): boolean {
   return variablesIn(value).join() === "scheme";
 }
 
-function lintDecodedUri({ pass }: ProxiedPlace, variables: NginxVariables): Finding[] {
-  const { names } = followValue(pass.args[0] ?? "", variables);
-  const decoded = ["uri", "document_uri"].find((name) => names.has(name));
+function lintDecodedUri({ pass, scope }: ProxiedPlace, variables: NginxVariables): Finding[] {
+  const { names, texts } = followValue(pass.args[0] ?? "", variables);
+  const groups = groupsOf(scope);
+  const parts = [...texts].flatMap((text) => [...text.matchAll(/\$([1-9])/g)]);
+  const cut = parts.find(([, index]) => canHoldLineBreak(groups[Number(index)] ?? ANYTHING));
+  const decoded = cut?.[0] ?? ["$uri", "$document_uri"].find((name) => names.has(name.slice(1)));
   if (decoded === undefined) return [];
-  const message = `$${decoded} is decoded: %0d%0a in a path becomes a line break in the request that is forwarded, and behind it a header of the client's choice`;
+  const message = `${decoded} is decoded: %0d%0a in a path becomes a line break in the request that is forwarded, and behind it a header of the client's choice`;
   return [report(pass, "decoded-uri", message, "proxy_pass without a path, or with $request_uri")];
 }

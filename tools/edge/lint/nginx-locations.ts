@@ -71,3 +71,19 @@ function search(scope: NginxScope, path: string): Found[] {
 function matchLocation({ modifier, pattern }: LocationMatch, path: string): Truth {
   return matchesPattern(readNginxPattern(pattern, modifier === "~*"), path);
 }
+
+/** The innermost location that a scope is in. */
+export function locationAround(scope: NginxScope): LocationMatch | undefined {
+  const { directive } = scope.find((block) => block.directive?.name === "location") ?? {};
+  return directive && readLocation(directive);
+}
+
+/** What a location's own pattern cuts out, where nothing after it can have cut out something else. */
+export function groupsOf(scope: NginxScope): readonly string[] {
+  const [block] = scope;
+  if (block?.directive?.name !== "location") return [];
+  const match = readLocation(block.directive);
+  const isCutAgain = block.children.some(({ name }) => name === "if" || name === "rewrite");
+  if (!isRegexLocation(match) || isCutAgain) return [];
+  return readNginxPattern(match.pattern, match.modifier === "~*").groups;
+}

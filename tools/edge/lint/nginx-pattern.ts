@@ -108,3 +108,8 @@ export function literalPrefix(pattern: string): string {
   if (/[*?{|]/.test(next)) return "";
   return literal.replaceAll("\\", "");
 }
+
+/** Whether what a group holds can have a line break in it; the dot of PCRE stands for none. */
+export function canHoldLineBreak(group: string): boolean {
+  return /\[\^|\\[sSDWNRv]/.test(group.replaceAll("\\\\", ""));
+}

@@ -154,13 +154,14 @@ export function pathsOf(
 
 /** Conditions double what can be; most of it is the same. */
 function withoutRepeats(live: readonly Live[]): Live[] {
-  const seen = new Map(
-    live.map((one) => {
-      const at = one.scope[0]?.directive;
-      const { path, rewrittenBy } = one.request;
-      const by = `${rewrittenBy?.file}:${rewrittenBy?.line}`;
-      return [`${at?.file}:${at?.line}:${path}:${one.isChanged}:${by}`, one];
-    }),
-  );
-  return [...seen.values()];
+  const seen = new Map<NginxDirective | undefined, Map<string, Live>>();
+  for (const one of live) {
+    const at = one.scope[0]?.directive;
+    const { path, rewrittenBy } = one.request;
+    const by = rewrittenBy && [rewrittenBy.file, rewrittenBy.line, ...rewrittenBy.args];
+    const here = seen.get(at) ?? new Map<string, Live>();
+    here.set(JSON.stringify([path, one.isChanged, by]), one);
+    seen.set(at, here);
+  }
+  return [...seen.values()].flatMap((here) => [...here.values()]);
 }

@@ -9,8 +9,9 @@ import {
 import {
   findLocations,
   findNamedLocation,
+  groupsOf,
   isRegexLocation,
-  type LocationMatch,
+  locationAround,
   readLocation,
 } from "./nginx-locations.ts";
 import { literalPrefix, matchesPattern, readNginxPattern } from "./nginx-pattern.ts";
@@ -52,7 +53,7 @@ type World = {
   variables: NginxVariables;
   candidates: readonly string[];
   /** Where requests have been: what was seen once leads to nothing new. */
-  visited: Set<string>;
+  visited: Map<NginxDirective | undefined, Set<string>>;
 };
 type Way = { request: NginxRequest; redirects: number; isErrorPage: boolean };
 
@@ -68,7 +69,7 @@ export function findArrivals(server: NginxScope, variables: NginxVariables): Arr
       ...locations.flatMap((scope) => candidatesOf(scope, variables)),
     ]),
   ];
-  const world = { server, variables, candidates, visited: new Set<string>() };
+  const world = { server, variables, candidates, visited: new Map() };
   const known = candidates.flatMap((path) => enterServer(startOf(path), world));
   const unknown = startOf(undefined);
   return withoutRepeats([
@@ -137,9 +138,7 @@ function findLocation(way: Way, world: World): Arrival[] {
 }
 
 function enterLocation(scope: NginxScope, way: Way, world: World): Arrival[] {
-  const key = keyOf(scope, way);
-  if (world.visited.has(key)) return [];
-  world.visited.add(key);
+  if (wasVisited(scope, way, world)) return [];
   if (!way.request.isInternal && findSetting(scope, "internal") !== undefined) {
     return fail(scope, 404, way, world);
   }
@@ -160,21 +159,16 @@ function enterLocation(scope: NginxScope, way: Way, world: World): Arrival[] {
   return [...exceptions, ...ends];
 }
 
-function keyOf(scope: NginxScope, { request, isErrorPage }: Way): string {
-  const places = [scope[0]?.directive, request.rewrittenBy].map((at) => `${at?.file}:${at?.line}`);
-  const { asked, path, isFixed, isInternal, isRewritten } = request;
-  // Two locations can share a line, but not a pattern.
-  const match = scope[0]?.directive?.args.join(" ");
-  return JSON.stringify([
-    places,
-    match,
-    asked,
-    path,
-    isFixed,
-    isInternal,
-    isRewritten,
-    isErrorPage,
-  ]);
+function wasVisited(scope: NginxScope, { request, isErrorPage }: Way, world: World): boolean {
+  const { asked, path, isFixed, isInternal, isRewritten, rewrittenBy } = request;
+  const by = rewrittenBy && [rewrittenBy.file, rewrittenBy.line, ...rewrittenBy.args];
+  const key = JSON.stringify([asked, path, isFixed, isInternal, isRewritten, isErrorPage, by]);
+  const at = scope[0]?.directive;
+  const keys = world.visited.get(at) ?? new Set<string>();
+  world.visited.set(at, keys);
+  if (keys.has(key)) return true;
+  keys.add(key);
+  return false;
 }
 
 /** What comes after the rewrites: access rules, files, and the service. */
@@ -237,10 +231,9 @@ function arrive(scope: NginxScope, { request }: Way, { variables }: World): Arri
   const place = findForwarding(scope);
   const pass = place && findPasses(place).at(-1);
   if (place === undefined || pass === undefined) return [];
-  const { directive } = place.find((block) => block.directive?.name === "location") ?? {};
-  const match: LocationMatch | undefined = directive && readLocation(directive);
+  const match = locationAround(place);
   const { asked, path: current } = request;
-  const groups = groupsOf(place, match);
+  const groups = groupsOf(place);
   const targets = readTargets(pass, place, { variables, groups, asked, path: current });
   const paths = targets.flatMap((target) => {
     // Of a path that nobody knows, "as it came" says nothing: the known ones are looked at.
@@ -264,15 +257,6 @@ function readTargets(pass: NginxDirective, scope: NginxScope, world: TargetWorld
   if (pass.name !== "proxy_pass") return [{ kind: "same" }];
   const variables = variablesAt(world.variables, scope);
   return readPassTargets(pass.args[0] ?? "", { ...world, variables });
-}
-
-/** What a location's own pattern cuts out, where nothing after it can have cut out something else. */
-function groupsOf(scope: NginxScope, match: LocationMatch | undefined): readonly string[] {
-  const [block] = scope;
-  const isOwn = block?.directive?.name === "location" && match !== undefined;
-  const isCutAgain = block?.children.some(({ name }) => name === "if" || name === "rewrite");
-  if (!isOwn || !isRegexLocation(match) || isCutAgain === true) return [];
-  return readNginxPattern(match.pattern, match.modifier === "~*").groups;
 }
 
 function withoutRepeats(arrivals: readonly Arrival[]): Arrival[] {
