@@ -1,183 +1,243 @@
-import {
-  appliesTo,
-  type HaproxyAcls,
-  type HaproxyWorld,
-  type Truth,
-  withoutCondition,
-} from "./haproxy-conditions.ts";
+import { appliesTo, type HaproxyWorld, withoutCondition } from "./haproxy-conditions.ts";
 import { aclsOf, findLast, type HaproxyRoute, requestRules } from "./haproxy-routes.ts";
-import type { HaproxyLine } from "./haproxy-sections.ts";
-
-/** What X-Forwarded-For can hold when the request leaves. */
-export type Content =
-  /** The client's own lines, untouched. */
-  | "client"
-  | "none"
-  /** The connection's address alone. */
-  | "peer"
-  /** The connection's address behind the client's own. */
-  | "appended"
-  /** The connection's address twice. */
-  | "repeated"
-  /** An address that a header named. */
-  | "named"
-  | "constant";
+import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
+import { type Content, readExpression, readFormat, type Sources } from "./haproxy-values.ts";
+import { matchesPattern } from "./portable-regex.ts";
+import type { Truth } from "./truth.ts";
 
 /** Each possible content, with the line that made it. */
+export type Contents = ReadonlyMap<Content, HaproxyLine | undefined>;
+
+/** What becomes of the headers of a request. */
 export type Forwarded = {
-  contents: ReadonlyMap<Content, HaproxyLine | undefined>;
+  contentsOf: (header: string) => Contents;
   /** The rule that ended the processing before its end. */
   skippedBy: HaproxyLine | undefined;
-  /** A rule that would have replaced the header, had it applied. */
+  /** A rule that would have replaced X-Forwarded-For, had it applied. */
   notApplied: HaproxyLine | undefined;
 };
 
-type Contents = Map<Content, HaproxyLine | undefined>;
-type Sources = { variables: Map<string, Set<Content>>; src: Set<Content> };
+type Kinds = ReadonlySet<Content>;
+
+type State = {
+  headers: ReadonlyMap<string, Contents>;
+  variables: ReadonlyMap<string, Kinds>;
+  src: Kinds;
+};
 
 const FORWARDED_FOR = "x-forwarded-for";
+const CLIENT: Contents = new Map([["client", undefined]]);
+const UNSET: Kinds = new Set(["constant"]);
 
-/** Follows X-Forwarded-For through every rule between the two ends of a route. */
-export function followForwardedFor(route: HaproxyRoute, world: HaproxyWorld): Forwarded {
-  const { frontend, backend } = route;
-  const sections = backend === frontend ? [frontend] : [frontend, backend];
-  const sources: Sources = { variables: new Map(), src: new Set(["peer"]) };
-  let contents: Contents = new Map([["client", undefined]]);
+/** Follows every header through the rules between the two ends of a route. */
+export function followHeaders(route: HaproxyRoute, world: HaproxyWorld): Forwarded {
+  let state: State = { headers: new Map(), variables: new Map(), src: new Set(["peer"]) };
   let skippedBy: HaproxyLine | undefined;
   let notApplied: HaproxyLine | undefined;
-  for (const section of sections) {
+  for (const section of sectionsOf(route)) {
     const acls = aclsOf(section);
-    for (const rule of requestRules(section)) {
+    const left: State[] = [];
+    for (const rule of changeRules(section)) {
       const truth = appliesTo(rule.words, acls, world);
-      if (rule.words[1] === "allow" && truth !== "no") {
-        skippedBy = rule;
-        break;
+      if (truth === "no") {
+        if (changesForwardedFor(rule)) notApplied = rule;
+        continue;
       }
-      if (truth !== "yes" && changesForwardedFor(rule)) notApplied = rule;
-      if (truth === "no") continue;
-      const next = apply(rule, contents, sources, truth);
-      contents = truth === "yes" ? next : new Map([...contents, ...next]);
+      if (rule.words[1] === "allow") {
+        skippedBy = rule;
+        left.push(state);
+        if (truth === "yes") break;
+        continue;
+      }
+      if (truth === "maybe" && changesForwardedFor(rule)) notApplied = rule;
+      const next = apply(rule, state);
+      state = truth === "yes" ? next : merge(state, next);
     }
+    state = left.reduce(merge, state);
   }
-  const option = findForwardFor(route);
-  return {
-    contents: option === undefined ? contents : addForwardFor(option, contents),
-    skippedBy,
-    notApplied,
+  const contentsOf = (header: string) => {
+    const contents = state.headers.get(header.toLowerCase()) ?? CLIENT;
+    const option = findForwardFor(route, header);
+    return option === undefined ? contents : addForwardFor(option, contents, state.src);
   };
+  return { contentsOf, skippedBy, notApplied };
 }
 
-/** The `option forwardfor` in effect, unless it is for another header. */
-export function findForwardFor({ frontend, backend }: HaproxyRoute): HaproxyLine | undefined {
+function sectionsOf({ frontend, backend }: HaproxyRoute): HaproxySection[] {
+  return backend === frontend ? [frontend] : [frontend, backend];
+}
+
+/** The rules that change something, those of the connection first; all as "http-request …". */
+function changeRules(section: HaproxySection): readonly HaproxyLine[] {
+  const lines = [...section.defaults, ...section.lines];
+  const early = lines.filter(({ words: [first, , action = ""] }) => {
+    return first === "tcp-request" && action.startsWith("set-");
+  });
+  const aligned = early.map((line) => ({ ...line, words: line.words.slice(1) }));
+  return [...aligned, ...requestRules(section)];
+}
+
+/** The `option forwardfor` in effect for a header. */
+export function findForwardFor(
+  { frontend, backend }: HaproxyRoute,
+  header: string,
+): HaproxyLine | undefined {
   for (const section of [backend, frontend]) {
     const isOption = (words: readonly string[]) => words.join(" ").includes("option forwardfor");
     const line = findLast(section, isOption);
     if (line === undefined || line.words[0] === "no") continue;
-    const header = line.words[line.words.indexOf("header") + 1];
-    if (!line.words.includes("header") || header?.toLowerCase() === FORWARDED_FOR) return line;
+    const at = line.words.indexOf("header");
+    const name = at < 0 ? FORWARDED_FOR : line.words[at + 1]?.toLowerCase();
+    if (name === header.toLowerCase()) return line;
   }
   return undefined;
 }
 
-function addForwardFor(option: HaproxyLine, contents: Contents): Contents {
-  if (!option.words.includes("if-none")) return combine(contents, new Set(["peer"]), option);
-  const [kept, added] = [new Map(contents), contents.has("none")];
+function addForwardFor(option: HaproxyLine, contents: Contents, src: Kinds): Contents {
+  const added = new Map(combine(contents, src, option));
+  // Some peers are left out, or some lists: for those nothing changes.
+  if (option.words.includes("except") && contents.has("none")) added.set("none", option);
+  if (!option.words.includes("if-none")) return added;
+  const kept = new Map(contents);
   kept.delete("none");
-  if (added) kept.set("peer", option);
+  if (contents.has("none")) for (const kind of src) kept.set(kind, option);
   return kept;
 }
 
+const CHANGES = ["set-header", "del-header", "replace-header", "replace-value"];
+
 function changesForwardedFor({ words }: HaproxyLine): boolean {
   const [, action = "", name = ""] = words;
-  return ["set-header", "del-header"].includes(action) && name.toLowerCase() === FORWARDED_FOR;
+  return CHANGES.includes(action) && name.toLowerCase() === FORWARDED_FOR;
 }
 
-function apply(rule: HaproxyLine, contents: Contents, sources: Sources, truth: Truth): Contents {
+/** Either may be the case. */
+function merge(one: State, other: State): State {
+  const headers = new Map(one.headers);
+  for (const [name, contents] of other.headers) {
+    headers.set(name, new Map([...(one.headers.get(name) ?? CLIENT), ...contents]));
+  }
+  for (const [name, contents] of one.headers) {
+    if (!other.headers.has(name)) headers.set(name, new Map([...contents, ...CLIENT]));
+  }
+  const variables = new Map(one.variables);
+  for (const [name, kinds] of other.variables) {
+    variables.set(name, new Set([...(one.variables.get(name) ?? UNSET), ...kinds]));
+  }
+  return { headers, variables, src: new Set([...one.src, ...other.src]) };
+}
+
+function apply(rule: HaproxyLine, state: State): State {
   const [, action = "", name = "", ...values] = withoutCondition(rule.words);
-  const variable = /^set-var(?:-fmt)?\((.+)\)$/.exec(action)?.[1];
+  const sources: Sources = {
+    header: (header) => (state.headers.get(header.toLowerCase()) ?? CLIENT).keys(),
+    variable: (variable) => state.variables.get(variable) ?? UNSET,
+    src: state.src,
+  };
+  const [, setter = "", variable] = /^((?:un)?set-var(?:-fmt)?)\(([^,)]+)/.exec(action) ?? [];
   if (variable !== undefined) {
-    const expression = [name, ...values].join(" ");
-    const kinds = readSources(expression, sources);
-    const old = truth === "maybe" ? (sources.variables.get(variable) ?? []) : [];
-    sources.variables.set(variable, new Set([...old, ...kinds]));
-    return contents;
+    const text = [name, ...values].join(" ");
+    const kinds = setter === "set-var" ? readExpression(text, sources) : readFormat(text, sources);
+    return { ...state, variables: new Map([...state.variables, [variable, kinds]]) };
   }
-  if (action === "set-src") {
-    sources.src = new Set([...readSources(name, sources)]);
-    return contents;
+  // Everything that reads the connection's address from here on reads this.
+  if (action === "set-src") return { ...state, src: readExpression(name, sources) };
+  const header = name.toLowerCase();
+  const before = state.headers.get(header) ?? CLIENT;
+  const set = (contents: Contents): State => {
+    return { ...state, headers: new Map([...state.headers, [header, contents]]) };
+  };
+  switch (action) {
+    case "set-header":
+      return set(stamp(readFormat(values.join(" "), sources), rule));
+    case "add-header":
+      return set(combine(before, readFormat(values.join(" "), sources), rule));
+    case "replace-header":
+    case "replace-value":
+      return set(replace(before, values.slice(1).join(" "), sources, rule));
+    case "del-header":
+      return { ...state, headers: remove(state.headers, name, values, rule) };
+    default:
+      return state;
   }
-  if (action === "del-header" && deletes(name, values)) return new Map([["none", rule]]);
-  if (name.toLowerCase() !== FORWARDED_FOR) return contents;
-  const kinds = readSources(values.join(" "), sources);
-  if (action === "set-header") return new Map([...kinds].map((kind) => [kind, rule]));
-  return action === "add-header" ? combine(contents, kinds, rule) : contents;
 }
 
-/** Whether a del-header, by name or by pattern, takes X-Forwarded-For away. */
-function deletes(name: string, rest: readonly string[]): boolean {
-  const method = rest[rest.indexOf("-m") + 1];
+function stamp(kinds: Iterable<Content>, rule: HaproxyLine): Contents {
+  return new Map([...kinds].map((kind) => [kind, rule]));
+}
+
+/** What does not fit the pattern stays; what only rearranges the header stays what it is. */
+function replace(before: Contents, format: string, sources: Sources, rule: HaproxyLine): Contents {
+  const isOwnPart = /^(\\\d)+$/.test(format);
+  if (isOwnPart) return before;
+  const added = before.has("none") && before.size === 1 ? [] : readFormat(format, sources);
+  return new Map([...before, ...stamp(added, rule)]);
+}
+
+/** A del-header by name or by pattern; only what it names for certain is gone. */
+function remove(
+  headers: ReadonlyMap<string, Contents>,
+  name: string,
+  rest: readonly string[],
+  rule: HaproxyLine,
+): ReadonlyMap<string, Contents> {
+  const gone: Contents = new Map([["none", rule]]);
+  const names = new Set([...headers.keys(), ...KNOWN, name.toLowerCase()]);
+  const hit = [...names].filter((header) => isNamed(header, name, rest));
+  return new Map([...headers, ...hit.map((header): [string, Contents] => [header, gone])]);
+}
+
+/** Headers that a pattern may name without any rule that spells them. */
+const KNOWN = [
+  FORWARDED_FOR,
+  "x-forwarded-proto",
+  "x-real-ip",
+  "forwarded",
+  "x-client-ip",
+  "true-client-ip",
+  "cf-connecting-ip",
+];
+
+function isNamed(header: string, name: string, rest: readonly string[]): boolean {
+  const method = rest.includes("-m") ? rest[rest.indexOf("-m") + 1] : "str";
   const pattern = name.toLowerCase();
-  if (!rest.includes("-m") || method === "str") return pattern === FORWARDED_FOR;
-  if (method === "beg") return FORWARDED_FOR.startsWith(pattern);
-  if (method === "end") return FORWARDED_FOR.endsWith(pattern);
-  if (method === "sub") return FORWARDED_FOR.includes(pattern);
-  try {
-    return new RegExp(name, "i").test(FORWARDED_FOR);
-  } catch {
-    return false;
-  }
+  if (method === "str") return pattern === header;
+  if (method === "beg") return header.startsWith(pattern);
+  if (method === "end") return header.endsWith(pattern);
+  if (method === "sub") return header.includes(pattern);
+  return method === "reg" && matchesPattern(name, header, true) === "yes";
 }
 
 /** A line added behind what is there. */
-function combine(contents: Contents, kinds: ReadonlySet<Content>, rule: HaproxyLine): Contents {
+function combine(contents: Contents, kinds: Kinds, rule: HaproxyLine): Contents {
   const pairs = [...contents.keys()].flatMap((before) => {
     return [...kinds].map((kind): [Content, HaproxyLine] => {
       if (before === "none") return [kind, rule];
-      return [before === "peer" ? "repeated" : "appended", rule];
+      if (before === "peer") return [kind === "peer" ? "repeated" : "appended", rule];
+      // Behind anything else that is no address of the connection's, the client's words stay last.
+      return [kind === "peer" ? "appended" : "claimed", rule];
     });
   });
   return new Map(pairs);
 }
 
-/** What an expression or a log format is made of. */
-function readSources(text: string, sources: Sources): ReadonlySet<Content> {
-  const variables = [...text.matchAll(/var\(([^),]+)/g)].map((match) => match[1] ?? "");
-  const known = variables.flatMap((name) => {
-    return [...(sources.variables.get(name) ?? new Set<Content>(["constant"]))];
-  });
-  const isClients = /\b(req\.)?f?hdr(_ip)?\(|capture\.req\.hdr|\bhdr_ip\(|url_param|cook/.test(
-    text,
-  );
-  const isPeers = /(^|%\[)\s*src\b|%\[?ci\b|%ci\b/.test(text);
-  const kinds = new Set<Content>([
-    ...known,
-    ...(isClients ? (["named"] as const) : []),
-    ...(isPeers ? sources.src : []),
-  ]);
-  if (isClients && isPeers) return new Set(["appended"]);
-  return kinds.size === 0 ? new Set(["constant"]) : kinds;
-}
-
-/** Whether a rule of the route sets or deletes a header, for every request or for some. */
+/** Whether a rule of the route names a header, and whether one of them always applies. */
 export function findHeaderRules(
   route: HaproxyRoute,
   header: string,
   world: HaproxyWorld,
 ): { actions: readonly string[]; isCertain: boolean } {
-  const sections =
-    route.backend === route.frontend ? [route.frontend] : [route.frontend, route.backend];
-  const rules = sections.flatMap((section) => {
-    const acls: HaproxyAcls = aclsOf(section);
-    return requestRules(section).map((rule) => ({ rule, acls }));
+  const applying = sectionsOf(route).flatMap((section) => {
+    const acls = aclsOf(section);
+    return requestRules(section)
+      .filter(({ words }) => words[2]?.toLowerCase() === header.toLowerCase())
+      .map(({ words }): { action: string; truth: Truth } => {
+        return { action: words[1] ?? "", truth: appliesTo(words, acls, world) };
+      })
+      .filter(({ truth }) => truth !== "no");
   });
-  const fitting = rules.filter(
-    ({ rule: { words } }) => words[2]?.toLowerCase() === header.toLowerCase(),
-  );
-  const applying = fitting
-    .map(({ rule, acls }) => ({ rule, truth: appliesTo(rule.words, acls, world) }))
-    .filter(({ truth }) => truth !== "no");
   return {
-    actions: applying.map(({ rule }) => rule.words[1] ?? ""),
+    actions: applying.map(({ action }) => action),
     isCertain: applying.some(({ truth }) => truth === "yes"),
   };
 }

@@ -2,6 +2,7 @@ import type { Finding, Rule } from "./finding.ts";
 import { findFrontends, findLast, type HaproxyRoute, modeOf } from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
 import { HEAD_BYTES_MAX, REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
+import { holdsStrangers } from "./wide-range.ts";
 
 /** HAProxy keeps this much of a buffer free for the headers that it adds itself. */
 const REWRITE_BYTES = 1_024;
@@ -40,7 +41,7 @@ function lintLine(line: HaproxyLine): Finding[] {
       ),
     ];
   }
-  if (isSource(line) && line.words.some((word) => /^(0\.0\.0\.0|::)\/0$/.test(word))) {
+  if (isSource(line) && line.words.some(holdsStrangers)) {
     const message = "every client is trusted to name its own address";
     return [
       report(line, "trusts-everyone", message, "name the addresses that your CDN connects from"),

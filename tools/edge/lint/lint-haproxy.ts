@@ -6,17 +6,28 @@ import {
   type Forwarded,
   findForwardFor,
   findHeaderRules,
-  followForwardedFor,
+  followHeaders,
 } from "./haproxy-forwarding.ts";
-import { findFrontends, findRoutes, type HaproxyRoute, modeOf } from "./haproxy-routes.ts";
+import { findRewrites } from "./haproxy-rewrites.ts";
+import {
+  findAssumptions,
+  findFrontends,
+  findRoutes,
+  type HaproxyRoute,
+  modeOf,
+} from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxyReading, HaproxySection } from "./haproxy-sections.ts";
 import { lintHaproxySettings, lintRealtimeTimeout } from "./haproxy-setting-rules.ts";
+import { lintUnread } from "./haproxy-unread.ts";
+import type { Content } from "./haproxy-values.ts";
 import {
   CLAIMS_CLEARED,
   describeTopology,
   IDENTITY_HEADERS,
   INTERNAL_PATHS,
 } from "./lint-policy.ts";
+
+const FORWARDED_FOR = "X-Forwarded-For";
 
 const PUBLIC_PATHS = [
   "/portcullis.auth.v1.AuthService/Login",
@@ -38,37 +49,57 @@ export function lintHaproxy(reading: HaproxyReading, given: Topology | undefined
       mend: "close every quote, and put every line into a section",
     })),
     ...frontends.flatMap((frontend) => [
-      ...PUBLIC_PATHS.flatMap((path) => lintPath(sections, frontend, path, topology)),
+      ...PUBLIC_PATHS.flatMap((path) => {
+        return worldsOf(sections, path).flatMap((world) => {
+          return lintWorld(sections, frontend, world, topology);
+        });
+      }),
       ...lintInternalPaths(sections, frontend),
     ]),
+    ...lintRewrites(sections),
     ...lintHaproxySettings(sections),
+    ...lintUnread(sections),
   ];
   return withoutRepeats(findings);
 }
 
-function worldOf(path: string, fromTrusted: boolean): HaproxyWorld {
-  return { path, fromTrusted, isUpgrade: path === REALTIME_PATH };
+/** A stranger's request for a path. */
+function worldOf(path: string): HaproxyWorld {
+  return { path, fromTrusted: false, isUpgrade: path === REALTIME_PATH, assumed: new Map() };
+}
+
+/** Strangers' requests for a path in all their kinds: anybody can ask for an upgrade anywhere. */
+function worldsOf(sections: readonly HaproxySection[], path: string): HaproxyWorld[] {
+  return findAssumptions(sections).flatMap((assumed) => {
+    return [true, false].map((isUpgrade) => ({ path, fromTrusted: false, isUpgrade, assumed }));
+  });
+}
+
+function trusted(world: HaproxyWorld): HaproxyWorld {
+  return { ...world, fromTrusted: true };
 }
 
 function inferTopology(
   sections: readonly HaproxySection[],
   frontends: readonly HaproxySection[],
 ): Topology {
-  const trusted = frontends.flatMap((frontend) => {
+  const found = frontends.flatMap((frontend) => {
     return PUBLIC_PATHS.flatMap((path) => {
-      const world = worldOf(path, true);
-      const routes = findRoutes(sections, frontend, world);
-      const kinds = (inWorld: HaproxyWorld) => {
-        return routes.flatMap((route) => [...followForwardedFor(route, inWorld).contents.keys()]);
+      const stranger = worldOf(path);
+      const routes = findRoutes(sections, frontend, trusted(stranger));
+      const kinds = (world: HaproxyWorld) => {
+        return routes.flatMap((route) => [
+          ...followHeaders(route, world).contentsOf(FORWARDED_FOR).keys(),
+        ]);
       };
-      const strangers = kinds(worldOf(path, false)).join();
-      const own = kinds(world);
+      const own = kinds(trusted(stranger));
       // A configuration that does not tell peers apart means no CDN.
-      return own.join() === strangers ? [] : own;
+      return own.join() === kinds(stranger).join() ? [] : own;
     });
   });
-  if (trusted.includes("appended")) return "cdn-append";
-  return trusted.includes("named") ? "cdn" : "direct";
+  if (found.includes("appended")) return "cdn-append";
+  const isNamed = (["named", "claimed", "quotable"] as const).some((kind) => found.includes(kind));
+  return isNamed ? "cdn" : "direct";
 }
 
 function report(
@@ -80,28 +111,30 @@ function report(
   return { file: at.file, line: at.line, rule, message, mend };
 }
 
-function lintPath(
+function lintWorld(
   sections: readonly HaproxySection[],
   frontend: HaproxySection,
-  path: string,
+  world: HaproxyWorld,
   topology: Topology,
 ): Finding[] {
-  const world = worldOf(path, false);
-  return findRoutes(sections, frontend, world).flatMap((route) => [
-    ...lintForwardedFor(route, world),
-    ...lintTrusted(route, path, topology),
-    ...lintOtherHeaders(route, world, topology),
-    ...(path === REALTIME_PATH
-      ? [...lintUpgrade(route, world), ...lintRealtimeTimeout(route)]
-      : []),
-  ]);
+  return findRoutes(sections, frontend, world).flatMap((route) => {
+    const stranger = followHeaders(route, world);
+    const peer = followHeaders(route, trusted(world));
+    return [
+      ...lintForwardedFor(route, stranger),
+      ...lintTrusted(route, stranger, peer, topology),
+      ...lintOtherHeaders(route, [stranger, peer], topology),
+      ...(world.path === REALTIME_PATH && world.isUpgrade
+        ? [...lintUpgrade(route, world), ...lintRealtimeTimeout(route)]
+        : []),
+    ];
+  });
 }
 
 /** What a stranger's X-Forwarded-For becomes: it must be the connection's address alone. */
-function lintForwardedFor(route: HaproxyRoute, world: HaproxyWorld): Finding[] {
-  const forwarded = followForwardedFor(route, world);
-  const option = findForwardFor(route);
-  return [...forwarded.contents].flatMap(([content, at]) => {
+function lintForwardedFor(route: HaproxyRoute, forwarded: Forwarded): Finding[] {
+  const option = findForwardFor(route, FORWARDED_FOR);
+  return [...forwarded.contentsOf(FORWARDED_FOR)].flatMap(([content, at]) => {
     switch (content) {
       case "peer":
         return [];
@@ -119,6 +152,8 @@ function lintForwardedFor(route: HaproxyRoute, world: HaproxyWorld): Finding[] {
           ),
         ];
       case "named":
+      case "claimed":
+      case "quotable":
         return [
           report(
             at ?? route.frontend,
@@ -178,28 +213,42 @@ function lintAppended(at: HaproxyLine | HaproxySection, isOption: boolean): Find
 }
 
 /** What becomes of a list that the CDN sent. */
-function lintTrusted(route: HaproxyRoute, path: string, topology: Topology): Finding[] {
-  const { contents } = followForwardedFor(route, worldOf(path, true));
-  const strangers = followForwardedFor(route, worldOf(path, false)).contents;
-  const found = [...contents.keys()].join();
-  const isDistinct = found !== [...strangers.keys()].join();
+function lintTrusted(
+  route: HaproxyRoute,
+  stranger: Forwarded,
+  peer: Forwarded,
+  topology: Topology,
+): Finding[] {
+  const contents = peer.contentsOf(FORWARDED_FOR);
+  const strangers = [...stranger.contentsOf(FORWARDED_FOR).keys()].join();
+  const found = [...contents.keys()];
   const at = [...contents.values()].find(Boolean) ?? route.frontend;
   if (topology === "direct") {
-    if (!isDistinct) return [];
+    if (found.join() === strangers) return [];
     const message = `in topology direct ${describeTopology("direct")}; this makes a difference between peers`;
-    return [
-      report(
-        at,
-        "topology-mismatch",
-        message,
-        "remove the condition, or choose the topology it is for",
-      ),
-    ];
+    const mend = "remove the condition, or choose the topology it is for";
+    return [report(at, "topology-mismatch", message, mend)];
   }
-  const fits = topology === "cdn" ? contents.has("named") : found === "appended";
   // A stranger's header that gets through is reported for what it is.
-  if (fits || [...strangers.keys()].join() !== "peer") return [];
-  const message = `in topology ${topology} ${describeTopology(topology)}; here the CDN's peers are treated like everybody`;
+  if (strangers !== "peer") return [];
+  if (topology === "cdn" && contents.has("claimed")) {
+    const message =
+      "more of the CDN's list is taken than its last entry, and the rest is what the client wrote";
+    const mend = `%[req.fhdr(${FORWARDED_FOR}),field(-1,",")]`;
+    return [report(contents.get("claimed") ?? at, "passed-through-forwarded-for", message, mend)];
+  }
+  if (topology === "cdn" && contents.has("quotable")) {
+    const message =
+      "to hdr() and hdr_ip() a quote among the client's words makes one entry of all that follows, so there is no last one";
+    const mend = `cut it out first: http-request set-header ${FORWARDED_FOR} '%[req.fhdr(${FORWARDED_FOR}),field(-1,",")]' if from_cdn`;
+    return [report(contents.get("quotable") ?? at, "quoted-list", message, mend)];
+  }
+  const fits =
+    topology === "cdn"
+      ? contents.has("named") && found.every((kind) => kind === "named" || kind === "peer")
+      : found.join() === "appended";
+  if (fits) return [];
+  const message = `in topology ${topology} ${describeTopology(topology)}; here the CDN's peers are not treated so`;
   const mend =
     topology === "cdn"
       ? "take the last entry of X-Forwarded-For for the CDN's addresses: acl from_cdn src …"
@@ -207,14 +256,32 @@ function lintTrusted(route: HaproxyRoute, path: string, topology: Topology): Fin
   return [report(at, "topology-mismatch", message, mend)];
 }
 
-function lintOtherHeaders(route: HaproxyRoute, world: HaproxyWorld, topology: Topology): Finding[] {
+/** What of a header a stranger wrote, and what a client behind a CDN. */
+const STRANGERS: readonly Content[] = ["client", "appended", "claimed", "quotable", "named"];
+const BEHIND_CDN: readonly Content[] = ["client", "appended", "claimed"];
+
+function lintOtherHeaders(
+  route: HaproxyRoute,
+  [stranger, peer]: readonly [Forwarded, Forwarded],
+  topology: Topology,
+): Finding[] {
+  // With "allow" everything behind it is skipped, which is one trap and not three.
+  const isSkipped = stranger.skippedBy !== undefined;
+  if (isSkipped && stranger.contentsOf(FORWARDED_FOR).has("client")) return [];
+  const isClients = (name: string, forwarded: Forwarded, kinds: readonly Content[]) => {
+    // What X-Forwarded-For says wrongly is reported there.
+    const reported = forwarded.contentsOf(FORWARDED_FOR);
+    return [...forwarded.contentsOf(name)].some(([kind, at]) => {
+      return kinds.includes(kind) && (at === undefined || !reported.has(kind));
+    });
+  };
   const missing = IDENTITY_HEADERS.filter((name) => {
-    const { actions } = findHeaderRules(route, name, world);
-    return !actions.includes("set-header") && !actions.includes("del-header");
+    // Behind a CDN the scheme is the CDN's to name.
+    const isTrusted = name !== "X-Forwarded-Proto" && isClients(name, peer, BEHIND_CDN);
+    return isTrusted || isClients(name, stranger, STRANGERS);
   });
   const kept = CLAIMS_CLEARED.filter((name) => {
-    const { actions, isCertain } = findHeaderRules(route, name, world);
-    return !(isCertain && actions.includes("del-header"));
+    return isClients(name, peer, BEHIND_CDN) || isClients(name, stranger, STRANGERS);
   });
   const realIp = topology === "cdn-append" ? "del-header X-Real-IP" : "set-header X-Real-IP %[src]";
   const mends = {
@@ -251,14 +318,28 @@ function lintInternalPaths(
   frontend: HaproxySection,
 ): Finding[] {
   const exposed = INTERNAL_PATHS.filter((path) => {
-    return findRoutes(sections, frontend, worldOf(path, false)).length > 0;
+    return worldsOf(sections, path).some((world) => {
+      return findRoutes(sections, frontend, world).length > 0;
+    });
   });
   if (exposed.length === 0) return [];
-  const rest =
-    exposed.length > 1 ? ` and ${exposed.length - 1} more that are not for browsers` : "";
-  const message = `${exposed[0]}${rest} can be reached through this`;
+  const message = `${nameSome(exposed)} can be reached through this`;
   const mend = "http-request deny deny_status 404 unless the path is a public route";
   return [report(frontend, "internal-route-exposed", message, mend)];
+}
+
+function lintRewrites(sections: readonly HaproxySection[]): Finding[] {
+  return findRewrites(sections, INTERNAL_PATHS, worldOf).map(({ rule, paths }) => {
+    const message = `the path that this makes can be ${nameSome(paths)}, and no rule behind it refuses that`;
+    const mend = "put the rule that refuses all but the public routes behind this one";
+    return report(rule, "internal-route-exposed", message, mend);
+  });
+}
+
+function nameSome([first = "", ...others]: readonly string[]): string {
+  return others.length === 0
+    ? first
+    : `${first} and ${others.length} more that are not for browsers`;
 }
 
 /** Several paths lead to the same line; once is enough. */

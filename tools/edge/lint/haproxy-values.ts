@@ -1,0 +1,124 @@
+/** What a header can hold when the request leaves. */
+export type Content =
+  /** The client's own lines, untouched. */
+  | "client"
+  | "none"
+  /** The connection's address alone. */
+  | "peer"
+  /** The connection's address behind the client's own. */
+  | "appended"
+  /** The connection's address twice. */
+  | "repeated"
+  /** An address that a header named; of a list, the last entry. */
+  | "named"
+  /** More of a list than the last entry, which a client behind a CDN writes. */
+  | "claimed"
+  /** The last entry of a list, unless a quote in front of it swallows it. */
+  | "quotable"
+  | "constant";
+
+/** What is known where a value is read. */
+export type Sources = {
+  header: (name: string) => Iterable<Content>;
+  variable: (name: string) => Iterable<Content>;
+  src: Iterable<Content>;
+};
+
+const FORWARDED_FOR = "x-forwarded-for";
+
+/** Samples that a client has no say in. */
+const OWN =
+  /^(str|int|bool|ipv4|ipv6|bin|env|date|hostname|proc|uuid|rand|always_(true|false)|ssl_fc\w*|dst\w*|src_port|fc_dst\w*|f[ec]_\w+|be_\w+|nb\w+|so_id|unique-id)$/;
+
+/** Variables of the log format that a client has no say in. */
+const OWN_LOG = /^(cp|f|fi|fp|ft|b|bi|bp|s|si|sp|T|t|pid|H|ID|rt|ms|Ts|lc|rc)$/;
+
+/** A log format: samples in "%[…]", variables behind "%", and text between them. */
+export function readFormat(format: string, sources: Sources): ReadonlySet<Content> {
+  // A port behind an address is part of it.
+  const text = format.replace(/:(%\[src_port\]|%cp)$/, "");
+  const placeholders = [
+    ...text.matchAll(/%\[((?:"[^"]*"|'[^']*'|[^\]])*)\]|%(?:\{[^}]*\})?([A-Za-z]+)/g),
+  ];
+  const parts = placeholders.map(([, expression, variable]) => {
+    return expression === undefined
+      ? readLogVariable(variable ?? "", sources)
+      : readExpression(expression, sources);
+  });
+  const [first] = parts;
+  if (first === undefined) return new Set(["constant"]);
+  if (placeholders[0]?.[0] === text.trim()) return first;
+  const kinds = parts.flatMap((part) => [...part]);
+  const peers = kinds.filter((kind) => kind === "peer" || kind === "repeated");
+  const isClients = kinds.some((kind) => !["peer", "repeated", "none", "constant"].includes(kind));
+  if (isClients) return new Set([peers.length > 0 ? "appended" : "claimed"]);
+  return new Set([peers.length > 1 ? "repeated" : "constant"]);
+}
+
+function readLogVariable(name: string, sources: Sources): ReadonlySet<Content> {
+  if (name === "ci") return new Set(sources.src);
+  return new Set([OWN_LOG.test(name) ? "constant" : "named"]);
+}
+
+/** A sample: a fetch and the converters it goes through. What is not known is the client's. */
+export function readExpression(expression: string, sources: Sources): ReadonlySet<Content> {
+  const [sample = "", ...converters] = splitAtCommas(expression.trim());
+  const match = /^([\w.-]+)(?:\((.*)\))?$/.exec(sample.trim());
+  const [, fetch = "", argument = ""] = match ?? [];
+  if (fetch === "src" || fetch === "fc_src") {
+    const kinds = fetch === "src" ? sources.src : (["peer"] as const);
+    return new Set(converters.length === 0 ? kinds : (["constant"] as const));
+  }
+  if (fetch === "var") return convert(new Set(sources.variable(nameIn(argument))), converters);
+  if (/^(req\.)?(f|s)?hdr(_ip|_val)?$/.test(fetch)) {
+    const kinds = [...sources.header(nameIn(argument))];
+    return new Set(kinds.map((kind) => readHeader(kind, fetch, argument, converters)));
+  }
+  return new Set([OWN.test(fetch) ? "constant" : "named"]);
+}
+
+function nameIn(argument: string): string {
+  return (argument.split(",", 1)[0] ?? "").trim();
+}
+
+function convert(kinds: ReadonlySet<Content>, converters: readonly string[]): ReadonlySet<Content> {
+  const converted = [...kinds].map((kind) => {
+    if (kind === "claimed" && takesLast(converters)) return "named";
+    return kind === "peer" && converters.length > 0 ? "constant" : kind;
+  });
+  return new Set(converted);
+}
+
+function takesLast([first = ""]: readonly string[]): boolean {
+  return /^(field|word)\(-1,["']?,["']?(,1)?\)$/.test(first.trim());
+}
+
+function readHeader(
+  kind: Content,
+  fetch: string,
+  argument: string,
+  converters: readonly string[],
+): Content {
+  if (kind === "none") return "constant";
+  if (kind === "repeated") return "peer";
+  if (kind !== "client" && kind !== "appended") return kind;
+  const [name = "", occurrence = "-1"] = argument.split(",").map((part) => part.trim());
+  if (name.toLowerCase() !== FORWARDED_FOR) return "named";
+  if (occurrence !== "-1") return "claimed";
+  if (/fhdr/.test(fetch)) return takesLast(converters) ? "named" : "claimed";
+  // Of the entries the last; what stands in quotes is one entry to HAProxy.
+  return "quotable";
+}
+
+/** Splits at commas that stand in no parentheses and no quotes. */
+function splitAtCommas(text: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const [piece] of text.matchAll(/"[^"]*"|'[^']*'|[\s\S]/g)) {
+    if (piece === "(") depth += 1;
+    if (piece === ")") depth -= 1;
+    if (piece === "," && depth === 0) parts.push("");
+    else parts.push(`${parts.pop() ?? ""}${piece}`);
+  }
+  return parts;
+}
