@@ -193,6 +193,11 @@ export const NGINX_ROUTE_TRAPS: readonly ExposingTrap[] = [
   inFront("one path that no browser needs", `location = /admin { ${PASS} }`, "/admin"),
   inFront("a few paths that no browser needs", `location ~ ^/admin/ { ${PASS} }`, "/admin/x"),
   inFront(
+    "something among public names that is none",
+    `location ~ ^/(gateway/realtime/why|debug)$ { ${PASS} }`,
+    "/debug",
+  ),
+  inFront(
     "a public name without its end",
     `location /portcullis.auth.v1.AuthService { ${PASS} }`,
     "/portcullis.auth.v1.AuthServiceAdmin/x",
@@ -423,6 +428,11 @@ ${CATCH_ALL}`,
     name: "internal endpoints for the own network alone",
     replace: CATCH_ALL,
     by: `location /internal/ { allow 10.0.0.0/8; deny all; proxy_pass http://auth; }\n${CATCH_ALL}`,
+  },
+  {
+    name: "another application, in another protocol",
+    replace: CATCH_ALL,
+    by: `location ~ \\.php$ { fastcgi_pass 10.0.0.9:9000; }\n${CATCH_ALL}`,
   },
   {
     name: "a gate in front of everything",

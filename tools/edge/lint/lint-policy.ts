@@ -40,6 +40,15 @@ export function isPublicPath(path: string): boolean {
   });
 }
 
+/** The same for a path that was written without regard to case. */
+export function isPublicInAnyCase(path: string): boolean {
+  const lower = path.toLowerCase();
+  return PUBLIC_STEMS.some((stem) => {
+    const start = stem.toLowerCase();
+    return lower === start || lower.startsWith(start.endsWith("/") ? start : `${start}/`);
+  });
+}
+
 /** What an overwriting, an appending and a resolving edge are called in a message. */
 export function describeTopology(topology: Topology): string {
   const texts = {

@@ -1,4 +1,4 @@
-import { matchesPattern, readNginxPattern } from "./nginx-pattern.ts";
+import { matchesPath, readNginxPattern } from "./nginx-pattern.ts";
 import { childrenNamed, innerScope, type NginxScope } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import type { Truth } from "./truth.ts";
@@ -69,7 +69,7 @@ function search(scope: NginxScope, path: string): Found[] {
 
 /** Whether a regular expression location takes a path. */
 function matchLocation({ modifier, pattern }: LocationMatch, path: string): Truth {
-  return matchesPattern(readNginxPattern(pattern, modifier === "~*"), path);
+  return matchesPath(readNginxPattern(pattern, modifier === "~*"), path);
 }
 
 /** The innermost location that a scope is in. */

@@ -1,3 +1,4 @@
+import { readPortableRegex } from "./portable-regex.ts";
 import { type Truth, truthOf } from "./truth.ts";
 
 /** A regular expression of an nginx configuration, as far as it can be read. */
@@ -11,55 +12,16 @@ export type NginxPattern = {
 /** Anything at all: what a group holds that cannot be followed. */
 export const ANYTHING = "[\\s\\S]*";
 
-const CLASSES: Readonly<Record<string, string>> = {
-  alnum: "A-Za-z0-9",
-  alpha: "A-Za-z",
-  blank: " \\t",
-  cntrl: "\\x00-\\x1f\\x7f",
-  digit: "0-9",
-  graph: "\\x21-\\x7e",
-  lower: "a-z",
-  print: "\\x20-\\x7e",
-  punct: "!-\\/:-@\\[-`{-~",
-  space: "\\s",
-  upper: "A-Z",
-  word: "\\w",
-  xdigit: "A-Fa-f0-9",
-};
-
-/** What PCRE reads and JavaScript does not, or reads as something else without a word. */
-const FOREIGN = [
-  /\\[ACEGHKNOPQRUVXZaceghklovz]/,
-  /\\p|\\x\{/,
-  /\(\?(?![:=!]|<[=!A-Za-z_])/,
-  /\(\*/,
-  /[*+?}]\+/,
-  /\[\[?[.=:]/,
-  /\[\^?\]/,
-];
-
 /** Reads a PCRE pattern; what has an equal in JavaScript is translated. */
 export function readNginxPattern(pattern: string, ignoresCase: boolean): NginxPattern {
-  const isInsensitive = pattern.startsWith("(?i)");
-  const source = pattern
-    .slice(isInsensitive ? "(?i)".length : 0)
-    .replace(/\(\?P</g, "(?<")
-    .replace(/\[:(\w+):\]/g, (whole, name) => CLASSES[name] ?? whole)
-    .replace(/^\\A/, "^")
-    .replace(/\\[zZ]$/, "$");
-  if (FOREIGN.some((foreign) => foreign.test(source))) return UNREADABLE;
-  try {
-    const regex = new RegExp(source, ignoresCase || isInsensitive ? "i" : "");
-    return { regex, groups: [withoutAnchors(source), ...readGroups(source)] };
-  } catch {
-    return UNREADABLE;
-  }
+  const read = readPortableRegex(pattern, ignoresCase);
+  if (read === undefined) return { regex: undefined, groups: [] };
+  const { regex, source } = read;
+  return { regex, groups: [withoutAnchors(source), ...readGroups(source)] };
 }
 
-const UNREADABLE: NginxPattern = { regex: undefined, groups: [] };
-
 /** Whether a path matches. */
-export function matchesPattern({ regex }: NginxPattern, path: string): Truth {
+export function matchesPath({ regex }: NginxPattern, path: string): Truth {
   if (regex === undefined) return "maybe";
   return truthOf(regex.test(path));
 }
@@ -98,15 +60,6 @@ function inner(source: string): string {
 
 function withoutAnchors(source: string): string {
   return inner(source.replace(/^\^/, "").replace(/\$$/, ""));
-}
-
-/** The text that every match begins with, where the pattern says so. */
-export function literalPrefix(pattern: string): string {
-  const [, literal = ""] = /^\^((?:[\w/\-:@~%]|\\[./-])*)/.exec(pattern) ?? [];
-  const next = pattern[1 + literal.length] ?? "";
-  // A quantifier, or an alternative, takes the last character back, or all of them.
-  if (/[*?{|]/.test(next)) return "";
-  return literal.replaceAll("\\", "");
 }
 
 /** Whether what a group holds can have a line break in it; the dot of PCRE stands for none. */

@@ -1,4 +1,4 @@
-import { matchesPattern, type NginxPattern, readNginxPattern } from "./nginx-pattern.ts";
+import { matchesPath, type NginxPattern, readNginxPattern } from "./nginx-pattern.ts";
 import { innerScope, type NginxScope } from "./nginx-places.ts";
 import { readPathTargets, type Target } from "./nginx-targets.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
@@ -94,7 +94,7 @@ function rewrite(directive: NginxDirective, live: Live, world: RewriteWorld): St
   const [pattern = "", replacement = "", flag] = directive.args;
   const regex = readNginxPattern(pattern, false);
   const { path } = live.request;
-  const truth = path === undefined ? "maybe" : matchesPattern(regex, path);
+  const truth = path === undefined ? "maybe" : matchesPath(regex, path);
   if (truth === "no") return { live: [live], done: [] };
   const unchanged = truth === "yes" ? [] : [live];
   if (flag === "redirect" || flag === "permanent" || /^(https?:\/\/|\$scheme)/.test(replacement)) {

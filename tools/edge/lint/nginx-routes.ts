@@ -6,15 +6,8 @@ import {
   findTryTarget,
   isClosedToStrangers,
 } from "./nginx-access.ts";
-import {
-  findLocations,
-  findNamedLocation,
-  groupsOf,
-  isRegexLocation,
-  locationAround,
-  readLocation,
-} from "./nginx-locations.ts";
-import { literalPrefix, matchesPattern, readNginxPattern } from "./nginx-pattern.ts";
+import { candidatesOf } from "./nginx-candidates.ts";
+import { findLocations, findNamedLocation, groupsOf, locationAround } from "./nginx-locations.ts";
 import {
   allScopes,
   childrenNamed,
@@ -24,12 +17,7 @@ import {
   type NginxScope,
 } from "./nginx-places.ts";
 import { type NginxRequest, pathsOf, runRewrites } from "./nginx-rewrites.ts";
-import {
-  readPassTargets,
-  readPathTargets,
-  type Target,
-  type TargetWorld,
-} from "./nginx-targets.ts";
+import { readPathTargets, readTargets } from "./nginx-targets.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import { type NginxVariables, variablesAt } from "./nginx-variables.ts";
 
@@ -41,7 +29,10 @@ export type Arrival = {
   through: NginxDirective;
   /** The path that the service is asked for. */
   path: string;
-  /** Whether the path was the configuration's, not the client's choice. */
+  /**
+   * Whether the path was the configuration's, not the client's choice, or goes to something that
+   * is none of our services: of such paths only those that a service of ours has matter.
+   */
   isFixed: boolean;
 };
 
@@ -62,21 +53,27 @@ type Way = { request: NginxRequest; redirects: number; isErrorPage: boolean };
  * what nginx does with it, and for each location what it can make of paths that nobody knows.
  */
 export function findArrivals(server: NginxScope, variables: NginxVariables): Arrival[] {
-  const locations = findLocationScopes(server);
-  const candidates = [
-    ...new Set([
-      ...[...INTERNAL_PATHS, REALTIME_PATH],
-      ...locations.flatMap((scope) => candidatesOf(scope, variables)),
-    ]),
-  ];
+  const locations = allScopes(server).filter((scope) => {
+    return scope[0]?.directive?.name === "location";
+  });
+  const own = locations.flatMap((scope) => candidatesOf(scope, variables));
+  const candidates = [...new Set([...INTERNAL_PATHS, REALTIME_PATH, ...own])];
   const world = { server, variables, candidates, visited: new Map() };
   const known = candidates.flatMap((path) => enterServer(startOf(path), world));
   const unknown = startOf(undefined);
-  return withoutRepeats([
-    ...known,
-    ...enterServer(unknown, world),
-    ...locations.flatMap((scope) => enterLocation(scope, unknown, world)),
-  ]);
+  const inside = isOpen(world)
+    ? locations.flatMap((scope) => enterLocation(scope, unknown, world))
+    : [];
+  return withoutRepeats([...known, ...enterServer(unknown, world), ...inside]);
+}
+
+/** Whether any request gets as far as a location; a server that only redirects lets none. */
+function isOpen(world: World): boolean {
+  const outcomes = runRewrites(world.server, startOf(undefined).request, world);
+  return outcomes.some((outcome) => {
+    const isAnswered = outcome.kind === "answered";
+    return !isAnswered || findErrorTargets(world.server, outcome.status).length > 0;
+  });
 }
 
 /** What of all this no browser has business with. */
@@ -94,32 +91,6 @@ function startOf(path: string | undefined): Way {
     rewrittenBy: undefined,
   };
   return { request, redirects: 0, isErrorPage: false };
-}
-
-function findLocationScopes(server: NginxScope): NginxScope[] {
-  return allScopes(server).filter((scope) => scope[0]?.directive?.name === "location");
-}
-
-/** The paths that show what a location takes, and what its proxy_pass makes of them. */
-function candidatesOf(scope: NginxScope, variables: NginxVariables): string[] {
-  const directive = scope[0]?.directive;
-  if (directive === undefined) return [];
-  const match = readLocation(directive);
-  if (match.modifier === "@") return [];
-  if (isRegexLocation(match)) {
-    const prefix = literalPrefix(match.pattern);
-    const regex = readNginxPattern(match.pattern, match.modifier === "~*");
-    return prefix !== "" && matchesPattern(regex, prefix) === "yes" ? [prefix] : [];
-  }
-  const mapped = findPasses(scope).flatMap((pass) => {
-    const world = { variables, groups: [], asked: undefined, path: undefined };
-    return readTargets(pass, scope, world).flatMap((target) => {
-      if (target.kind !== "mapped") return [];
-      const reached = INTERNAL_PATHS.filter((path) => path.startsWith(target.prefix));
-      return reached.map((path) => `${match.pattern}${path.slice(target.prefix.length)}`);
-    });
-  });
-  return [match.pattern, ...(match.modifier === "=" ? [] : mapped)];
 }
 
 function enterServer(way: Way, world: World): Arrival[] {
@@ -247,16 +218,9 @@ function arrive(scope: NginxScope, { request }: Way, { variables }: World): Arri
   const { rewrittenBy } = request;
   return paths.flatMap((path) => {
     if (path === undefined) return [];
-    const isFixed = request.isFixed && path !== asked;
+    const isFixed = pass.name.endsWith("cgi_pass") || (request.isFixed && path !== asked);
     return [{ pass, scope: place, through: rewrittenBy ?? pass, path, isFixed }];
   });
-}
-
-function readTargets(pass: NginxDirective, scope: NginxScope, world: TargetWorld): Target[] {
-  // Only proxy_pass can name a path; what looks like one elsewhere is a socket's.
-  if (pass.name !== "proxy_pass") return [{ kind: "same" }];
-  const variables = variablesAt(world.variables, scope);
-  return readPassTargets(pass.args[0] ?? "", { ...world, variables });
 }
 
 function withoutRepeats(arrivals: readonly Arrival[]): Arrival[] {

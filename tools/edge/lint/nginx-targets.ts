@@ -1,5 +1,7 @@
 import { ANYTHING } from "./nginx-pattern.ts";
-import { isClientsWord, type NginxVariables } from "./nginx-variables.ts";
+import type { NginxScope } from "./nginx-places.ts";
+import type { NginxDirective } from "./nginx-tree.ts";
+import { isClientsWord, type NginxVariables, variablesAt } from "./nginx-variables.ts";
 
 /** A text with variables in it, in its pieces. */
 type Piece = { text: string } | { name: string };
@@ -30,8 +32,16 @@ export type TargetWorld = {
   path: string | undefined;
 };
 
+/** Reads where a directive that forwards sends requests. */
+export function readTargets(pass: NginxDirective, scope: NginxScope, world: TargetWorld): Target[] {
+  // Only proxy_pass can name a path; what looks like one elsewhere is a socket's.
+  if (pass.name !== "proxy_pass") return [{ kind: "same" }];
+  const variables = variablesAt(world.variables, scope);
+  return readPassTargets(pass.args[0] ?? "", { ...world, variables });
+}
+
 /** Reads where a proxy_pass sends requests: its variables can stand for parts, or for all. */
-export function readPassTargets(text: string, world: TargetWorld): Target[] {
+function readPassTargets(text: string, world: TargetWorld): Target[] {
   const hasVariables = text.includes("$");
   return expand(text, world.variables).map((pieces) => {
     if (pieces === undefined) return { kind: "anywhere" };
