@@ -1,6 +1,6 @@
 import type { HaproxyLine } from "./haproxy-sections.ts";
 import { matchesPattern } from "./portable-regex.ts";
-import { all, any, not, type Truth, truthOf } from "./truth.ts";
+import { allOf, anyOf, not, type Truth, truthOf } from "./truth.ts";
 import { holdsStrangers } from "./wide-range.ts";
 
 /** The request that a condition is asked about. */
@@ -33,7 +33,7 @@ export function appliesTo(words: readonly string[], acls: HaproxyAcls, world: Ha
   const at = findCondition(words);
   if (at < 0) return "yes";
   const groups = readCondition(words.slice(at + 1), acls);
-  const truth = any(groups.map((terms) => all(terms.map((term) => evaluate(term, world)))));
+  const truth = anyOf(groups.map((terms) => allOf(terms.map((term) => evaluate(term, world)))));
   return words[at] === "if" ? truth : not(truth);
 }
 
@@ -94,7 +94,7 @@ function readNamed(name: string, acls: HaproxyAcls): readonly Test[] {
 }
 
 function evaluate({ isNegated, tests }: Term, world: HaproxyWorld): Truth {
-  const truth = any(tests.map((test) => evaluateTest(test, world)));
+  const truth = anyOf(tests.map((test) => evaluateTest(test, world)));
   return isNegated ? not(truth) : truth;
 }
 
@@ -145,7 +145,7 @@ function answerPath(fetch: string, flags: Flags, path: string): Truth {
   const method = suffix ?? flags.method ?? "str";
   const ignoresCase = flags.ignoresCase;
   const text = converters.includes("lower") ? path.toLowerCase() : path;
-  const truth = any(flags.patterns.map((one) => matches(method, text, one, ignoresCase)));
+  const truth = anyOf(flags.patterns.map((one) => matches(method, text, one, ignoresCase)));
   if (what === "path") return truth;
   const isAboutStart = method === "beg" || method === "str";
   if (truth === "no" && isAboutStart) return "no";

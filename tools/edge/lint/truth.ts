@@ -5,12 +5,12 @@ export function not(truth: Truth): Truth {
   return truth === "maybe" ? "maybe" : truth === "yes" ? "no" : "yes";
 }
 
-export function all(truths: readonly Truth[]): Truth {
+export function allOf(truths: readonly Truth[]): Truth {
   if (truths.includes("no")) return "no";
   return truths.includes("maybe") ? "maybe" : "yes";
 }
 
-export function any(truths: readonly Truth[]): Truth {
+export function anyOf(truths: readonly Truth[]): Truth {
   if (truths.includes("yes")) return "yes";
   return truths.includes("maybe") ? "maybe" : "no";
 }
