@@ -1,12 +1,13 @@
 import { appliesTo, type HaproxyWorld, withoutCondition } from "./haproxy-conditions.ts";
 import { aclsOf, findLast, type HaproxyRoute, requestRules } from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
-import { type Content, readExpression, readFormat, type Sources } from "./haproxy-values.ts";
+import { readExpression, readFormat, type Sources } from "./haproxy-values.ts";
+import type { HeaderContent } from "./header-content.ts";
 import { matchesPattern } from "./portable-regex.ts";
 import type { Truth } from "./truth.ts";
 
 /** Each possible content, with the line that made it. */
-export type Contents = ReadonlyMap<Content, HaproxyLine | undefined>;
+export type Contents = ReadonlyMap<HeaderContent, HaproxyLine | undefined>;
 
 /** What becomes of the headers of a request. */
 export type Forwarded = {
@@ -17,7 +18,7 @@ export type Forwarded = {
   notApplied: HaproxyLine | undefined;
 };
 
-type Kinds = ReadonlySet<Content>;
+type Kinds = ReadonlySet<HeaderContent>;
 
 type State = {
   headers: ReadonlyMap<string, Contents>;
@@ -162,7 +163,7 @@ function apply(rule: HaproxyLine, state: State): State {
   }
 }
 
-function stamp(kinds: Iterable<Content>, rule: HaproxyLine): Contents {
+function stamp(kinds: Iterable<HeaderContent>, rule: HaproxyLine): Contents {
   return new Map([...kinds].map((kind) => [kind, rule]));
 }
 
@@ -211,7 +212,7 @@ function isNamed(header: string, name: string, rest: readonly string[]): boolean
 /** A line added behind what is there. */
 function combine(contents: Contents, kinds: Kinds, rule: HaproxyLine): Contents {
   const pairs = [...contents.keys()].flatMap((before) => {
-    return [...kinds].map((kind): [Content, HaproxyLine] => {
+    return [...kinds].map((kind): [HeaderContent, HaproxyLine] => {
       if (before === "none") return [kind, rule];
       if (before === "peer") return [kind === "peer" ? "repeated" : "appended", rule];
       // Behind anything else that is no address of the connection's, the client's words stay last.

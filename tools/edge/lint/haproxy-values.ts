@@ -1,27 +1,10 @@
-/** What a header can hold when the request leaves. */
-export type Content =
-  /** The client's own lines, untouched. */
-  | "client"
-  | "none"
-  /** The connection's address alone. */
-  | "peer"
-  /** The connection's address behind the client's own. */
-  | "appended"
-  /** The connection's address twice. */
-  | "repeated"
-  /** An address that a header named; of a list, the last entry. */
-  | "named"
-  /** More of a list than the last entry, which a client behind a CDN writes. */
-  | "claimed"
-  /** The last entry of a list, unless a quote in front of it swallows it. */
-  | "quotable"
-  | "constant";
+import type { HeaderContent } from "./header-content.ts";
 
 /** What is known where a value is read. */
 export type Sources = {
-  header: (name: string) => Iterable<Content>;
-  variable: (name: string) => Iterable<Content>;
-  src: Iterable<Content>;
+  header: (name: string) => Iterable<HeaderContent>;
+  variable: (name: string) => Iterable<HeaderContent>;
+  src: Iterable<HeaderContent>;
 };
 
 const FORWARDED_FOR = "x-forwarded-for";
@@ -34,7 +17,7 @@ const OWN =
 const OWN_LOG = /^(cp|f|fi|fp|ft|b|bi|bp|s|si|sp|T|t|pid|H|ID|rt|ms|Ts|lc|rc)$/;
 
 /** A log format: samples in "%[…]", variables behind "%", and text between them. */
-export function readFormat(format: string, sources: Sources): ReadonlySet<Content> {
+export function readFormat(format: string, sources: Sources): ReadonlySet<HeaderContent> {
   // A port behind an address is part of it.
   const text = format.replace(/:(%\[src_port\]|%cp)$/, "");
   const placeholders = [
@@ -55,13 +38,13 @@ export function readFormat(format: string, sources: Sources): ReadonlySet<Conten
   return new Set([peers.length > 1 ? "repeated" : "constant"]);
 }
 
-function readLogVariable(name: string, sources: Sources): ReadonlySet<Content> {
+function readLogVariable(name: string, sources: Sources): ReadonlySet<HeaderContent> {
   if (name === "ci") return new Set(sources.src);
   return new Set([OWN_LOG.test(name) ? "constant" : "named"]);
 }
 
 /** A sample: a fetch and the converters it goes through. What is not known is the client's. */
-export function readExpression(expression: string, sources: Sources): ReadonlySet<Content> {
+export function readExpression(expression: string, sources: Sources): ReadonlySet<HeaderContent> {
   const [sample = "", ...converters] = splitAtCommas(expression.trim());
   const match = /^([\w.-]+)(?:\((.*)\))?$/.exec(sample.trim());
   const [, fetch = "", argument = ""] = match ?? [];
@@ -81,7 +64,10 @@ function nameIn(argument: string): string {
   return (argument.split(",", 1)[0] ?? "").trim();
 }
 
-function convert(kinds: ReadonlySet<Content>, converters: readonly string[]): ReadonlySet<Content> {
+function convert(
+  kinds: ReadonlySet<HeaderContent>,
+  converters: readonly string[],
+): ReadonlySet<HeaderContent> {
   const converted = [...kinds].map((kind) => {
     if (kind === "claimed" && takesLast(converters)) return "named";
     return kind === "peer" && converters.length > 0 ? "constant" : kind;
@@ -94,11 +80,11 @@ function takesLast([first = ""]: readonly string[]): boolean {
 }
 
 function readHeader(
-  kind: Content,
+  kind: HeaderContent,
   fetch: string,
   argument: string,
   converters: readonly string[],
-): Content {
+): HeaderContent {
   if (kind === "none") return "constant";
   if (kind === "repeated") return "peer";
   if (kind !== "client" && kind !== "appended") return kind;

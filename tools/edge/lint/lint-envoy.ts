@@ -1,217 +1,132 @@
-import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type YAMLMap,
+} from "yaml";
 import type { Topology } from "../edge-config.ts";
-import { REALTIME_PATH } from "../edge-policy.ts";
-import type { Finding, Rule } from "./finding.ts";
-import { CLAIMS_CLEARED, INTERNAL_PATHS } from "./lint-policy.ts";
+import { lintForwardedFor, lintOtherHeaders, lintTrust } from "./envoy-identity-rules.ts";
+import { type EnvoyManager, readEnvoyManager } from "./envoy-manager.ts";
+import { lintRateLimit } from "./envoy-rate-limit-rules.ts";
+import { lintRoutes } from "./envoy-route-rules.ts";
+import { readHosts } from "./envoy-routes.ts";
+import { createReport, type Report, readMap, readMaps, readText } from "./envoy-yaml.ts";
+import type { Finding } from "./finding.ts";
+import { describeTopology } from "./lint-policy.ts";
 
-/** The limiter decides within 300 ms and callers wait 500 ms; Envoy's own default is 20 ms. */
-const RATE_LIMIT_TIMEOUT_MS = { min: 300, max: 500 };
+/** Extensions that change headers or paths by rules of their own. */
+const SCRIPTS =
+  /\.(Lua|LuaPerRoute|Wasm|ExternalProcessor|ExtProcPerRoute|HeaderMutation|HeaderMutationPerRoute|ConfigsPerRoute|DynamicModuleFilter)$|\.golang\./;
 
-type At = { file: string; lineOf: (node: unknown) => number };
+const CHECK = "write it in a way that can be followed, or check by hand what it does";
 
 /** Finds the traps of an Envoy configuration, or of a part of one. */
 export function lintEnvoy(file: string, text: string, topology: Topology | undefined): Finding[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines });
-  const lineOf = (node: unknown) => {
-    const range = isMap(node) || isSeq(node) || isScalar(node) ? node.range : undefined;
-    return range ? lines.linePos(range[0]).line : 1;
-  };
-  const at = { file, lineOf };
+  const report = createReport(file, lines);
   const findings: Finding[] = [];
+  const managers: EnvoyManager[] = [];
   for (const document of documents) {
     for (const error of document.errors) {
       const line = lines.linePos(error.pos[0]).line;
       const message = error.message.split("\n", 1)[0] ?? "";
       findings.push({ file, line, rule: "syntax", message, mend: "correct the YAML" });
     }
+    resolveAliases(document);
     visit(document, {
-      Map: (_key, node) => {
+      Pair: (_key, pair) => {
+        if (!isScalar(pair.key) || pair.key.value !== "<<") return;
+        const message = "what is merged in here is not looked at";
+        findings.push(report(pair.key, "not-followed", message, "write the fields themselves"));
+      },
+      Map: (_key, node, path) => {
         const type = readText(node, "@type");
-        if (type.endsWith(".ratelimit.v3.RateLimit")) findings.push(...lintRateLimit(node, at));
-        if (type.endsWith(".HttpConnectionManager")) {
-          findings.push(...lintConnectionManager(node, at, topology));
+        if (type.endsWith(".ratelimit.v3.RateLimit")) findings.push(...lintRateLimit(node, report));
+        if (SCRIPTS.test(type)) {
+          const message = "this may change headers and paths by rules that are not looked at";
+          findings.push(report(node, "not-followed", message, CHECK));
         }
+        if (!type.endsWith(".HttpConnectionManager")) return;
+        const around = path.flatMap((one) => (isMap(one) && !isPair(one) ? [one] : []));
+        managers.push(readEnvoyManager(node, around));
       },
     });
   }
-  return findings;
+  findings.push(...managers.flatMap((manager) => lintManager(manager, topology, report)));
+  findings.push(...lintMissingCdn(managers, topology, report));
+  return withoutRepeats(findings);
 }
 
-function readText(map: YAMLMap, field: string): string {
-  const value = map.get(field);
-  return value === undefined || value === null || isMap(value) || isSeq(value) ? "" : String(value);
+/** Puts what an alias stands for into its place. */
+function resolveAliases(document: Document.Parsed): void {
+  visit(document, { Alias: (_key, alias) => alias.resolve(document) });
 }
 
-function report(at: At, node: unknown, rule: Rule, message: string, mend: string): Finding {
-  return { file: at.file, line: at.lineOf(node), rule, message, mend };
-}
-
-function lintRateLimit(filter: YAMLMap, at: At): Finding[] {
-  const findings: Finding[] = [];
-  const denies = filter.get("failure_mode_deny", true);
-  if (!isScalar(denies) || denies.value !== true) {
-    const message = "when the limiter does not answer, Envoy lets the request pass";
-    const node = denies ?? filter;
-    findings.push(report(at, node, "rate-limit-fails-open", message, "failure_mode_deny: true"));
-  }
-  const timeoutMs = readDurationMs(readText(filter, "timeout"));
-  const isTooShort = timeoutMs === undefined || timeoutMs < RATE_LIMIT_TIMEOUT_MS.min;
-  if (isTooShort || timeoutMs > RATE_LIMIT_TIMEOUT_MS.max) {
-    const node = filter.get("timeout", true) ?? filter;
-    const message =
-      timeoutMs === undefined
-        ? "without a timeout Envoy waits 20 ms, which a decision that is written down takes longer than"
-        : `the limiter answers within ${RATE_LIMIT_TIMEOUT_MS.min} ms, be it that it cannot decide; ${timeoutMs} ms does not fit`;
-    findings.push(report(at, node, "rate-limit-timeout", message, "timeout: 0.5s"));
-  }
-  return findings;
-}
-
-function readDurationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)s$/.exec(text);
-  return match === null ? undefined : Number(match[1]) * 1_000;
-}
-
-function lintConnectionManager(
-  manager: YAMLMap,
-  at: At,
+function lintManager(
+  manager: EnvoyManager,
   topology: Topology | undefined,
+  report: Report,
 ): Finding[] {
-  const routes = manager.get("route_config");
+  const { node } = manager;
+  const routeConfig = readMap(node, "route_config");
   return [
-    ...lintForwardedFor(manager, at, topology),
-    ...(isMap(routes)
-      ? [...lintClaims(manager, routes, at), ...lintRoutes(manager, routes, at)]
-      : []),
+    ...lintTrust(manager, topology, report),
+    ...lintUnread(node, routeConfig, report),
+    ...(routeConfig === undefined
+      ? []
+      : readHosts(routeConfig).flatMap((routes) => [
+          ...routes
+            .filter(({ forwards }) => forwards)
+            .flatMap(({ levels }) => levels)
+            .flatMap((levels) => [
+              ...lintForwardedFor(manager, levels, topology, report),
+              ...lintOtherHeaders(manager, levels, routeConfig, report),
+            ]),
+          ...lintRoutes(manager, routes, report),
+        ])),
   ];
 }
 
-function lintForwardedFor(manager: YAMLMap, at: At, topology: Topology | undefined): Finding[] {
-  const usesPeer = readText(manager, "use_remote_address") === "true";
-  const skipsAppend = readText(manager, "skip_xff_append") === "true";
-  const hops = manager.get("xff_num_trusted_hops", true);
-  const findings: Finding[] = [];
-  if (isScalar(hops) && Number(hops.value) > 0 && topology === "direct") {
-    const message =
-      "in topology direct no proxy stands before this one, so a trusted hop is the client's own word";
-    findings.push(report(at, hops, "topology-mismatch", message, "remove xff_num_trusted_hops"));
-  }
-  const written = findHeaderOption(manager, "x-forwarded-for");
-  if (written !== undefined) {
-    const action = readText(written, "append_action") || readText(written, "append");
-    if (action !== "OVERWRITE_IF_EXISTS_OR_ADD" && action !== "false") {
-      const message = "without an append_action Envoy appends, behind the client's own list";
-      const mend = "append_action: OVERWRITE_IF_EXISTS_OR_ADD";
-      findings.push(report(at, written, "appended-forwarded-for", message, mend));
-    }
-    return findings;
-  }
-  const mend =
-    'request_headers_to_add X-Forwarded-For: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" with append_action: OVERWRITE_IF_EXISTS_OR_ADD';
-  if (!usesPeer || skipsAppend) {
-    const node = manager.get(usesPeer ? "skip_xff_append" : "use_remote_address", true) ?? manager;
-    const message = "the client's X-Forwarded-For gets through as it is";
-    findings.push(report(at, node, "passed-through-forwarded-for", message, mend));
-  } else if (topology !== "cdn-append") {
-    const node = manager.get("use_remote_address", true);
-    const message = "Envoy adds the address behind the client's own list";
-    findings.push(report(at, node, "appended-forwarded-for", message, mend));
-  }
-  return findings;
-}
-
-/** The entry of request_headers_to_add, at any level, that writes a header. */
-function findHeaderOption(manager: YAMLMap, name: string): YAMLMap | undefined {
-  let found: YAMLMap | undefined;
-  visit(manager, {
-    Map: (_key, node) => {
-      const header = node.get("header");
-      if (isMap(header) && readText(header, "key").toLowerCase() === name) found = node;
-    },
+/** Routes and rules that are not in this file, or of a kind that is not looked at. */
+function lintUnread(node: YAMLMap, routeConfig: YAMLMap | undefined, report: Report): Finding[] {
+  const elsewhere = ["rds", "scoped_routes", "early_header_mutation_extensions"].filter((field) => {
+    return node.has(field);
   });
-  return found;
+  const hosts = readMaps(routeConfig, "virtual_hosts").filter((host) => host.has("matcher"));
+  const reasons = [
+    ...elsewhere.map((field) => node.get(field, true)),
+    ...(routeConfig?.has("vhds") === true ? [routeConfig] : []),
+    ...hosts.map((host) => host.get("matcher", true)),
+  ];
+  const message = "which routes there are, and what they do to headers, is not in this file";
+  return reasons.map((reason) => report(reason ?? node, "not-followed", message, CHECK));
 }
 
-function lintClaims(manager: YAMLMap, routes: YAMLMap, at: At): Finding[] {
-  const removed = new Set<string>();
-  visit(manager, {
-    Pair: (_key, pair) => {
-      if (!isScalar(pair.key) || pair.key.value !== "request_headers_to_remove") return;
-      if (!isSeq(pair.value)) return;
-      for (const item of pair.value.items) {
-        if (isScalar(item)) removed.add(String(item.value).toLowerCase());
-      }
-    },
+/** Behind a CDN some connections must be the CDN's. */
+function lintMissingCdn(
+  managers: readonly EnvoyManager[],
+  topology: Topology | undefined,
+  report: Report,
+): Finding[] {
+  const [first] = managers;
+  if (first === undefined || topology === undefined || topology === "direct") return [];
+  // Those who may speak for clients, be it that they are too many, are reported for what they are.
+  const isTold = managers.some(({ isRestricted, wideRanges, trustedHops, hasDetection }) => {
+    return isRestricted || wideRanges.length > 0 || trustedHops > 0 || hasDetection;
   });
-  const kept = CLAIMS_CLEARED.filter((name) => !removed.has(name.toLowerCase()));
-  if (kept.length === 0) return [];
-  const message = `${kept.join(", ")} would reach the service as the client sent it`;
-  const mend = `request_headers_to_remove: [${kept.join(", ")}]`;
-  return [report(at, routes, "claim-header-kept", message, mend)];
+  if (isTold) return [];
+  const message = `in topology ${topology} ${describeTopology(topology)}; here nobody is told apart`;
+  const mend = "a filter chain with direct_source_prefix_ranges, as the rendered files have";
+  return [report(first.node, "topology-mismatch", message, mend)];
 }
 
-type Route = { node: YAMLMap; forwards: boolean; matches: (path: string) => boolean };
-
-function lintRoutes(manager: YAMLMap, routeConfig: YAMLMap, at: At): Finding[] {
-  const findings: Finding[] = [];
-  const hosts = routeConfig.get("virtual_hosts");
-  for (const host of isSeq(hosts) ? hosts.items : []) {
-    const routes = isMap(host) ? readRoutes(host) : [];
-    const firstFor = (path: string) => routes.find((route) => route.matches(path));
-    const exposing = new Map<YAMLMap, string[]>();
-    for (const path of INTERNAL_PATHS) {
-      const route = firstFor(path);
-      if (route?.forwards !== true) continue;
-      exposing.set(route.node, [...(exposing.get(route.node) ?? []), path]);
-    }
-    for (const [node, paths] of exposing) {
-      const rest =
-        paths.length > 1 ? ` and ${paths.length - 1} more that are not for browsers` : "";
-      const message = `${paths[0]}${rest} can be reached through this route`;
-      const mend = "match only the public routes, each by its own path";
-      findings.push(report(at, node, "internal-route-exposed", message, mend));
-    }
-    const realtime = firstFor(REALTIME_PATH);
-    if (realtime?.forwards === true && !upgrades(realtime.node) && !upgrades(manager)) {
-      const message = `${REALTIME_PATH} is forwarded here, but Envoy refuses upgrades that it was not told of`;
-      const mend = "upgrade_configs: [{ upgrade_type: websocket }] under route";
-      findings.push(report(at, realtime.node, "upgrade-missing", message, mend));
-    }
-  }
-  return findings;
-}
-
-function upgrades(map: YAMLMap): boolean {
-  const action = map.get("route");
-  return map.has("upgrade_configs") || (isMap(action) && action.has("upgrade_configs"));
-}
-
-function readRoutes(host: YAMLMap): Route[] {
-  const routes = host.get("routes");
-  const nodes = isSeq(routes) ? routes.items.filter((item) => isMap(item)) : [];
-  return nodes.map((node) => {
-    return { node, forwards: node.has("route"), matches: (path) => matchesPath(node, path) };
-  });
-}
-
-function matchesPath(route: YAMLMap, path: string): boolean {
-  const match = route.get("match");
-  if (!isMap(match)) return false;
-  const regex = match.get("safe_regex");
-  if (isMap(regex)) return matchesWhole(readText(regex, "regex"), path);
-  const exact = readText(match, "path");
-  if (exact !== "") return path === exact;
-  const prefix = readText(match, "prefix");
-  if (prefix !== "") return path.startsWith(prefix);
-  const separated = readText(match, "path_separated_prefix");
-  return separated !== "" && (path === separated || path.startsWith(`${separated}/`));
-}
-
-function matchesWhole(pattern: string, path: string): boolean {
-  try {
-    return new RegExp(`^(?:${pattern})$`).test(path);
-  } catch {
-    return false;
-  }
+/** Many routes share a rule; once is enough. */
+function withoutRepeats(findings: readonly Finding[]): Finding[] {
+  const seen = new Map(findings.map((one) => [`${one.line}:${one.rule}:${one.message}`, one]));
+  return [...seen.values()];
 }

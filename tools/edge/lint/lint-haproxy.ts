@@ -19,7 +19,7 @@ import {
 import type { HaproxyLine, HaproxyReading, HaproxySection } from "./haproxy-sections.ts";
 import { lintHaproxySettings, lintRealtimeTimeout } from "./haproxy-setting-rules.ts";
 import { lintUnread } from "./haproxy-unread.ts";
-import type { Content } from "./haproxy-values.ts";
+import { BEHIND_CDN, type HeaderContent, STRANGERS } from "./header-content.ts";
 import {
   CLAIMS_CLEARED,
   describeTopology,
@@ -256,10 +256,6 @@ function lintTrusted(
   return [report(at, "topology-mismatch", message, mend)];
 }
 
-/** What of a header a stranger wrote, and what a client behind a CDN. */
-const STRANGERS: readonly Content[] = ["client", "appended", "claimed", "quotable", "named"];
-const BEHIND_CDN: readonly Content[] = ["client", "appended", "claimed"];
-
 function lintOtherHeaders(
   route: HaproxyRoute,
   [stranger, peer]: readonly [Forwarded, Forwarded],
@@ -268,7 +264,7 @@ function lintOtherHeaders(
   // With "allow" everything behind it is skipped, which is one trap and not three.
   const isSkipped = stranger.skippedBy !== undefined;
   if (isSkipped && stranger.contentsOf(FORWARDED_FOR).has("client")) return [];
-  const isClients = (name: string, forwarded: Forwarded, kinds: readonly Content[]) => {
+  const isClients = (name: string, forwarded: Forwarded, kinds: readonly HeaderContent[]) => {
     // What X-Forwarded-For says wrongly is reported there.
     const reported = forwarded.contentsOf(FORWARDED_FOR);
     return [...forwarded.contentsOf(name)].some(([kind, at]) => {

@@ -1,0 +1,38 @@
+import type { YAMLMap } from "yaml";
+import { readMap, readMaps, readText } from "./envoy-yaml.ts";
+import { holdsStrangers } from "./wide-range.ts";
+
+/** An HTTP connection manager, and whose connections it takes. */
+export type EnvoyManager = {
+  node: YAMLMap;
+  /** Whether only the peers of some ranges come here. */
+  isRestricted: boolean;
+  /** Ranges so wide that strangers are among those peers. */
+  wideRanges: readonly YAMLMap[];
+  usesPeer: boolean;
+  trustedHops: number;
+  hasDetection: boolean;
+};
+
+/** Reads a manager; `around` are the maps that it stands in, the innermost last. */
+export function readEnvoyManager(node: YAMLMap, around: readonly YAMLMap[]): EnvoyManager {
+  const chain = around.findLast((one) => one.has("filters"));
+  const match = readMap(chain, "filter_chain_match");
+  const ranges = [
+    ...readMaps(match, "direct_source_prefix_ranges"),
+    ...readMaps(match, "source_prefix_ranges"),
+  ];
+  const wideRanges = ranges.filter((range) => {
+    // Without a length the prefix is one of 0 bits.
+    const bits = readText(range, "prefix_len") || "0";
+    return holdsStrangers(`${readText(range, "address_prefix")}/${bits}`);
+  });
+  return {
+    node,
+    isRestricted: ranges.length > 0 && wideRanges.length === 0,
+    wideRanges,
+    usesPeer: readText(node, "use_remote_address") === "true",
+    trustedHops: Number(readText(node, "xff_num_trusted_hops") || "0"),
+    hasDetection: readMaps(node, "original_ip_detection_extensions").length > 0,
+  };
+}
