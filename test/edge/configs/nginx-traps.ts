@@ -435,6 +435,16 @@ ${CATCH_ALL}`,
     by: `location ~ \\.php$ { fastcgi_pass 10.0.0.9:9000; }\n${CATCH_ALL}`,
   },
   {
+    name: "another application, at an address of its own",
+    replace: CATCH_ALL,
+    by: `location /shop/ { proxy_pass http://10.0.0.9:8080; }\n${CATCH_ALL}`,
+  },
+  {
+    name: "the buffers that nginx has anyway",
+    replace: "large_client_header_buffers 4 4k;",
+    by: "large_client_header_buffers 4 8k;",
+  },
+  {
     name: "a gate in front of everything",
     replace: LISTEN,
     by: `${LISTEN}

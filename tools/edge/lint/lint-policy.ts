@@ -40,6 +40,22 @@ export function isPublicPath(path: string): boolean {
   });
 }
 
+/** How the names begin that services answer under. What lies elsewhere is somebody else's. */
+const OUR_STEMS = [
+  "/internal",
+  "/portcullis.",
+  "/envoy.",
+  "/metrics",
+  "/healthz",
+  "/readyz",
+] as const;
+
+/** Whether a service answers to a path, or may some day, and no browser has business with it. */
+export function isPrivatePath(path: string): boolean {
+  if (INTERNAL_PATHS.includes(path)) return true;
+  return OUR_STEMS.some((stem) => path.startsWith(stem)) && !isPublicPath(path);
+}
+
 /** The same for a path that was written without regard to case. */
 export function isPublicInAnyCase(path: string): boolean {
   const lower = path.toLowerCase();

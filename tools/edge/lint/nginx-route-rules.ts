@@ -9,7 +9,7 @@ import {
   type ProxiedPlace,
   placeOf,
 } from "./nginx-places.ts";
-import { type Arrival, findArrivals, isExposed } from "./nginx-routes.ts";
+import { type Arrival, findArrivals, findExposed } from "./nginx-routes.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import { followValue, type NginxVariables, variablesAt } from "./nginx-variables.ts";
 
@@ -27,7 +27,7 @@ export function lintServer(server: NginxScope, { variables }: NginxContext): Fin
 
 function lintExposure(arrivals: readonly Arrival[]): Finding[] {
   const exposed = new Map<NginxDirective, string[]>();
-  for (const { through, path } of arrivals.filter(isExposed)) {
+  for (const { through, path } of findExposed(arrivals)) {
     exposed.set(through, [...(exposed.get(through) ?? []), path]);
   }
   return [...exposed].map(([through, paths]) => {

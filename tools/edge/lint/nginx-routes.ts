@@ -1,5 +1,5 @@
 import { REALTIME_PATH } from "../edge-policy.ts";
-import { INTERNAL_PATHS, isPublicPath } from "./lint-policy.ts";
+import { INTERNAL_PATHS, isPrivatePath, isPublicPath } from "./lint-policy.ts";
 import {
   FILE_STATUS,
   findErrorTargets,
@@ -76,9 +76,22 @@ function isOpen(world: World): boolean {
   });
 }
 
-/** What of all this no browser has business with. */
-export function isExposed({ path, isFixed }: Arrival): boolean {
-  return isFixed ? INTERNAL_PATHS.includes(path) : !isPublicPath(path);
+/**
+ * What of all this no browser has business with: what is private, wherever it goes, and whatever
+ * is not public where public routes go. What goes elsewhere is another application's.
+ */
+export function findExposed(arrivals: readonly Arrival[]): Arrival[] {
+  const ours = new Set(arrivals.filter(({ path }) => isPublicPath(path)).map(upstreamOf));
+  return arrivals.filter((arrival) => {
+    const { path, isFixed } = arrival;
+    if (isFixed) return INTERNAL_PATHS.includes(path);
+    return isPrivatePath(path) || (!isPublicPath(path) && ours.has(upstreamOf(arrival)));
+  });
+}
+
+/** Scheme and host, as they are written. */
+function upstreamOf({ pass }: Arrival): string {
+  return /^[a-z]+:\/\/[^/]+/.exec(pass.args[0] ?? "")?.[0] ?? "";
 }
 
 function startOf(path: string | undefined): Way {

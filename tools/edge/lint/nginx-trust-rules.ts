@@ -115,6 +115,8 @@ export function lintSettings(scope: NginxScope): Finding[] {
     if (name === "ignore_invalid_headers" && args[0] === "off") {
       return [oddHeaders(directive, "names that are no header names reach the service")];
     }
+    // Written or not, nginx' own limit is the same.
+    if (name === "large_client_header_buffers" && args.join(" ") === "4 8k") return [];
     const bytes = /_header_buffers?(_size)?$/.test(name) ? readHeadBytes(args) : 0;
     if (bytes <= HEAD_BYTES_MAX) return [];
     const message = `the services accept ${HEAD_BYTES_MAX} bytes for a whole head, and this lets ${bytes} through, so a longer one fails behind this proxy, as a 502`;
