@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { canRun } from "./can-run.ts";
+import { CADDY_HAND_WRITTEN_TRAPS } from "./configs/caddy-traps.ts";
 import { HAPROXY_TRAPS } from "./configs/haproxy-traps.ts";
 import { NGINX_HARMLESS, NGINX_ROUTE_TRAPS, NGINX_VALUE_TRAPS } from "./configs/nginx-traps.ts";
 import { NGINX_TRAPS, type PlantedTrap } from "./configs/planted-traps.ts";
@@ -42,6 +43,22 @@ describe.runIf(canRun("haproxy"))("haproxy -c", () => {
         encoding: "utf8",
       });
       expect(`${stdout}${stderr}`).toContain("Configuration file is valid");
+      expect(status).toBe(0);
+    });
+  }
+});
+
+/** Rules about what Caddy refuses by itself, or older versions of it do not know. */
+const REFUSED_BY_CADDY = ["include-not-read", "proxy-protocol"];
+
+describe.runIf(canRun("caddy"))("caddy adapt", () => {
+  const traps = CADDY_HAND_WRITTEN_TRAPS.filter(({ rule }) => !REFUSED_BY_CADDY.includes(rule));
+  for (const trap of traps) {
+    test(`is content with a trap that the linter finds: ${trap.name}`, () => {
+      const { file } = setup("hand-written.Caddyfile", trap);
+      const args = ["adapt", "--adapter", "caddyfile", "--config", file];
+      const { status, stderr } = spawnSync("caddy", args, { encoding: "utf8" });
+      expect(stderr).not.toContain("Error");
       expect(status).toBe(0);
     });
   }

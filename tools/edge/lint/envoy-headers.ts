@@ -74,23 +74,30 @@ const OWN =
 
 function readValue(value: string, manager: EnvoyManager): HeaderContent {
   const substitutions = [...value.replaceAll("%%", "").matchAll(/%(\w+)(\(.*?\))?(:\d+)?%/g)];
-  const kinds = substitutions.map(([, command = ""]): HeaderContent => {
+  const kinds = substitutions.map(([, command = "", argument = ""]): HeaderContent => {
     if (/^DOWNSTREAM_DIRECT_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return "peer";
     if (/^DOWNSTREAM_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return resolved(manager);
-    return OWN.test(command) ? "constant" : "named";
+    if (command === "REQ") return readsList(argument) ? "claimed" : "named";
+    return OWN.test(command) ? "constant" : "claimed";
   });
   const [first] = kinds;
-  if (first === undefined) return value.replaceAll("%%", "").includes("%") ? "named" : "constant";
+  if (first === undefined) return value.replaceAll("%%", "").includes("%") ? "claimed" : "constant";
   if (substitutions[0]?.[0] === value.trim()) return first;
   const isClients = kinds.some((kind) => kind === "named" || kind === "claimed");
   if (isClients) return kinds.includes("peer") ? "appended" : "claimed";
   return kinds.filter((kind) => kind === "peer").length > 1 ? "repeated" : "constant";
 }
 
+/** Whether "(X-FOO?X-FORWARDED-FOR):64" names the list, of which all is taken. */
+function readsList(argument: string): boolean {
+  return argument.toLowerCase().includes("x-forwarded-for");
+}
+
 /** The address that Envoy takes for the client's. */
-function resolved(manager: EnvoyManager): HeaderContent {
-  if (manager.hasDetection || !manager.usesPeer) return "named";
-  if (manager.trustedHops === 0) return "peer";
-  // One hop is the list's last entry; entries further left are the client's own words.
-  return manager.trustedHops === 1 ? "named" : "claimed";
+function resolved({ hasDetection, usesPeer, trustedHops }: EnvoyManager): HeaderContent {
+  if (usesPeer && trustedHops === 0) return "peer";
+  if (hasDetection) return trustedHops === 0 ? "named" : "claimed";
+  // The list's last entry; those further left are the client's own words. Where Envoy does not
+  // put the peer at its end, hops are counted from one further left.
+  return trustedHops === (usesPeer ? 1 : 0) ? "named" : "claimed";
 }

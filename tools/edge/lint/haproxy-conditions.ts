@@ -3,6 +3,9 @@ import { matchesPattern } from "./portable-regex.ts";
 import { allOf, anyOf, not, type Truth, truthOf } from "./truth.ts";
 import { holdsStrangers } from "./wide-range.ts";
 
+/** Answers to tests that nobody can answer here. */
+export type Assumptions = ReadonlyMap<string, boolean>;
+
 /** The request that a condition is asked about. */
 export type HaproxyWorld = {
   path: string;
@@ -10,8 +13,8 @@ export type HaproxyWorld = {
   fromTrusted: boolean;
   /** Whether the request asks for a websocket. */
   isUpgrade: boolean;
-  /** Tests that nobody can answer here, but that give the same answer wherever they stand. */
-  assumed: ReadonlyMap<string, boolean>;
+  /** Of tests that give the same answer wherever they stand. */
+  assumed: Assumptions;
 };
 
 type Test = readonly string[];

@@ -84,8 +84,10 @@ export function findForwardFor(
   header: string,
 ): HaproxyLine | undefined {
   for (const section of [backend, frontend]) {
-    const isOption = (words: readonly string[]) => words.join(" ").includes("option forwardfor");
-    const line = findLast(section, isOption);
+    const line = findLast(section, (words) => {
+      const at = words[0] === "no" ? 1 : 0;
+      return words[at] === "option" && words[at + 1] === "forwardfor";
+    });
     if (line === undefined || line.words[0] === "no") continue;
     const at = line.words.indexOf("header");
     const name = at < 0 ? FORWARDED_FOR : line.words[at + 1]?.toLowerCase();

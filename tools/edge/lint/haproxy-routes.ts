@@ -1,4 +1,5 @@
 import {
+  type Assumptions,
   appliesTo,
   findTests,
   type HaproxyAcls,
@@ -132,9 +133,7 @@ function findBackends(
  * Every combination of answers to the tests that stand in several conditions. Where each of two
  * rules covers one answer, as with ssl_fc, only together do they cover everything.
  */
-export function findAssumptions(
-  sections: readonly HaproxySection[],
-): readonly ReadonlyMap<string, boolean>[] {
+export function findAssumptions(sections: readonly HaproxySection[]): readonly Assumptions[] {
   const changed = new Set(
     sections.flatMap((section) => {
       return requestRules(section).map(({ words }) => words[2]?.toLowerCase() ?? "");
@@ -153,7 +152,7 @@ export function findAssumptions(
   const names = [...counts].filter(([, count]) => count > 1).map(([name]) => name);
   return names
     .slice(0, ASSUMPTIONS_MAX)
-    .reduce<ReadonlyMap<string, boolean>[]>(
+    .reduce<Assumptions[]>(
       (worlds, name) =>
         worlds.flatMap((world) =>
           [true, false].map((answer) => new Map([...world, [name, answer]])),

@@ -1,23 +1,31 @@
 import type { Topology } from "../edge-config.ts";
+import type { CaddyProxy, CaddyTrust } from "./caddy-headers.ts";
+import { lintCaddyIdentity } from "./caddy-identity-rules.ts";
+import { findReached, findRewrites, findSites } from "./caddy-routes.ts";
+import { type CaddyDirective, type CaddyProblem, readCaddyTree } from "./caddy-tree.ts";
+import { lintTrustedProxies } from "./caddy-trust-rules.ts";
 import type { Finding, Rule } from "./finding.ts";
-import { CLAIMS_CLEARED } from "./lint-policy.ts";
+import { INTERNAL_PATHS } from "./lint-policy.ts";
+import { createIncludeReader } from "./nginx-includes.ts";
 
-/** A directive of a Caddyfile; a block has the directives inside it. */
-type CaddyDirective = { words: readonly string[]; line: number; block: readonly CaddyDirective[] };
-
-/** Finds the traps of a Caddyfile that concern identity and what is forwarded. */
+/** Finds the traps of a Caddyfile, with the files that it imports. */
 export function lintCaddy(file: string, text: string, topology: Topology | undefined): Finding[] {
-  const { directives, problems } = readCaddyfile(text);
-  const report: Report = (line, rule, message, mend) => ({ file, line, rule, message, mend });
-  return [
-    ...problems.map(({ line, problem }) => report(line, "syntax", problem, "close every block")),
-    ...visit(directives, []).flatMap(({ directive, around }) => {
-      return lintDirective(directive, around, report, topology ?? "direct");
-    }),
-  ];
+  const { directives: root, problems } = readCaddyTree(file, text, (from, pattern) => {
+    return createIncludeReader(from)(pattern);
+  });
+  const visited = visit(root, []);
+  const proxies = visited
+    .filter(({ directive }) => directive.words[0] === "reverse_proxy")
+    .map((one) => ({ ...one, trust: readTrust(one.directive, root), scope: scopeOf(one, root) }));
+  return withoutRepeats([
+    ...problems.map(describe),
+    ...visited.flatMap(({ directive }) => lintTrustedProxies(directive, topology)),
+    ...lintCaddyIdentity(proxies, topology),
+    ...findSites(root).flatMap((site) => lintExposure(site, root)),
+    ...proxies.flatMap((proxy) => lintRewrites(proxy, root)),
+  ]);
 }
 
-type Report = (line: number, rule: Rule, message: string, mend: string) => Finding;
 type Visited = { directive: CaddyDirective; around: readonly CaddyDirective[] };
 
 function visit(
@@ -30,173 +38,73 @@ function visit(
   ]);
 }
 
-function readCaddyfile(text: string) {
-  const problems: { line: number; problem: string }[] = [];
-  const root: CaddyDirective[] = [];
-  const open: { block: CaddyDirective[]; line: number }[] = [{ block: root, line: 0 }];
-  for (const [index, raw] of text.split("\n").entries()) {
-    const words = splitWords(raw);
-    const line = index + 1;
-    const opens = words.at(-1) === "{";
-    if (words.length === 0) continue;
-    if (words[0] === "}") {
-      if (open.length > 1) open.pop();
-      else problems.push({ line, problem: 'this "}" closes nothing' });
-      continue;
+/** The blocks around a directive, the innermost first; in a site without braces, the root. */
+function scopeOf({ around }: Visited, root: readonly CaddyDirective[]): CaddyProxy["scope"] {
+  return [...around.map(({ block }) => block), root];
+}
+
+function readTrust(proxy: CaddyDirective, root: readonly CaddyDirective[]): CaddyTrust {
+  const options = root.filter(({ words }) => words.length === 0).flatMap(({ block }) => block);
+  const servers = options.filter(({ words }) => words[0] === "servers");
+  const lines = [...servers.flatMap(({ block }) => block), ...proxy.block];
+  const named = lines.find(({ words }) => words[0] === "client_ip_headers")?.words.slice(1) ?? [];
+  const isOther =
+    named.length > 0 && named.every((name) => name.toLowerCase() !== "x-forwarded-for");
+  return {
+    isTrusting: lines.some(({ words }) => words[0] === "trusted_proxies"),
+    isStrict: isOther || lines.some(({ words }) => words[0] === "trusted_proxies_strict"),
+  };
+}
+
+function describe({ file, line, kind, text }: CaddyProblem): Finding {
+  const rules = {
+    syntax: { rule: "syntax", mend: "close every block" },
+    unread: { rule: "include-not-read", mend: "lint it where what it imports can be read" },
+    obscure: { rule: "not-followed", mend: "write the directives themselves" },
+  } as const;
+  return { file, line, message: text, ...rules[kind] };
+}
+
+function report(
+  { file, line }: CaddyDirective,
+  rule: Rule,
+  message: string,
+  mend: string,
+): Finding {
+  return { file, line, rule, message, mend };
+}
+
+function lintExposure(site: readonly CaddyDirective[], root: readonly CaddyDirective[]): Finding[] {
+  const exposing = new Map<CaddyDirective, string[]>();
+  for (const path of INTERNAL_PATHS) {
+    for (const proxy of findReached(site, root, { path, fromTrusted: false })) {
+      exposing.set(proxy, [...(exposing.get(proxy) ?? []), path]);
     }
-    const block: CaddyDirective[] = [];
-    open.at(-1)?.block.push({ words: opens ? words.slice(0, -1) : words, line, block });
-    if (opens) open.push({ block, line });
   }
-  const unclosed = open
-    .slice(1)
-    .map(({ line }) => ({ line, problem: "this block is never closed" }));
-  return { directives: root, problems: [...problems, ...unclosed] };
-}
-
-/** Words at blanks; double quotes and backquotes keep theirs together; "#" begins a comment. */
-function splitWords(raw: string): string[] {
-  const words: string[] = [];
-  for (const match of raw.matchAll(/"((?:\\.|[^"\\])*)"|`([^`]*)`|(\S+)/g)) {
-    const [whole, double, raw_, bare] = match;
-    if (bare?.startsWith("#") === true) break;
-    words.push(double ?? raw_ ?? bare ?? whole);
-  }
-  return words;
-}
-
-function lintDirective(
-  directive: CaddyDirective,
-  around: readonly CaddyDirective[],
-  report: Report,
-  topology: Topology,
-): Finding[] {
-  const { words, line } = directive;
-  if (words[0] === "trusted_proxies") return lintTrusted(directive, report, topology);
-  if (
-    words[0] === "proxy_protocol" ||
-    (words[0] === "listener_wrappers" && hasProxyProtocol(directive))
-  ) {
-    const message =
-      "with the PROXY protocol an address is whatever the first bytes of a connection say";
-    return [report(line, "proxy-protocol", message, "take the address from the connection")];
-  }
-  if (words[0] !== "reverse_proxy") return [];
-  return [
-    ...lintForwardedFor(directive, report),
-    ...lintOtherHeaders(directive, report, topology),
-    ...lintExposure(directive, around, report),
-  ];
-}
-
-function hasProxyProtocol({ block }: CaddyDirective): boolean {
-  return block.some(({ words }) => words[0] === "proxy_protocol");
-}
-
-function lintTrusted(
-  { words, line }: CaddyDirective,
-  report: Report,
-  topology: Topology,
-): Finding[] {
-  if (words.some((word) => /^(0\.0\.0\.0|::)\/0$/.test(word))) {
-    const message = "every client is trusted to name its own address";
-    return [
-      report(line, "trusts-everyone", message, "name the addresses that your CDN connects from"),
-    ];
-  }
-  if (topology !== "direct") return [];
-  const message =
-    "in topology direct no proxy stands before this one, so nobody's X-Forwarded-For is to be believed";
-  return [
-    report(
-      line,
-      "topology-mismatch",
-      message,
-      "remove trusted_proxies, or choose the topology it is for",
-    ),
-  ];
-}
-
-function headerLines(directive: CaddyDirective, name: string): readonly CaddyDirective[] {
-  return directive.block.filter(({ words }) => {
-    const [verb, header = ""] = words;
-    return (
-      verb === "header_up" && header.replace(/^[+\-?]/, "").toLowerCase() === name.toLowerCase()
-    );
+  return [...exposing].map(([proxy, paths]) => {
+    const rest = paths.length > 1 ? ` and ${paths.length - 1} more that are not for browsers` : "";
+    const message = `${paths[0]}${rest} can be reached through this`;
+    const mend = "handle the public routes, and respond 404 to the rest";
+    return report(proxy, "internal-route-exposed", message, mend);
   });
 }
 
-function lintForwardedFor(directive: CaddyDirective, report: Report): Finding[] {
-  const overwrite = "header_up X-Forwarded-For {remote_host}";
-  return headerLines(directive, "X-Forwarded-For").flatMap(({ words, line }) => {
-    const [, header = "", value = ""] = words;
-    if (header.startsWith("-")) {
-      const message = "without X-Forwarded-For the services see this proxy as their client";
-      return [report(line, "missing-forwarded-for", message, overwrite)];
-    }
-    const isClients = /\{(http\.request\.)?header\./i.test(value);
-    if (header.startsWith("+") || (isClients && /remote/.test(value))) {
-      const message = "the client's own list stays in front of the address";
-      return [report(line, "appended-forwarded-for", message, overwrite)];
-    }
-    if (!isClients) return [];
-    const message = "this is what the client sent, so every client chooses its own address";
-    return [report(line, "passed-through-forwarded-for", message, overwrite)];
+function lintRewrites(
+  { directive, around }: CaddyProxy,
+  root: readonly CaddyDirective[],
+): Finding[] {
+  // Where the braces of the only site are left out, its directives stand at the root.
+  const site = findSites(root).includes(root) ? root : [];
+  return INTERNAL_PATHS.flatMap((path) => {
+    return findRewrites(directive, around, site, path).map((rewrite) => {
+      const message = `the path that this makes can be ${path}, which is not for browsers`;
+      return report(rewrite, "internal-route-exposed", message, "forward the path as it came");
+    });
   });
 }
 
-function lintOtherHeaders(
-  directive: CaddyDirective,
-  report: Report,
-  topology: Topology,
-): Finding[] {
-  const kept = CLAIMS_CLEARED.filter((name) => headerLines(directive, name).length === 0);
-  const hasRealIp = headerLines(directive, "X-Real-IP").length > 0;
-  const realIp =
-    topology === "cdn-append" ? "header_up -X-Real-IP" : "header_up X-Real-IP {remote_host}";
-  return [
-    ...(hasRealIp
-      ? []
-      : [
-          report(
-            directive.line,
-            "identity-header-missing",
-            "X-Real-IP would be the client's own here",
-            realIp,
-          ),
-        ]),
-    ...(kept.length === 0
-      ? []
-      : [
-          report(
-            directive.line,
-            "claim-header-kept",
-            `${kept.join(", ")} would reach the service as the client sent it`,
-            kept.map((name) => `header_up -${name}`).join("; "),
-          ),
-        ]),
-  ];
-}
-
-/** A reverse_proxy that no matcher stands before forwards every path. */
-function lintExposure(
-  { words, line }: CaddyDirective,
-  around: readonly CaddyDirective[],
-  report: Report,
-): Finding[] {
-  const isMatcher = (word: string | undefined) =>
-    word !== undefined && /^[@/]/.test(word) && word !== "/*";
-  const blocks = around.filter(({ words: [name = ""] }) =>
-    /^(handle|handle_path|route)$/.test(name),
-  );
-  if (isMatcher(words[1]) || blocks.some((block) => isMatcher(block.words[1]))) return [];
-  const message = "every path is forwarded, internal ones included";
-  return [
-    report(
-      line,
-      "internal-route-exposed",
-      message,
-      "handle the public routes, and respond 404 to the rest",
-    ),
-  ];
+/** What several places import is one thing to mend. */
+function withoutRepeats(findings: readonly Finding[]): Finding[] {
+  const seen = new Map(findings.map((one) => [`${one.file}:${one.line}:${one.rule}`, one]));
+  return [...seen.values()];
 }

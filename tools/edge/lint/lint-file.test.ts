@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { CADDY_TRAPS } from "../../../test/edge/configs/caddy-traps.ts";
+import { CADDY_HAND_WRITTEN_TRAPS, CADDY_TRAPS } from "../../../test/edge/configs/caddy-traps.ts";
 import { ENVOY_EDGE_TRAPS, ENVOY_TRAPS } from "../../../test/edge/configs/envoy-traps.ts";
 import { HAPROXY_TRAPS } from "../../../test/edge/configs/haproxy-traps.ts";
 import {
@@ -23,6 +23,11 @@ const CASES: readonly { kind: FileKind; good: string; traps: readonly PlantedTra
   { kind: "envoy", good: "deploy/envoy/rate-limit-filter.yaml", traps: ENVOY_TRAPS },
   { kind: "envoy", good: "deploy/envoy/direct.yaml", traps: ENVOY_EDGE_TRAPS },
   { kind: "caddy", good: "deploy/caddy/direct.Caddyfile", traps: CADDY_TRAPS },
+  {
+    kind: "caddy",
+    good: "test/edge/configs/hand-written.Caddyfile",
+    traps: CADDY_HAND_WRITTEN_TRAPS,
+  },
 ];
 
 for (const { kind, good, traps } of CASES) {

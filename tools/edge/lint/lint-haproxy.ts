@@ -1,7 +1,7 @@
 import type { Topology } from "../edge-config.ts";
 import { REALTIME_PATH } from "../edge-policy.ts";
 import type { Finding, Rule } from "./finding.ts";
-import type { HaproxyWorld } from "./haproxy-conditions.ts";
+import type { Assumptions, HaproxyWorld } from "./haproxy-conditions.ts";
 import {
   type Forwarded,
   findForwardFor,
@@ -43,6 +43,7 @@ export function lintHaproxy(reading: HaproxyReading, given: Topology | undefined
   const { sections } = reading;
   const frontends = findFrontends(sections).filter((section) => modeOf(section) === "http");
   const topology = given ?? inferTopology(sections, frontends);
+  const assumptions = findAssumptions(sections);
   const findings = [
     ...reading.problems.map(({ file, line, text }) => ({
       ...{ file, line, rule: "syntax" as const, message: text },
@@ -50,11 +51,11 @@ export function lintHaproxy(reading: HaproxyReading, given: Topology | undefined
     })),
     ...frontends.flatMap((frontend) => [
       ...PUBLIC_PATHS.flatMap((path) => {
-        return worldsOf(sections, path).flatMap((world) => {
+        return worldsOf(path, assumptions).flatMap((world) => {
           return lintWorld(sections, frontend, world, topology);
         });
       }),
-      ...lintInternalPaths(sections, frontend),
+      ...lintInternalPaths(sections, frontend, assumptions),
     ]),
     ...lintRewrites(sections),
     ...lintHaproxySettings(sections),
@@ -69,8 +70,8 @@ function worldOf(path: string): HaproxyWorld {
 }
 
 /** Strangers' requests for a path in all their kinds: anybody can ask for an upgrade anywhere. */
-function worldsOf(sections: readonly HaproxySection[], path: string): HaproxyWorld[] {
-  return findAssumptions(sections).flatMap((assumed) => {
+function worldsOf(path: string, assumptions: readonly Assumptions[]): HaproxyWorld[] {
+  return assumptions.flatMap((assumed) => {
     return [true, false].map((isUpgrade) => ({ path, fromTrusted: false, isUpgrade, assumed }));
   });
 }
@@ -312,9 +313,10 @@ function lintUpgrade(route: HaproxyRoute, world: HaproxyWorld): Finding[] {
 function lintInternalPaths(
   sections: readonly HaproxySection[],
   frontend: HaproxySection,
+  assumptions: readonly Assumptions[],
 ): Finding[] {
   const exposed = INTERNAL_PATHS.filter((path) => {
-    return worldsOf(sections, path).some((world) => {
+    return worldsOf(path, assumptions).some((world) => {
       return findRoutes(sections, frontend, world).length > 0;
     });
   });

@@ -1,0 +1,32 @@
+import type { Topology } from "../edge-config.ts";
+import type { CaddyDirective } from "./caddy-tree.ts";
+import type { Finding } from "./finding.ts";
+import { holdsStrangers } from "./wide-range.ts";
+
+/** Whom Caddy believes: directives that are wrong wherever they stand. */
+export function lintTrustedProxies(
+  { words, block, file, line }: CaddyDirective,
+  topology: Topology | undefined,
+): Finding[] {
+  const [name] = words;
+  const wraps =
+    name === "listener_wrappers" && block.some((one) => one.words[0] === "proxy_protocol");
+  if (name === "proxy_protocol" || wraps) {
+    const message =
+      "with the PROXY protocol an address is whatever the first bytes of a connection say";
+    const mend = "take the address from the connection";
+    return [{ file, line, rule: "proxy-protocol", message, mend }];
+  }
+  if (name === "remote_ip" || name === "client_ip" || name === "trusted_proxies") {
+    if (words.some(holdsStrangers)) {
+      const message = "every client is trusted to name its own address";
+      const mend = "name the addresses that your CDN connects from";
+      return [{ file, line, rule: "trusts-everyone", message, mend }];
+    }
+  }
+  if (name !== "trusted_proxies" || topology !== "direct") return [];
+  const message =
+    "in topology direct no proxy stands before this one, so nobody's X-Forwarded-For is to be believed";
+  const mend = "remove trusted_proxies, or choose the topology it is for";
+  return [{ file, line, rule: "topology-mismatch", message, mend }];
+}
