@@ -10,10 +10,10 @@ const RULE_LINES = Object.entries(RULES).map(([rule, text]) => `  ${rule.padEnd(
 
 export const LINT_HELP = `Usage: edge lint [--json] [--topology NAME] [--proxy NAME] FILE…
 
-Finds the traps in proxy configurations that the proxies themselves accept. nginx (with the files
-it includes) and HAProxy are looked at in full; of Caddy and Envoy, what concerns identity, routes
-and the rate limit filter. In environment files and manifests the services' hops are compared with
-the topology.
+Finds the traps in proxy configurations that the proxies themselves accept. nginx and Caddy are
+read with the files that they include. nginx and HAProxy are looked at in full; of Caddy and Envoy,
+what concerns identity, routes and the rate limit filter. In environment files and manifests the
+services' hops are compared with the topology.
 
   --topology NAME   direct, cdn or cdn-append: what the files are meant for. Without it, what a
                     file says in its first lines, or else what it seems to be written for
