@@ -37,6 +37,27 @@ test("consume() treats one IPv6 network as one client, and doubtful addresses ap
   expect(from("2001:db8::3", true)).toBe("allowed");
 });
 
+test("consume() holds a wider IPv6 network to its own limit", () => {
+  const limiter = setup();
+  const kinds = ["2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"].map(
+    (key) => limiter.consume([{ policy: "site", key }], 0)?.kind,
+  );
+  expect(kinds).toEqual(["allowed", "allowed", "rejected"]);
+});
+
+test("refund() gives back what was taken under the named policies, once", () => {
+  const limiter = setup();
+  const ada = { policy: "account", key: "ada" };
+  const verdict = limiter.consume([{ policy: "connect", key: "203.0.113.9" }, ada], 0);
+  const receipt = verdict?.kind === "allowed" ? verdict.receipt : "";
+  expect(InProcessLimiter.issued(receipt)).toBe(true);
+  expect(limiter.refund(receipt, ["account"], 1)).toBe(true);
+  expect(limiter.refund(receipt, [], 1)).toBe(false);
+  expect(limiter.consume([ada], 1)?.kind).toBe("allowed");
+  const connect = { policy: "connect", key: "203.0.113.9" };
+  expect(limiter.consume([connect], 1)).toMatchObject({ kind: "allowed", remaining: 0 });
+});
+
 test("consume() decides nothing when two keys are the same bucket", () => {
   const limiter = setup();
   const buckets = ["2001:db8::1", "2001:db8::2"].map((key) => ({ policy: "connect", key }));
@@ -51,12 +72,13 @@ test("consume() decides nothing it does not know", () => {
 });
 
 function setup(): InProcessLimiter {
-  return new InProcessLimiter(
-    parsePolicies({
-      policies: {
-        connect: { key: "address", algorithm: "token_bucket", limit: 2, period: "1m" },
-        account: { key: "text", algorithm: "token_bucket", limit: 1, period: "1m" },
-      },
-    }),
-  );
+  const perMinute = { algorithm: "token_bucket", period: "1m" };
+  const policies = parsePolicies({
+    policies: {
+      connect: { ...perMinute, key: "address", limit: 2 },
+      account: { ...perMinute, key: "text", limit: 1 },
+      site: { ...perMinute, key: "address", limit: 1, wider: { prefix: 48, limit: 2 } },
+    },
+  });
+  return new InProcessLimiter({ policies, ipv6PrefixBits: 64 });
 }

@@ -1,16 +1,22 @@
+import { randomUUID } from "node:crypto";
 import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import { decide } from "../../services/limiter/decide.ts";
-import { limiterKeyOf } from "../../services/limiter/limiter-key.ts";
+import { decide, refund } from "../../services/limiter/decide.ts";
 import type { Policies } from "../../services/limiter/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
+import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import type { StandIn } from "./stand-in.ts";
 import type { Bucket, Verdict } from "./verdict.ts";
 
 /** Buckets kept at most; the one used longest ago makes room. Bounds the memory of one process. */
 const BUCKETS_MAX = 50_000;
-/** As the limiter does by default. */
-const IPV6_PREFIX_BITS = 64;
+/** Charges that can still be given back; of the oldest beyond, the charge stays. */
+const RECEIPTS_MAX = 50_000;
+/** No receipt of a limiter begins like this. */
+const RECEIPT_PREFIX = "in-process:";
 
-type Charged = { id: string; policy: Policy; ruling: ReturnType<typeof decide> };
+/** One row that a request takes from: of a key itself, or of its wider network. */
+type Demand = { id: string; policy: string; rule: Policy; cost: number };
+type Taken = { demands: readonly Demand[]; atMs: number };
 
 /**
  * Applies policies within this process alone, for as long as limits fail open: weaker than the
@@ -18,63 +24,106 @@ type Charged = { id: string; policy: Policy; ruling: ReturnType<typeof decide> }
  */
 export class InProcessLimiter {
   readonly #policies: Policies;
+  readonly #ipv6PrefixBits: number;
   readonly #states = new Map<string, BucketState>();
+  readonly #taken = new Map<string, Taken>();
 
-  constructor(policies: Policies) {
+  constructor({ policies, ipv6PrefixBits }: StandIn) {
     this.#policies = policies;
+    this.#ipv6PrefixBits = ipv6PrefixBits;
+  }
+
+  /** Whether a receipt is for a charge of a process, not of the limiter. */
+  static issued(receipt: string): boolean {
+    return receipt.startsWith(RECEIPT_PREFIX);
   }
 
   /** Takes from all buckets or none; undefined when a bucket cannot be decided here. */
   consume(buckets: readonly Bucket[], nowMs: number): Verdict | undefined {
-    const charged: Charged[] = [];
+    const demands: Demand[] = [];
     for (const bucket of buckets) {
-      const policy = this.#policies.get(bucket.policy);
-      const key = policy === undefined ? undefined : keyOf(policy, bucket);
-      const cost = bucket.cost ?? 1;
-      if (policy === undefined || key === undefined || cost < 1 || cost > capacityOf(policy)) {
+      const read = this.#read(bucket);
+      // As in the limiter: each row is decided by itself, so that it may be there only once.
+      if (read === undefined || read.some(({ id }) => demands.some((one) => one.id === id))) {
         return undefined;
       }
-      // What is held at the same time cannot be counted by a process that sees only its own part.
-      if (policy.mode !== "enforce" || policy.algorithm === "concurrency") continue;
-      const id = `${policy.name}\n${key}`;
-      // As in the limiter: each is decided by itself, so that it may be there only once.
-      if (charged.some((other) => other.id === id)) return undefined;
-      charged.push({ id, policy, ruling: decide(policy, this.#states.get(id), nowMs, cost) });
+      demands.push(...read);
     }
-    const refused = charged.filter(({ ruling }) => !ruling.allowed);
+    const rulings = demands.map((demand) => ({
+      demand,
+      ruling: decide(demand.rule, this.#states.get(demand.id), nowMs, demand.cost),
+    }));
+    const refused = rulings.filter(({ ruling }) => !ruling.allowed);
     const [longest] = refused.sort((a, b) => b.ruling.retryAfterMs - a.ruling.retryAfterMs);
     if (longest !== undefined) {
       const { retryAfterMs } = longest.ruling;
-      return { kind: "rejected", policy: longest.policy.name, retryAfterMs, isFailOpen: true };
+      return { kind: "rejected", policy: longest.demand.policy, retryAfterMs, isFailOpen: true };
     }
-    for (const { id, ruling } of charged) this.#remember(id, ruling.state);
-    const remaining = Math.min(...charged.map(({ ruling }) => ruling.remaining));
+    for (const { demand, ruling } of rulings) this.#remember(demand.id, ruling.state);
+    const remaining = Math.min(...rulings.map(({ ruling }) => ruling.remaining));
     return {
       kind: "allowed",
-      receipt: "",
+      receipt: this.#issue({ demands, atMs: nowMs }),
       remaining: Number.isFinite(remaining) ? remaining : 0,
       isFailOpen: true,
     };
+  }
+
+  /**
+   * Gives back what still counts of a charge, all of it or only under the named policies. False
+   * when that was done before, or when the charge is not remembered any more.
+   */
+  refund(receipt: string, policies: readonly string[], nowMs: number): boolean {
+    const taken = this.#taken.get(receipt);
+    if (taken === undefined) return false;
+    this.#taken.delete(receipt);
+    for (const { id, policy, rule, cost } of taken.demands) {
+      if (policies.length > 0 && !policies.includes(policy)) continue;
+      const charge = { cost, chargedAtMs: taken.atMs };
+      const state = refund(rule, this.#states.get(id), nowMs, charge);
+      if (state !== undefined) this.#remember(id, state);
+    }
+    return true;
+  }
+
+  /** The rows that a bucket takes from, none when it is not enforced; undefined when it is unknown. */
+  #read(bucket: Bucket): Demand[] | undefined {
+    const policy = this.#policies.get(bucket.policy);
+    const cost = bucket.cost ?? 1;
+    if (policy === undefined || cost < 1 || cost > capacityOf(policy)) return undefined;
+    const found = rowsOfKey(policy, bucket.key, {
+      isDoubtful: bucket.doubtful === true,
+      ipv6PrefixBits: this.#ipv6PrefixBits,
+    });
+    if (found.kind === "bad-key") return undefined;
+    // What is held at the same time cannot be counted by a process that sees only its own part.
+    if (policy.mode !== "enforce" || policy.algorithm === "concurrency") return [];
+    return found.rows.map(({ text, rule }) => {
+      const id = `${policy.name}\n${text}`;
+      return { id, policy: policy.name, rule, cost };
+    });
+  }
+
+  #issue(taken: Taken): string {
+    const receipt = `${RECEIPT_PREFIX}${randomUUID()}`;
+    this.#taken.set(receipt, taken);
+    trimOldest(this.#taken, RECEIPTS_MAX);
+    return receipt;
   }
 
   #remember(id: string, state: BucketState | undefined): void {
     this.#states.delete(id);
     if (state === undefined) return;
     this.#states.set(id, state);
-    if (this.#states.size <= BUCKETS_MAX) return;
-    for (const oldest of this.#states.keys()) {
-      this.#states.delete(oldest);
-      return;
-    }
+    trimOldest(this.#states, BUCKETS_MAX);
   }
 }
 
-function keyOf(policy: Policy, bucket: Bucket): string | undefined {
-  if (policy.key === "text") return bucket.key;
-  const space = policy.key === "address" ? -1 : bucket.key.indexOf(" ");
-  const address = space < 0 ? bucket.key : bucket.key.slice(0, space);
-  const network = limiterKeyOf(address, IPV6_PREFIX_BITS);
-  if (network === undefined) return undefined;
-  const rest = space < 0 ? "" : bucket.key.slice(space);
-  return `${bucket.doubtful === true ? "sock" : "fwd"}:${network}${rest}`;
+/** Makes room for the entry that was just added. */
+function trimOldest(map: Map<string, unknown>, entriesMax: number): void {
+  if (map.size <= entriesMax) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
 }

@@ -53,6 +53,37 @@ test("stop() gives everything back before it resolves", async () => {
   expect(calls.released.flat().sort()).toEqual(["a", "b"]);
 });
 
+test("stop() gives back what was being taken anew, after it was taken", async () => {
+  const { keeper, calls, limiter, keep } = setup();
+  keep("a");
+  limiter.lost = ["a"];
+  let taken = () => {};
+  limiter.onConsume = () =>
+    new Promise<void>((resolve) => {
+      taken = resolve;
+    });
+  void keeper.renew();
+  await expect.poll(() => calls.consumed).toEqual(["a"]);
+  const stopped = keeper.stop();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(calls.released).toEqual([]);
+  taken();
+  await stopped;
+  expect(calls.released).toEqual([["a"]]);
+});
+
+test("stop() gives back tens of thousands, and gives up on a limiter that is gone", async () => {
+  const { keeper, calls, keep } = setup();
+  for (let lease = 0; lease < 30_000; lease++) keep(`lease-${lease}`);
+  await keeper.stop();
+  expect(new Set(calls.released.flat()).size).toBe(30_000);
+  const gone = setup();
+  gone.limiter.isUp = false;
+  for (let lease = 0; lease < 30_000; lease++) gone.keep(`lease-${lease}`);
+  await gone.keeper.stop();
+  expect(gone.calls.released.length).toBeLessThanOrEqual(4);
+});
+
 function setup() {
   const taken: string[] = [];
   const calls: { renewed: string[][]; released: string[][]; consumed: string[] } = {
@@ -60,7 +91,13 @@ function setup() {
     released: [],
     consumed: [],
   };
-  const limiter: { lost: string[]; verdict: Verdict; onConsume: () => void } = {
+  const limiter: {
+    isUp: boolean;
+    lost: string[];
+    verdict: Verdict;
+    onConsume: () => void | Promise<void>;
+  } = {
+    isUp: true,
     lost: [],
     verdict: { kind: "allowed", receipt: "", remaining: 1, isFailOpen: false },
     onConsume() {},
@@ -73,10 +110,11 @@ function setup() {
       },
       async release(ids) {
         calls.released.push([...ids]);
+        return limiter.isUp;
       },
       async consume([bucket]) {
         calls.consumed.push(bucket?.lease?.id ?? "");
-        limiter.onConsume();
+        await limiter.onConsume();
         return limiter.verdict;
       },
     },

@@ -1,6 +1,5 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "../../services/limiter/policies-file.ts";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
@@ -15,6 +14,7 @@ import { createFailureMode, type FailureModeChange } from "./failure-mode.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
 import { type NoDecisionCause, noDecisionCause } from "./no-decision.ts";
 import { readDecision } from "./read-decision.ts";
+import type { StandIn } from "./stand-in.ts";
 import { createTransport } from "./transport.ts";
 import type { Bucket, LimiterClient, Verdict } from "./verdict.ts";
 
@@ -32,6 +32,7 @@ export type LimiterClientOptions = {
   timeoutMs: number;
   /** Where the limiter must keep its state; any place when unset. */
   requiredBackend?: string | undefined;
+  standIn: StandIn;
   log: Logger;
   clock: Clock;
 };
@@ -58,33 +59,32 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     ...{ surface, config: options.failure, log, clock },
     onChange: options.onFailureModeChange,
   });
-  let inProcess: Promise<InProcessLimiter> | undefined;
+  const inProcess = new InProcessLimiter(options.standIn);
   const count = createOutcomeCounter(surface, options.policies);
   const warn = createBoundedWarning(log, clock);
 
   /** Asks the limiter; every way of not getting a decision is thrown. */
   const ask = async (buckets: readonly Bucket[]) => {
-    await backend?.ensure(clock.nowMs());
-    const answer = readDecision(await coalescer.consume(buckets), buckets);
+    // At the same time, so that the look at the backend takes none of the decision's.
+    const [decision] = await Promise.all([
+      coalescer.consume(buckets),
+      backend?.ensure(clock.nowMs()),
+    ]);
+    const answer = readDecision(decision, buckets);
     if (answer === undefined) throw new ConnectError("an unreadable decision", Code.Internal);
     return answer;
   };
 
-  /** Stands in for the limiter while failing open; undefined when it must not, or cannot. */
-  const decideHere = async (cause: NoDecisionCause, buckets: readonly Bucket[]) => {
-    if (!cause.isOutage || failure.current() !== "fail-open") return undefined;
-    inProcess ??= readPoliciesFile(BUILT_IN_POLICIES_FILE).then((p) => new InProcessLimiter(p));
-    return (await inProcess).consume(buckets, clock.nowMs());
-  };
-
-  const withoutDecision = async (
+  const withoutDecision = (
     cause: NoDecisionCause,
     buckets: readonly Bucket[],
-  ): Promise<Verdict> => {
+    alwaysClosed: boolean,
+  ): Verdict => {
     const policy = buckets[0]?.policy ?? "";
     const code = codeText(cause.code);
     count(policy, "backend-error");
-    const verdict = await decideHere(cause, buckets);
+    const mayDecideHere = cause.isOutage && !alwaysClosed && failure.current() === "fail-open";
+    const verdict = mayDecideHere ? inProcess.consume(buckets, clock.nowMs()) : undefined;
     const ending = verdict === undefined ? "failing closed" : failure.describe();
     warn(
       `${code} ${ending}`,
@@ -96,8 +96,10 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
   };
 
   return {
-    async consume(buckets) {
-      if (!breaker.admits(clock.nowMs())) return await withoutDecision(circuitOpen, buckets);
+    async consume(buckets, { alwaysClosed = false } = {}) {
+      if (!breaker.admits(clock.nowMs())) {
+        return withoutDecision(circuitOpen, buckets, alwaysClosed);
+      }
       try {
         const answer = await ask(buckets);
         breaker.succeeded();
@@ -115,12 +117,15 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
           breaker.failed(clock.nowMs());
           backend?.forget();
         }
-        return await withoutDecision(cause, buckets);
+        return withoutDecision(cause, buckets, alwaysClosed);
       }
     },
 
     async refund(receipt, policies = []) {
       if (receipt === "") return false;
+      if (InProcessLimiter.issued(receipt)) {
+        return inProcess.refund(receipt, policies, clock.nowMs());
+      }
       try {
         const request = { receipt, policies: [...policies] };
         const { refunded } = await client.refund(request, { timeoutMs });
@@ -144,11 +149,13 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     async release(leaseIds) {
       try {
         await client.release({ leaseIds: [...leaseIds] }, { timeoutMs });
+        return true;
       } catch (error) {
         warn("release", "leases could not be released; they end by themselves", {
           err: error,
           surface,
         });
+        return false;
       }
     },
 

@@ -1,3 +1,4 @@
+import { readPoliciesConfig } from "../../services/limiter/policies-config.ts";
 import type { EnvReader } from "../../services/runtime/env.ts";
 
 /** Beyond this a caller's own patience has ended. */
@@ -15,5 +16,6 @@ export function readLimiterConfig(env: EnvReader) {
     timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: TIMEOUT_MS_MAX, default: 500 }),
     /** Any place will do in development. */
     requiredBackend: env.isDevelopment ? undefined : required,
+    ...readPoliciesConfig(env),
   };
 }

@@ -25,8 +25,11 @@ export type Verdict =
 
 /** Consumes limits on behalf of one service. */
 export type LimiterClient = {
-  /** Takes from all of the buckets or from none. Never throws: every failure is a verdict. */
-  consume(buckets: readonly Bucket[]): Promise<Verdict>;
+  /**
+   * Takes from all of the buckets or from none. Never throws: every failure is a verdict. With
+   * `alwaysClosed` no decision stays none, whatever the failure mode.
+   */
+  consume(buckets: readonly Bucket[], options?: { alwaysClosed?: boolean }): Promise<Verdict>;
   /**
    * Gives back what an allowed verdict took, all of it or only under the named policies. Best
    * effort: false when it could not be done, since an unrefunded charge errs on the strict side.
@@ -37,8 +40,8 @@ export type LimiterClient = {
    * limiter could not be asked.
    */
   renew(leaseIds: readonly string[], ttlMs: number): Promise<readonly string[] | undefined>;
-  /** Gives places back. Best effort: a lease that could not be released ends with its TTL. */
-  release(leaseIds: readonly string[]): Promise<void>;
+  /** Gives places back. Best effort: when false, the leases end with their TTL. */
+  release(leaseIds: readonly string[]): Promise<boolean>;
   /** What happens now when no decision can be had; changes when a fail-open period ends. */
   failureMode(): "fail-closed" | "fail-open";
   close(): void;

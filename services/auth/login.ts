@@ -48,11 +48,11 @@ export async function login(
   attempt: { email: string; password: string; client: ClientIp },
 ): Promise<LoginOutcome> {
   const { limiter, isAlwaysClosed } = options;
-  const verdict = await limiter.consume(loginBuckets(attempt.client, attempt.email));
+  const buckets = loginBuckets(attempt.client, attempt.email);
+  const verdict = await limiter.consume(buckets, { alwaysClosed: isAlwaysClosed });
   if (verdict.kind === "no-decision") {
     return { kind: "unavailable", retryAfterMs: verdict.retryAfterMs };
   }
-  if (verdict.isFailOpen && isAlwaysClosed) return unavailable;
   if (verdict.kind === "rejected") {
     return { kind: "limited", retryAfterMs: verdict.retryAfterMs };
   }

@@ -2,6 +2,7 @@ import {
   createLimiterClient,
   type LimiterClientOptions,
 } from "../../clients/limiter/limiter-client.ts";
+import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
@@ -58,7 +59,7 @@ export async function start(
   });
   const failureModeAudit = createFailureModeAudit(db, { log, clock });
   const { limiter, gatewayLimiter } = createLimiters(config, {
-    ...{ log, clock },
+    ...{ log, clock, standIn: await loadStandIn(config.limiter) },
     onFailureModeChange: failureModeAudit.record,
   });
   const identify = createClientIdentity({ service: "auth", trust: config.trust, log, clock });
@@ -141,7 +142,7 @@ export async function start(
 /** Auth's own client, and the one with which it speaks for the gateway. */
 function createLimiters(
   config: Config,
-  context: Pick<LimiterClientOptions, "log" | "clock" | "onFailureModeChange">,
+  context: Pick<LimiterClientOptions, "log" | "clock" | "standIn" | "onFailureModeChange">,
 ): { limiter: LimiterClient; gatewayLimiter: LimiterClient } {
   const shared = { ...config.limiter, ...context };
   const limiter = createLimiterClient({

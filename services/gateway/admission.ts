@@ -66,7 +66,10 @@ export function createAdmission(options: {
     try {
       const client = identity({ remote, forwardedLines: headers.get("x-forwarded-for") ?? [] });
       const place = placeOf(client, sessionId);
-      const verdict = await withinDeadline(limiter.consume([connectOf(client), place]));
+      const consumed = limiter.consume([connectOf(client), place]);
+      const verdict = await withinDeadline(consumed, (late) => {
+        if (late.kind === "allowed") leases.giveBack(sessionId);
+      });
       if (verdict.kind === "rejected") {
         const { retryAfterMs } = verdict;
         const message =
@@ -100,10 +103,17 @@ function unavailable(message: string, { retryAfterMs }: { retryAfterMs: number }
   return { kind: "refused", result: "unavailable", status: 503, message, retryAfterMs };
 }
 
-async function withinDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
+/** No decision when the deadline passes first; the verdict is then told to `onLate`. */
+async function withinDeadline(
+  verdict: Promise<Verdict>,
+  onLate: (verdict: Verdict) => void,
+): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<Verdict>((resolve) => {
-    timer = setTimeout(() => resolve(NO_DECISION), UPGRADE_TIMEOUT_MS);
+    timer = setTimeout(() => {
+      resolve(NO_DECISION);
+      void verdict.then(onLate);
+    }, UPGRADE_TIMEOUT_MS);
   });
   return await Promise.race([verdict, expired]).finally(() => clearTimeout(timer));
 }

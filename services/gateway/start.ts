@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createRemoteJWKSet } from "jose";
 import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createCallerInterceptor } from "../runtime/caller.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
@@ -52,6 +53,7 @@ export async function start(
   const auth = createAuthClient({ url: config.authUrl, token, warn });
   const limiter = createLimiterClient({
     ...config.limiter,
+    standIn: await loadStandIn(config.limiter),
     token,
     surface: "realtime",
     policies: REALTIME_POLICIES,

@@ -1,6 +1,7 @@
 import { createEnvReader, type Environment } from "../runtime/env.ts";
 import { readListenConfig, readProxyTrust } from "../runtime/listen-config.ts";
 import { Secret } from "../runtime/secret.ts";
+import { readPoliciesConfig } from "./policies-config.ts";
 
 export type Config = ReturnType<typeof readConfig>;
 
@@ -49,13 +50,12 @@ export function readConfig(environment: Environment) {
     databaseUrl: databaseUrl === undefined ? undefined : new Secret(databaseUrl),
     synchronousCommit,
     salts: [salt, ...otherSalts] as const,
-    ipv6PrefixBits: env.integer("LIMITER_IPV6_PREFIX", { min: 32, max: 128, default: 64 }),
     decisionTimeoutMs: env.integer("LIMITER_DECISION_TIMEOUT_MS", {
       min: 50,
       max: 10_000,
       default: 300,
     }),
-    policiesFile: env.optional("LIMITER_POLICIES_FILE"),
+    ...readPoliciesConfig(env),
     credentials: {
       gateway: env.rotatingSecret("GATEWAY_SERVICE_TOKEN", "development-gateway-token"),
       auth: env.rotatingSecret("AUTH_SERVICE_TOKEN", "development-auth-token"),

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { PoliciesError, parsePolicies } from "./parse-policies.ts";
-import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "./policies-file.ts";
+import { readPoliciesFile } from "./policies-file.ts";
 
 test("readPoliciesFile() reads the built-in policies", async () => {
-  const policies = await readPoliciesFile(BUILT_IN_POLICIES_FILE);
+  const policies = await readPoliciesFile();
   expect(policies.get("login.account.network")).toEqual({
     name: "login.account.network",
     key: "address_and_text",

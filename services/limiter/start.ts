@@ -18,7 +18,7 @@ import { createEvents } from "./events.ts";
 import { saltFingerprint } from "./key-digest.ts";
 import { Limiter } from "./limiter.ts";
 import { openStore } from "./open-store.ts";
-import { BUILT_IN_POLICIES_FILE, readPoliciesFile } from "./policies-file.ts";
+import { readPoliciesFile } from "./policies-file.ts";
 import { longestPeriodMs } from "./policy.ts";
 import { createLimiterService } from "./service.ts";
 import { startSweeper } from "./sweeper.ts";
@@ -33,7 +33,7 @@ const ANSWER_SLACK_MS = 150;
 /** Starts the limiter; once started it never ends because of the database. */
 export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
   const { log, clock } = context;
-  const policies = await readPoliciesFile(config.policiesFile ?? BUILT_IN_POLICIES_FILE);
+  const policies = await readPoliciesFile(config.policiesFile);
   const { store, schemaVersion } = await openStore(config, {
     log,
     clock,

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedQueue } from "../../services/auth/bounded-queue.ts";
 import { API_POLICIES } from "../../services/auth/limits.ts";
 import { login } from "../../services/auth/login.ts";
@@ -51,6 +52,7 @@ async function setup() {
     surface: "api",
     policies: API_POLICIES,
     failure: { mode: "fail-closed" },
+    standIn: await loadStandIn({ ipv6PrefixBits: 64 }),
     timeoutMs: 5_000,
     log,
     clock: systemClock,

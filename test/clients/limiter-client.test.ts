@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import type { FailureConfig } from "../../clients/limiter/failure-config.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import { LimiterService, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createManualClock } from "../../services/runtime/clock.ts";
@@ -72,7 +73,7 @@ describe("consume() in fail-open mode", () => {
     test(`proceeds under limits of its own on ${what}`, async () => {
       const { client } = await setup(listener, OPEN);
       const verdict = await client.consume([BUCKET]);
-      expect(verdict).toEqual({ kind: "allowed", receipt: "", remaining: 59, isFailOpen: true });
+      expect(verdict).toMatchObject({ kind: "allowed", remaining: 59, isFailOpen: true });
     });
   }
 
@@ -82,6 +83,22 @@ describe("consume() in fail-open mode", () => {
       expect((await client.consume([BUCKET])).kind).toBe("no-decision");
     });
   }
+
+  test("gives back what it took itself, once", async () => {
+    const { client } = await setup(limiter({ consume: refuse(Code.Unavailable) }), OPEN);
+    const verdict = await client.consume([BUCKET]);
+    const receipt = verdict.kind === "allowed" ? verdict.receipt : "";
+    expect(await client.refund(receipt)).toBe(true);
+    expect(await client.refund(receipt)).toBe(false);
+    expect(await client.consume([BUCKET])).toMatchObject({ remaining: 59 });
+  });
+
+  test("refuses what is always closed, and takes nothing for it", async () => {
+    const { client } = await setup(limiter({ consume: refuse(Code.Unavailable) }), OPEN);
+    const refused = await client.consume([BUCKET], { alwaysClosed: true });
+    expect(refused).toEqual({ kind: "no-decision", retryAfterMs: 1_000 });
+    expect(await client.consume([BUCKET])).toMatchObject({ remaining: 59 });
+  });
 
   test("limits what it lets through, and ends by itself", async () => {
     const { client, clock } = await setup(limiter({ consume: refuse(Code.Unavailable) }), OPEN);
@@ -183,6 +200,20 @@ test("consume() treats a limiter with another backend as none, also in fail-open
   expect(await other.consume([BUCKET])).toMatchObject({ kind: "allowed", isFailOpen: false });
 });
 
+test("consume() looks at the backend while it waits for the decision", async () => {
+  const slowly = async <T>(answer: T): Promise<T> =>
+    await new Promise((resolve) => setTimeout(() => resolve(answer), TIMEOUT_MS * 0.75));
+  const { client } = await setup(
+    limiter({
+      consume: async () => await slowly(allowed),
+      getInfo: async () => await slowly({ backend: "postgres" }),
+    }),
+    CLOSED,
+    "postgres",
+  );
+  expect((await client.consume([BUCKET])).kind).toBe("allowed");
+});
+
 test("consume() stops asking a limiter that is gone, and finds out when it is back", async () => {
   let asked = 0;
   let isBack = false;
@@ -260,6 +291,7 @@ async function setup(listener: RequestListener, failure: FailureConfig, required
     surface: "realtime",
     policies: [BUCKET.policy],
     failure,
+    standIn: await loadStandIn({ ipv6PrefixBits: 64 }),
     timeoutMs: TIMEOUT_MS,
     requiredBackend,
     log: pino({ level: "silent" }),

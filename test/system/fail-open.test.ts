@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { call } from "../fixtures/call.ts";
+import { writePolicies } from "../fixtures/policies.ts";
 import { connect, refusedUpgrade, tryConnect } from "../fixtures/realtime-connection.ts";
 import { scrape } from "../fixtures/scrape.ts";
 import { PATIENCE, type System, startSystem, TOKENS } from "../fixtures/services.ts";
@@ -11,6 +12,8 @@ const FAIL_OPEN = {
   SECURITY_LIMITER_FAILURE_MODE: "fail-open",
   REALTIME_LIMITER_FAILURE_MODE: "fail-open",
 };
+
+const OUTCOMES = "portcullis_limiter_outcomes_total";
 
 test("fail-open lets people in while the limiter is dead, under limits, and counts it", async () => {
   const system = await setup({});
@@ -22,9 +25,8 @@ test("fail-open lets people in while the limiter is dead, under limits, and coun
   const api = await scrape(system.metricsUrls.auth);
   const realtime = await scrape(system.metricsUrls.gateway);
   for (const outcome of ["backend-error", "fail-open"]) {
-    const name = "portcullis_limiter_outcomes_total";
-    expect(api.sum(name, { surface: "api", outcome })).toBeGreaterThan(0);
-    expect(realtime.sum(name, { surface: "realtime", outcome })).toBeGreaterThan(0);
+    expect(api.sum(OUTCOMES, { surface: "api", outcome })).toBeGreaterThan(0);
+    expect(realtime.sum(OUTCOMES, { surface: "realtime", outcome })).toBeGreaterThan(0);
   }
 
   const guesses = await Promise.all(
@@ -35,11 +37,28 @@ test("fail-open lets people in while the limiter is dead, under limits, and coun
   expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(7);
 });
 
+test("fail-open counts only wrong passwords against an account, and applies the policies given", async () => {
+  const policies = await writePolicies((yaml) =>
+    yaml.replace("token_bucket, limit: 30, period: 5m", "token_bucket, limit: 12, period: 5m"),
+  );
+  onTestFinished(policies.remove);
+  const system = await setup(policies.environment);
+  await system.services.limiter.kill("SIGKILL");
+  for (let round = 0; round < 12; round++) {
+    expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 200 });
+  }
+  expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 429 });
+});
+
 test("LOGIN_ALWAYS_CLOSED keeps login closed in fail-open mode, and nothing else", async () => {
   const system = await setup({ LOGIN_ALWAYS_CLOSED: "true" });
   await system.services.limiter.kill("SIGKILL");
   expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 503 });
   expect(await mint(system.urls, "demo")).toMatchObject({ status: 200 });
+  const api = await scrape(system.metricsUrls.auth);
+  const policy = "login.ip";
+  expect(api.sum(OUTCOMES, { policy, outcome: "fail-closed" })).toBe(1);
+  expect(api.sum(OUTCOMES, { policy, outcome: "fail-open" })).toBe(0);
 });
 
 test("an end in the past keeps fail-open closed from the start", async () => {
@@ -94,16 +113,22 @@ test.each(MALFORMED_ANSWERS)("$name refuses, in fail-open mode too", async ({ bo
 });
 
 async function expectAllRefused(system: System): Promise<void> {
+  // While services start, the gateway asks auth for revocations, and there may be no limiter yet.
+  const openAtStart = await failOpenOf(system);
   expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 503 });
   expect(await mint(system.urls, "demo")).toMatchObject({ status: 503 });
   expect(await tryConnect(system.urls.gateway)).toMatchObject({ status: 503 });
-  const name = "portcullis_limiter_outcomes_total";
   for (const url of [system.metricsUrls.auth, system.metricsUrls.gateway]) {
     const metrics = await scrape(url);
-    expect(metrics.sum(name, { outcome: "backend-error" })).toBeGreaterThan(0);
-    expect(metrics.sum(name, { outcome: "fail-open" })).toBe(0);
-    expect(metrics.sum(name, { outcome: "allow" })).toBe(0);
+    expect(metrics.sum(OUTCOMES, { outcome: "backend-error" })).toBeGreaterThan(0);
+    expect(metrics.sum(OUTCOMES, { outcome: "allow" })).toBe(0);
   }
+  expect(await failOpenOf(system)).toEqual(openAtStart);
+}
+
+async function failOpenOf({ metricsUrls }: System): Promise<unknown[]> {
+  const scrapes = await Promise.all([scrape(metricsUrls.auth), scrape(metricsUrls.gateway)]);
+  return scrapes.map((metrics) => metrics.sum(OUTCOMES, { outcome: "fail-open" }));
 }
 
 /** Something at the limiter's address that is not the limiter. */

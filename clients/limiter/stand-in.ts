@@ -1,0 +1,15 @@
+import type { Policies } from "../../services/limiter/parse-policies.ts";
+import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
+
+/** What a process applies itself while limits fail open: the limiter's own rules. */
+export type StandIn = { policies: Policies; ipv6PrefixBits: number };
+
+/** Reads the limiter's rules; rejects when its policies file cannot be read or is invalid. */
+export async function loadStandIn(config: {
+  /** The built-in policies when unset. */
+  policiesFile?: string | undefined;
+  ipv6PrefixBits: number;
+}): Promise<StandIn> {
+  const { policiesFile, ipv6PrefixBits } = config;
+  return { policies: await readPoliciesFile(policiesFile), ipv6PrefixBits };
+}
