@@ -53,7 +53,7 @@ const NO_DECISION: Verdict & { kind: "no-decision" } = {
 export function createAdmission(options: {
   allowedOrigins: ReadonlySet<string>;
   identity: ClientIdentity;
-  limiter: LimiterClient;
+  limiter: Pick<LimiterClient, "consume">;
   leases: Pick<LeaseKeeper, "giveBack">;
   sessions: Sessions;
 }): (request: UpgradeRequest, sessionId: string) => Promise<Admission> {
