@@ -2,6 +2,7 @@ import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readJournal } from "../../tools/rollout/journal.ts";
+import { findHolder } from "../../tools/rollout/process-lock.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 
@@ -13,7 +14,12 @@ test.each([
   ["garbage", (lock: string) => writeFile(lock, "{ no lock\u0000")],
   ["empty", (lock: string) => writeFile(lock, "")],
   ["a link to nobody", (lock: string) => symlink("nobody", lock)],
-])("a lock that is %s stops neither the timer nor any verb", async (_what, damage) => {
+])("a lock that is %s stops neither the timer nor any verb", async (_what, damageNow) => {
+  // Whoever has just settled gives the lock back a moment after, and must not be in the way.
+  const damage = async (file: string) => {
+    await eventually(async () => expect(await findHolder(file)).toBeUndefined(), TIMER_TIMEOUT_MS);
+    await damageNow(file);
+  };
   const deployment = await setup({ deadManSeconds: 2 });
   const lock = join(deployment.directory, "state/lock");
   await deployment.run("stage", "next");
