@@ -89,6 +89,7 @@ export async function start(
     credentials: { operator: config.operatorTokens },
     datasourceTokenTtlMs: config.datasourceTokenTtlMs,
   });
+  const { mintToken, revokeToken, put } = datasourceService;
   const internalRoutes = createInternalRoutes({
     credentials: { gateway: config.gatewayTokens },
     // Our own services do not come through the proxies, so that no header of theirs is missing.
@@ -104,7 +105,7 @@ export async function start(
     log,
     routes: (router) => {
       router.service(AuthService, authService);
-      router.service(DatasourceService, datasourceService);
+      router.service(DatasourceService, { mintToken, revokeToken });
       identityRoutes(router, {
         trust: config.trust,
         probes,
@@ -125,10 +126,24 @@ export async function start(
     dependencies: () => ({ postgres: health.state() }),
   });
 
+  const adminServer = await serve({
+    host: config.listen.host,
+    port: config.adminPort,
+    log,
+    routes: (router) => router.service(DatasourceService, { put }),
+    interceptors: [
+      createTelemetryInterceptor({ trustTraceContext: true }),
+      retryAfterInterceptor,
+      createErrorInterceptor(log),
+    ],
+    readBytesMax: BODY_BYTES_MAX,
+    dependencies: () => ({ postgres: health.state() }),
+  });
+
   return {
     port: server.port,
     async stop() {
-      await server.stop();
+      await Promise.all([server.stop(), adminServer.stop()]);
       health.stop();
       await retention.stop();
       limiter.close();

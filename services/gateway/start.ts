@@ -14,6 +14,7 @@ import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/i
 import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
+import { serve } from "../runtime/serve.ts";
 import { createAdmission, PLACE_TTL_MS } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthorizer } from "./authorizer.ts";
@@ -27,7 +28,6 @@ import { PublicViews } from "./public-views.ts";
 import { addPublishService } from "./publish-service.ts";
 import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
-import { addRpcRoutes } from "./rpc-route.ts";
 import { scheduleTimer } from "./schedule.ts";
 import { Sessions } from "./sessions.ts";
 import { listen, loadUws } from "./uws.ts";
@@ -37,6 +37,8 @@ import { addWebsocketRoute } from "./websocket-route.ts";
 const EPOCH_BYTES = 8;
 /** Auth's keys are asked for again at most this often when a token names an unknown one. */
 const KEYS_COOLDOWN_MS = 1_000;
+/** The largest request: an update of 64 KiB with every character escaped, and its envelope. */
+const RPC_BYTES_MAX = 512 * 1024;
 /** Close frames and answers of clients that read are out long before. */
 const STOP_FLUSH_MS = 100;
 
@@ -87,7 +89,11 @@ export async function start(
   const app = uws.App();
   const telemetry = createHttpTelemetry();
   addWebsocketRoute(uws, app, { admit, sessions, leases, context, events, probes, telemetry, log });
-  addRpcRoutes(app, {
+  addHttpRoutes(app, { allowedOrigins, events, probes });
+  const server = await listen(uws, app, config.listen.host, config.listen.port);
+  const rpcServer = await serve({
+    host: config.listen.host,
+    port: config.rpcPort,
     routes(router) {
       addPublishService(router, hub);
       addDependencyService(router, {
@@ -108,16 +114,10 @@ export async function start(
       createErrorInterceptor(log),
       createCallerInterceptor(config.callers),
     ],
+    readBytesMax: RPC_BYTES_MAX,
+    dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
     log,
   });
-  addHttpRoutes(app, {
-    isDraining: () => sessions.isDraining,
-    dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
-    allowedOrigins,
-    events,
-    probes,
-  });
-  const server = await listen(uws, app, config.listen.host, config.listen.port);
   const following = followRevocations(feed, config.revocationPollMs, log);
   log.info({ port: server.port }, "gateway is listening");
 
@@ -127,6 +127,7 @@ export async function start(
       sessions.drain(Math.random);
       following.stop();
       await sessions.settled();
+      await rpcServer.stop();
       await leases.stop();
       await new Promise((resolve) => setTimeout(resolve, STOP_FLUSH_MS));
       limiter.close();

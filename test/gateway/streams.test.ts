@@ -249,7 +249,7 @@ test("the gateway counts connections, subscriptions, updates and closes", async 
 });
 
 test("Publish is for publishers, and names the field that is wrong", async () => {
-  const url = `${system.urls.gateway}/portcullis.realtime.v1.PublishService/Publish`;
+  const url = `${system.urls.gatewayRpc}/portcullis.realtime.v1.PublishService/Publish`;
   const good = { datasource: "demo", json: 1 };
   const token = TOKENS.publisher;
   const cases = [
