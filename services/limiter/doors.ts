@@ -42,5 +42,8 @@ export const DOOR: RoutePolicies = {
   "POST /portcullis.limiter.v1.LimiterService/Renew": MANY,
   "POST /portcullis.limiter.v1.LimiterService/Release": MANY,
   "POST /portcullis.limiter.v1.LimiterService/GetInfo": ONE_REQUEST,
-  "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": FOR_OPERATORS,
+  "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": {
+    ...FOR_OPERATORS,
+    others: "unknown",
+  },
 };

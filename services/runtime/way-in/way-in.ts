@@ -95,11 +95,11 @@ export class WayIn {
 
   #findCallerRefusal(
     request: IncomingMessage,
-    { callers }: RoutePolicy,
+    { callers, others = "forbidden" }: RoutePolicy,
     caller: string,
   ): refusals.Refusal | undefined {
     if (callers === "anyone" || callers.includes(caller)) return undefined;
-    if (caller !== "") return refusals.wrongCaller(caller);
+    if (caller !== "" && others === "forbidden") return refusals.wrongCaller(caller);
     const { clock, overShareStatus } = this.#options;
     const isTry = request.headers.authorization !== undefined && overShareStatus === 429;
     const waitMs = isTry ? this.#tries.add(this.#addressOf(request), clock.nowMs()) : 0;
