@@ -1,5 +1,5 @@
-import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
+import { findFreePort } from "../../tools/up/free-port.ts";
 
 /** A way to a server that can be blocked while its connections stay open, and that counts. */
 export type TcpProxy = {
@@ -37,10 +37,10 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     });
     follow(upstream, client, () => undefined);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address() as AddressInfo;
+  const ownPort = await findFreePort();
+  await new Promise<void>((resolve) => server.listen(ownPort, "127.0.0.1", resolve));
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${ownPort}`,
     sentBytes: () => sentBytes,
     stall: () => {
       isStalled = true;
