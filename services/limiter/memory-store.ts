@@ -10,6 +10,8 @@ const NEW_ROW_MS = 60_000;
 /** Looked at by one sweep. */
 const SWEEP_ROWS = 10_000;
 
+const NONE: ReadonlySet<RowId> = new Set();
+
 type Expiring<T> = { value: T; expiresMs: number };
 
 /** Keeps everything in this process, for development: a restart forgets it. */
@@ -33,7 +35,7 @@ export class MemoryStore implements Store {
     this.#clock = clock;
   }
 
-  async create(_lane: number, ids: readonly RowId[]): Promise<void> {
+  async create(_lane: number, ids: readonly RowId[]): Promise<ReadonlySet<RowId>> {
     if (this.#buckets.size + ids.length > ROWS_MAX) {
       await this.sweep();
       if (this.#buckets.size + ids.length > ROWS_MAX) throw new Error("the memory store is full");
@@ -42,6 +44,7 @@ export class MemoryStore implements Store {
     for (const id of ids) {
       if (!this.#buckets.has(id)) this.#buckets.set(id, { value: undefined, expiresMs });
     }
+    return NONE;
   }
 
   async flush(_lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
@@ -104,6 +107,7 @@ export class MemoryStore implements Store {
       nowMs: this.#clock.nowMs(),
       states: wanted.buckets.map((id) => this.#buckets.get(id)?.value),
       missing: new Set(wanted.buckets.filter((id) => !this.#buckets.has(id))),
+      held: NONE,
       answers,
       refunded: new Set(wanted.refunds.filter((id) => this.#refunds.has(id))),
     };
