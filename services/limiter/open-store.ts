@@ -39,8 +39,11 @@ export async function openStore(
   const store = new PostgresStore({ url, synchronousCommit, holdTimeoutMs });
   try {
     // One pool and one store for all tries: what a failed one left behind stays counted.
-    const schemaVersion = await withMigrationPool(url, options.log, async (pool) =>
-      await untilDatabaseServes(options.log, async () => await prepare(pool, config, options)),
+    const schemaVersion = await withMigrationPool(
+      url,
+      options.log,
+      async (pool) =>
+        await untilDatabaseServes(options.log, async () => await prepare(pool, config, options)),
     );
     await untilDatabaseServes(options.log, async () => await store.warmUp());
     const durability = () => (store.isDurable ? Durability.SYNCHRONOUS : Durability.ASYNCHRONOUS);

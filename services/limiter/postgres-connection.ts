@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { isBackendGone } from "../runtime/backend-inspector.ts";
 import type { BackendPlaces } from "../runtime/backend-places.ts";
 import { HeldClient } from "../runtime/held-client.ts";
 import {
@@ -71,6 +72,7 @@ export class PostgresConnection {
       application_name: "portcullis-limiter",
       places,
       connectTimeoutMs,
+      isBackendGone,
     });
     const connection = new PostgresConnection(client, roundTripTimeoutMs);
     try {

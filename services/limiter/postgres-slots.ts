@@ -74,9 +74,10 @@ export class PostgresSlots {
       await this.#onOpen(connection);
       slot.connection = connection;
       if (this.#isClosing) connection.close();
-      connection.gone.then(() => {
+      const forget = () => {
         slot.connection = undefined;
-      });
+      };
+      connection.gone.then(forget, forget);
       return connection;
     };
     const opening = open().finally(() => {

@@ -49,7 +49,10 @@ export async function askApart<Row extends pg.QueryResultRow>(
     return undefined;
   } finally {
     const destroy = setTimeout(() => client.connection.stream.destroy(), SILENT_MS_MAX).unref();
-    client.gone.finally(() => clearTimeout(destroy));
+    client.gone.then(
+      () => clearTimeout(destroy),
+      () => undefined,
+    );
     client.end().catch(() => undefined);
   }
 }

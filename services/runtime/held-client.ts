@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { isBackendGone } from "./backend-inspector.ts";
 import type { BackendPlace, BackendPlaces } from "./backend-places.ts";
 import { type Cancelled, cancelBackend } from "./cancel-backend.ts";
 
@@ -11,6 +10,8 @@ export type HeldClientConfig = pg.ClientConfig & {
   places: BackendPlaces;
   /** Until who asked for the connection is told that there is none. */
   connectTimeoutMs: number;
+  /** Tells whether a backend that keeps silent is gone; unset when nobody may look. */
+  isBackendGone?: (like: pg.Client, backend: BackendIdentity) => Promise<boolean>;
 };
 
 /** Every place is held: by statements that run, or that were given up and have not ended. */
@@ -58,6 +59,7 @@ export class HeldClient extends pg.Client {
   readonly #internals: Internals;
   readonly #places: BackendPlaces;
   readonly #connectTimeoutMs: number;
+  readonly #isBackendGone: HeldClientConfig["isBackendGone"];
   #place: BackendPlace | undefined;
   #resolveGone: () => void = () => undefined;
   #isClosed = false;
@@ -77,6 +79,7 @@ export class HeldClient extends pg.Client {
     this.#internals.connectionParameters.query_timeout = config.query_timeout;
     this.#places = config.places;
     this.#connectTimeoutMs = config.connectTimeoutMs;
+    this.#isBackendGone = config.isBackendGone;
     this.gone = new Promise((resolve) => {
       this.#resolveGone = resolve;
     });
@@ -94,14 +97,17 @@ export class HeldClient extends pg.Client {
 
   /** Connects for whoever can wait; a connection that comes too late for them is closed again. */
   override connect(): Promise<pg.Client>;
-  override connect(callback: ((error: Error) => void) | ((error: null, c: pg.Client) => void)): void;
-  override connect(callback?: unknown): Promise<pg.Client> | void {
+  override connect(
+    callback: ((error: Error) => void) | ((error: null, c: pg.Client) => void),
+  ): void;
+  override connect(callback?: unknown): Promise<pg.Client> | undefined {
     const connected = this.#connectInTime();
     if (typeof callback !== "function") return connected;
     connected.then(
       (client) => callback(null, client),
       (error) => callback(error),
     );
+    return undefined;
   }
 
   async #connectInTime(): Promise<pg.Client> {
@@ -203,7 +209,7 @@ export class HeldClient extends pg.Client {
 
   async #inspect(): Promise<void> {
     const { identity } = this;
-    if (identity === undefined || !(await isBackendGone(this, identity))) return;
+    if (identity === undefined || !(await this.#isBackendGone?.(this, identity))) return;
     this.#isKnownGone = true;
     this.connection.stream.destroy();
   }
@@ -211,12 +217,13 @@ export class HeldClient extends pg.Client {
   /** Says good-bye once the server has answered; it is then the server that closes. */
   override end(): Promise<void>;
   override end(callback: (error: Error) => void): void;
-  override end(callback?: unknown): Promise<void> | void {
+  override end(callback?: unknown): Promise<void> | undefined {
     const ended = this.#end();
     if (typeof callback !== "function") return ended;
     // The pool need not wait for it: it looks at the places.
     process.nextTick(callback);
     ended.catch(() => undefined);
+    return undefined;
   }
 
   async #end(): Promise<void> {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { isBackendGone } from "./backend-inspector.ts";
 import { BackendPlaces } from "./backend-places.ts";
 import { createDatabaseTelemetry, measureQueries } from "./database-telemetry.ts";
 import { HeldClient } from "./held-client.ts";
@@ -83,7 +84,7 @@ class HeldPool extends pg.Pool {
 
   constructor(places: BackendPlaces, config: HeldPoolConfig) {
     // pg hands its own options to each client that it makes.
-    const options = { ...config, places, Client: HeldClient };
+    const options = { ...config, places, isBackendGone, Client: HeldClient };
     super(options as unknown as pg.PoolConfig);
     this.#places = places;
     places.onFree(() => (this as unknown as { _pulseQueue(): void })._pulseQueue());
