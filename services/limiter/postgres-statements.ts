@@ -31,7 +31,7 @@ export const STATEMENTS = {
     for no key update of b`,
 
   // In a transaction that must not wait: rows that somebody holds are found by not being locked.
-  hurry: "select set_config('lock_timeout', '10ms', true)",
+  hurry: "select set_config('lock_timeout', '5ms', true)",
 
   lock_free_buckets: `
     select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
