@@ -1,6 +1,6 @@
 import type { Bucket } from "./bucket.ts";
 import type { Target } from "./bucket-directory.ts";
-import type { BucketState } from "./bucket-state.ts";
+import type { BucketState, Lease } from "./bucket-state.ts";
 import type { Operation, Rows } from "./operation.ts";
 
 /** Empties buckets; what was charged or leased there counts no more. */
@@ -39,8 +39,7 @@ export class ResetOperation implements Operation {
       if (isWider(bucket) && state.kind === "concurrency") {
         // Others of the network still hold their places in their own rows.
         const leases = state.leases.filter(({ id }) => !ended.has(id));
-        const lastEndMs = Math.max(rows.nowMs, ...leases.map((lease) => lease.expiresAtMs));
-        rows.write(bucket, { ...state, leases }, lastEndMs);
+        rows.write(bucket, { ...state, leases }, lastEndMs(leases, rows.nowMs));
       } else {
         rows.write(bucket, undefined, rows.nowMs);
       }
@@ -60,4 +59,8 @@ export class ResetOperation implements Operation {
 
 function leaseIdsOf(state: BucketState | undefined): string[] {
   return state?.kind === "concurrency" ? state.leases.map(({ id }) => id) : [];
+}
+
+function lastEndMs(leases: readonly Lease[], nowMs: number): number {
+  return leases.reduce((end, lease) => Math.max(end, lease.expiresAtMs), nowMs);
 }

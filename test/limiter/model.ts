@@ -1,5 +1,5 @@
 import type { BucketState, View } from "../../services/limiter/bucket-state.ts";
-import { releaseLease, renewLease } from "../../services/limiter/concurrency.ts";
+import { releaseLeases, renewLeases } from "../../services/limiter/concurrency.ts";
 import { decide, look, refund } from "../../services/limiter/decide.ts";
 import { plainDigest } from "../../services/limiter/key-digest.ts";
 import type { Policies } from "../../services/limiter/parse-policies.ts";
@@ -101,8 +101,8 @@ export class Model {
       if (state?.kind !== "concurrency" || !state.leases.some((lease) => lease.id === id)) continue;
       const after =
         ttlMs === undefined
-          ? releaseLease(state, this.nowMs, id)
-          : renewLease(state, this.nowMs, { id, ttlMs });
+          ? releaseLeases(state, this.nowMs, new Set([id]))
+          : renewLeases(state, this.nowMs, new Set([id]), ttlMs);
       isHeld = true;
       if (after === undefined) isLost = true;
       else this.#states.set(bucket, after);
