@@ -30,9 +30,9 @@ export async function askApart<Row extends pg.QueryResultRow>(
   values: readonly unknown[],
 ): Promise<readonly Row[] | undefined> {
   if (PLACES.held >= PLACES.max) return undefined;
-  const { user, password, database, host, port } = like;
+  const { user, password, database, host, port, ssl } = like;
   const client = new HeldClient({
-    ...{ user, password, database, host, port, ssl: like.ssl as pg.ClientConfig["ssl"] },
+    ...{ user, password, database, host, port, ssl },
     application_name: "portcullis-inspection",
     places: PLACES,
     connectTimeoutMs: TIMEOUT_MS,

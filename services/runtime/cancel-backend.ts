@@ -1,10 +1,12 @@
 import pg from "pg";
+import type {} from "./pg-internals.ts";
 
 /** Where a backend is, and the key that lets us interrupt it. */
 export type BackendKey = {
   host: string;
   port: number;
-  ssl: pg.ClientConfig["ssl"];
+  /** True or an object, whatever the types say. */
+  ssl: pg.Client["ssl"];
   processId: number;
   secretKey: number;
 };
@@ -19,13 +21,6 @@ export type Cancelled = "heard" | "refused" | "unknown";
 const CANCELS_MAX = 2;
 /** A server that can hear at all hears within this time. */
 const CANCEL_TIMEOUT_MS = 1_000;
-
-/** What of a connection of pg is used here; its types know little of it. */
-type Wire = pg.Connection & {
-  connect(port: number | string, host?: string): void;
-  requestSsl(): void;
-  cancel(processId: number, secretKey: number): void;
-};
 
 let running = 0;
 const waiting: Array<() => void> = [];
@@ -46,7 +41,7 @@ export async function cancelBackend(key: BackendKey): Promise<Cancelled> {
 
 function requestCancel({ host, port, ssl, processId, secretKey }: BackendKey): Promise<Cancelled> {
   return new Promise((resolve) => {
-    const wire = new pg.Connection({ ssl }) as Wire;
+    const wire = new pg.Connection({ ssl });
     let isSent = false;
     let isRefused = false;
     let isTimedOut = false;

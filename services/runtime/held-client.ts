@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { BackendPlace, BackendPlaces } from "./backend-places.ts";
 import { type Cancelled, cancelBackend } from "./cancel-backend.ts";
+import type {} from "./pg-internals.ts";
 
 /** A backend, by what no other one ever has. */
 export type BackendIdentity = { processId: number; startedAt: string };
@@ -37,14 +38,6 @@ const INSPECT_AFTER_MS = 5_000;
 /** Silence after which the system asks whether the other side is still there. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** What of a client of pg its types do not tell. */
-type Internals = {
-  processID: number | null;
-  secretKey: number | null;
-  readyForQuery?: boolean;
-  connectionParameters: { query_timeout?: number | undefined };
-};
-
 /**
  * A client that keeps its place among the backends of this process until its backend is known to
  * be gone: the server has closed the connection, or never had it. It closes no connection on which
@@ -56,7 +49,6 @@ export class HeldClient extends pg.Client {
   identity: BackendIdentity | undefined;
   /** Resolves when the backend is known to be gone. */
   readonly gone: Promise<void>;
-  readonly #internals: Internals;
   readonly #places: BackendPlaces;
   readonly #connectTimeoutMs: number;
   readonly #isBackendGone: HeldClientConfig["isBackendGone"];
@@ -74,9 +66,8 @@ export class HeldClient extends pg.Client {
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     });
-    this.#internals = this as unknown as Internals;
     // The URL must not have the last word on how long this process waits.
-    this.#internals.connectionParameters.query_timeout = config.query_timeout;
+    this.connectionParameters.query_timeout = config.query_timeout;
     this.#places = config.places;
     this.#connectTimeoutMs = config.connectTimeoutMs;
     this.#isBackendGone = config.isBackendGone;
@@ -87,12 +78,12 @@ export class HeldClient extends pg.Client {
 
   /** The process that the server, or a pooler in front of it, named. */
   get namedProcessId(): number {
-    return this.#internals.processID ?? 0;
+    return this.processID ?? 0;
   }
 
   /** Whether the server has not answered yet. */
   get isBusy(): boolean {
-    return !this.#isClosed && this.#internals.readyForQuery === false;
+    return !this.#isClosed && this.readyForQuery === false;
   }
 
   /** Connects for whoever can wait; a connection that comes too late for them is closed again. */
@@ -182,10 +173,9 @@ export class HeldClient extends pg.Client {
   }
 
   async #cancel(): Promise<Cancelled> {
-    const { processID, secretKey } = this.#internals;
+    const { processID, secretKey } = this;
     if (processID === null || secretKey === null) return "refused";
-    const { host, port } = this;
-    const ssl = this.ssl as pg.ClientConfig["ssl"];
+    const { host, port, ssl } = this;
     return await cancelBackend({ host, port, ssl, processId: processID, secretKey });
   }
 
@@ -237,7 +227,7 @@ export class HeldClient extends pg.Client {
 
   #closed(place: BackendPlace): void {
     // Asked before anybody else sees the end: an answer that is outstanding stays so.
-    const wasBusy = this.isBusy && this.#internals.processID !== null && !this.#isKnownGone;
+    const wasBusy = this.isBusy && this.processID !== null && !this.#isKnownGone;
     this.#isClosed = true;
     const leave = () => {
       place.free();

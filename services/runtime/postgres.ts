@@ -4,6 +4,7 @@ import { BackendPlaces } from "./backend-places.ts";
 import { createDatabaseTelemetry, measureQueries } from "./database-telemetry.ts";
 import { HeldClient } from "./held-client.ts";
 import type { Logger } from "./log.ts";
+import type {} from "./pg-internals.ts";
 import { enforceSettings, refuseSharedSession, SessionSettingsError } from "./session-settings.ts";
 
 /** What a store needs to run a statement: a pool or a client inside a transaction. */
@@ -43,13 +44,14 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
     connectionString: options.url,
     application_name: options.applicationName,
     max: options.connectionsMax,
+    Client: clientsIn(places, connectTimeoutMs),
     // A client tells sooner; the pool would close its connection.
     connectionTimeoutMillis: connectTimeoutMs + CLIENT_SLACK_MS,
-    connectTimeoutMs,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     query_timeout: statementTimeoutMs + CLIENT_SLACK_MS,
     allowExitOnIdle: true,
     onConnect: async (client) => {
+      if (!(client instanceof HeldClient)) throw new Error("a client of another kind");
       await enforceSettings(client, settingsOf(statementTimeoutMs));
       isShared ??= refuseSharedSession(client);
       await isShared;
@@ -73,21 +75,23 @@ function settingsOf(statementTimeoutMs: number) {
   };
 }
 
-type HeldPoolConfig = Omit<pg.PoolConfig, "onConnect" | "Client"> & {
-  connectTimeoutMs: number;
-  onConnect: (client: HeldClient) => Promise<void>;
-};
+/** The clients that a pool makes: pg hands them its own options. */
+function clientsIn(places: BackendPlaces, connectTimeoutMs: number) {
+  return class extends HeldClient {
+    constructor(config?: pg.ClientConfig) {
+      super({ ...config, places, connectTimeoutMs, isBackendGone });
+    }
+  };
+}
 
 /** A pool that is full when its places are held, also by connections that it has given up. */
 class HeldPool extends pg.Pool {
   readonly #places: BackendPlaces;
 
-  constructor(places: BackendPlaces, config: HeldPoolConfig) {
-    // pg hands its own options to each client that it makes.
-    const options = { ...config, places, isBackendGone, Client: HeldClient };
-    super(options as unknown as pg.PoolConfig);
+  constructor(places: BackendPlaces, config: pg.PoolConfig) {
+    super(config);
     this.#places = places;
-    places.onFree(() => (this as unknown as { _pulseQueue(): void })._pulseQueue());
+    places.onFree(() => this._pulseQueue());
   }
 
   /** pg counts the clients that it knows. */

@@ -20,7 +20,7 @@ test("ever new keys of every kind and of the greatest length fit into a small he
     PROGRAM,
     String(KEYS),
   ]);
-  const { decided, refused } = JSON.parse(stdout) as { decided: number; refused: number };
+  const { decided, refused }: { decided: number; refused: number } = JSON.parse(stdout);
   expect(decided + refused).toBe(KEYS);
   // A store in memory is full at some time, and says so.
   expect(decided).toBeGreaterThan(10_000);

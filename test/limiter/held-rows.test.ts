@@ -90,7 +90,7 @@ test("who needs a row that somebody else is making is refused alone", async () =
 test("a refund of a held row is refused alone", async () => {
   const { limiter, databaseUrl } = await setup();
   const { body } = await limiter.rpc("Consume", on("plenty", "held"));
-  const { receipt } = body["decision"] as { receipt: string };
+  const [, receipt] = /"receipt":"([^"]+)"/.exec(JSON.stringify(body)) ?? [];
   const hold = "select 1 from limiter.buckets for update";
   await expectAlone(limiter, databaseUrl, hold, [["Refund", { receipt }]]);
 });

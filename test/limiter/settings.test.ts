@@ -26,10 +26,11 @@ afterEach(async () => {
 test("settings are in force whatever the URL, the role and the database say", async () => {
   const databaseUrl = await createTestDatabase("settings");
   const database = new URL(databaseUrl).pathname.slice(1);
-  const others = Object.keys(NEEDED).map((name) => {
-    const other = { synchronous_commit: "off", default_transaction_isolation: "serializable" };
-    return [name, name in other ? other[name as keyof typeof other] : "12345"];
-  });
+  const words = new Map([
+    ["synchronous_commit", "off"],
+    ["default_transaction_isolation", "serializable"],
+  ]);
+  const others = Object.keys(NEEDED).map((name) => [name, words.get(name) ?? "12345"]);
   for (const [name, value] of others) {
     await runSql(databaseUrl, `alter database "${database}" set ${name} = '${value}'`);
   }
