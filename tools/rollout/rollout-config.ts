@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { ConfigError } from "../../services/runtime/env.ts";
+import { openTrusted } from "../trust/trusted-file.ts";
+import { ensureTrustedWay } from "../trust/trusted-path.ts";
 import { createFieldReader, type FieldReader, type Problems } from "./field-reader.ts";
 import { findInnerDoors, type InnerDoor } from "./service-doors.ts";
 
@@ -39,11 +40,21 @@ const CANARY_REQUESTS = { min: 1, max: 1_000_000_000, default: 1_000 };
 
 /** Reads the file that describes one deployment; throws a ConfigError with every problem in it. */
 export async function loadRolloutConfig(file: string) {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
+  const text = await readConfigText(file).catch((error: unknown) => {
     throw new ConfigError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
   });
   const config = parseRolloutConfig(text, dirname(resolve(file)));
   return { ...config, doors: await findInnerDoors(config.services, config.doors) };
+}
+
+/** The file holds commands that run as whoever runs this: nobody else may be able to change it. */
+async function readConfigText(file: string): Promise<string> {
+  const handle = await openTrusted(ensureTrustedWay(file), "read");
+  try {
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Paths in the text are relative to the directory of its file; the answer's are absolute. */

@@ -7,6 +7,7 @@ import type { ChainHead } from "./evidence-chain.ts";
 import { appendEvidence } from "./evidence-log.ts";
 import { findJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
 import { createRedact, type Redact, readEnvText } from "./redact.ts";
+import type { RolloutPlan } from "./rollout-plan.ts";
 import type { Transition } from "./rollout-state.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 import { takeSessionLock } from "./session-lock.ts";
@@ -20,6 +21,8 @@ export class RefusedError extends Error {
 /** The sole right to change the deployment, with the memory of what was done. */
 export type Session = {
   journal(): Journal;
+  /** What is run; from the operator's file, never from the journal. */
+  plan: RolloutPlan;
   /** Writes down what is about to be true, before it is. */
   write(change: Partial<Journal>): Promise<void>;
   /** Takes an allowed step and writes it down, with what belongs to it; throws when refused. */
@@ -57,13 +60,14 @@ export type SessionOptions = {
   /** The journal when it could last be read, for whoever must go on when it no longer can. */
   lastKnown?: Journal;
   environment: Environment;
+  plan: RolloutPlan;
   clock: Clock;
   report(line: string): void;
 };
 
 /** Takes the lock; throws a LockedError when somebody else keeps it. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { files, clock, report, environment } = options;
+  const { files, clock, report, environment, plan } = options;
   await makeStateDirectory(files.directory);
   const lock = await takeSessionLock(files.lock, {
     ...options,
@@ -71,7 +75,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   });
   try {
     let journal = await openJournal(options);
-    let redact = await createSessionRedact(environment, journal.envFiles);
+    const redact = await createSessionRedact(environment, plan.envFiles);
     const unrecorded = new Map<string, string>();
     const persist = async (what: "the journal" | "evidence", write: () => Promise<unknown>) => {
       await lock.ensureAlone();
@@ -94,7 +98,6 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const write = async (change: Partial<Journal>) => {
       journal = { ...journal, ...change };
       await persist("the journal", () => writeJournal(files.journal, journal));
-      if (change.envFiles) redact = await createSessionRedact(environment, change.envFiles);
     };
     const step = async (transition: Transition, change: Partial<Journal> = {}) => {
       if (transition.kind === "refused") throw new RefusedError(transition.reason);
@@ -104,7 +107,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       await record("command-begun", { purpose, command });
       const result = await runCommand({
         command,
-        directory: journal.directory,
+        directory: plan.directory,
         environment,
         timeoutMs,
         signal,
@@ -120,6 +123,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     };
     return {
       journal: () => journal,
+      plan,
       write,
       step,
       record,

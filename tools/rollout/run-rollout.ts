@@ -1,5 +1,6 @@
 import picocolors from "picocolors";
 import { ConfigError } from "../../services/runtime/env.ts";
+import { UntrustedPlaceError } from "../trust/untrusted-place.ts";
 import { UsageError } from "./command-line.ts";
 import { BrokenEvidenceError } from "./evidence-log.ts";
 import { LockedError } from "./process-lock.ts";
@@ -50,6 +51,7 @@ function reasonOf(error: unknown): "usage" | "configuration" | "refused" | "fail
   const isExpected =
     error instanceof RefusedError ||
     error instanceof LockedError ||
+    error instanceof UntrustedPlaceError ||
     error instanceof BrokenEvidenceError;
   return isExpected ? "refused" : "failed";
 }
