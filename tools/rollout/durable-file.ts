@@ -2,18 +2,17 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { openTrusted } from "../trust/trusted-file.ts";
-import { ensureOwnDirectory, ensureTrustedWay } from "../trust/trusted-path.ts";
+import { ensureOwnDirectory, ensureTrustedWay, isThere } from "../trust/trusted-path.ts";
 
 /** Only the operator: commands and their output are in here. */
 const DIRECTORY_MODE = 0o700;
 
 /** Makes a directory for private state; throws unless it is ours alone, whoever made it. */
 export async function makeStateDirectory(directory: string): Promise<void> {
-  ensureTrustedWay(directory);
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE }).catch((error: unknown) => {
-    // Something else is there: what it is, is said below.
-    if (!isErrorCode(error, "EEXIST")) throw error;
-  });
+  if (!isThere(directory)) {
+    ensureTrustedWay(directory);
+    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  }
   ensureOwnDirectory(directory);
 }
 

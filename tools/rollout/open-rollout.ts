@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
 import { systemClock } from "../../services/runtime/clock.ts";
-import { ensureOwnDirectory } from "../trust/trusted-path.ts";
+import { ensureOwnDirectory, isThere } from "../trust/trusted-path.ts";
 import { COMMON_OPTIONS, createReport } from "./command-line.ts";
 import { loadRolloutConfig, type RolloutConfig } from "./rollout-config.ts";
 import { planFrom } from "./rollout-plan.ts";
@@ -23,7 +22,7 @@ export async function openRollout(
   values: { config?: string; json?: boolean },
 ): Promise<Rollout> {
   const config = await loadRolloutConfig(values.config ?? COMMON_OPTIONS.config.default);
-  if (existsSync(config.stateDir)) ensureOwnDirectory(config.stateDir);
+  if (isThere(config.stateDir)) ensureOwnDirectory(config.stateDir);
   const report = createReport(context, { json: values.json ?? false });
   return { config, files: stateFilesIn(config.stateDir), report };
 }

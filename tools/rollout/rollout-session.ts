@@ -1,12 +1,13 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { Clock } from "../../services/runtime/clock.ts";
 import type { Environment } from "../../services/runtime/env.ts";
-import { type Json, toJson } from "./canonical-json.ts";
+import { toJson } from "./canonical-json.ts";
 import { makeStateDirectory } from "./durable-file.ts";
 import type { ChainHead } from "./evidence-chain.ts";
 import { appendEvidence } from "./evidence-log.ts";
 import { findJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
-import { createRedact, type Redact, readEnvText } from "./redact.ts";
+import { type Redact, redactJson } from "./redact.ts";
+import { createRedactFor, redactReasons } from "./redact-for.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
 import type { Transition } from "./rollout-state.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
@@ -35,6 +36,8 @@ export type Session = {
   unrecorded(): ReadonlyMap<string, string>;
   /** Tells people how it goes. */
   report(line: string): void;
+  /** Takes secrets out of what is shown. */
+  redact: Redact;
   nowMs(): number;
   close(): Promise<void>;
 };
@@ -75,7 +78,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   });
   try {
     let journal = await openJournal(options);
-    const redact = await createSessionRedact(environment, plan.envFiles);
+    const redact = await createRedactFor(environment, plan.envFiles);
     const unrecorded = new Map<string, string>();
     const persist = async (what: "the journal" | "evidence", write: () => Promise<unknown>) => {
       await lock.ensureAlone();
@@ -97,7 +100,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     };
     const write = async (change: Partial<Journal>) => {
       journal = { ...journal, ...change };
-      await persist("the journal", () => writeJournal(files.journal, journal));
+      const clean = redactReasons(journal, redact);
+      await persist("the journal", () => writeJournal(files.journal, clean));
     };
     const step = async (transition: Transition, change: Partial<Journal> = {}) => {
       if (transition.kind === "refused") throw new RefusedError(transition.reason);
@@ -112,14 +116,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         timeoutMs,
         signal,
         outputFile: files.output,
+        redact,
         onProcess: (running) => write({ running }),
       });
       await write({ running: null });
       // What cannot be removed is overwritten by the next command.
       await rm(files.output, { force: true }).catch(() => undefined);
-      const clean = { ...result, output: redact(result.output) };
-      await record("command-ended", { purpose, ...clean });
-      return clean;
+      await record("command-ended", { purpose, ...result });
+      return result;
     };
     return {
       journal: () => journal,
@@ -129,7 +133,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       record,
       run,
       unrecorded: () => unrecorded,
-      report,
+      report: (line) => report(redact(line)),
+      redact,
       nowMs: clock.nowMs,
       close: lock.release,
     };
@@ -157,30 +162,10 @@ function withPlace(error: unknown, what: string, { directory }: StateFiles): unk
 /** Adds one record without changing anything, so without waiting for whoever does. */
 export async function recordAside(
   files: StateFiles,
-  options: { environment: Environment; envFiles: readonly string[]; clock: Clock },
+  options: { redact: Redact; clock: Clock },
   content: { kind: string; data: unknown },
 ): Promise<ChainHead> {
   await makeStateDirectory(files.directory);
-  const redact = await createSessionRedact(options.environment, options.envFiles);
-  const data = redactJson(toJson(content.data), redact);
+  const data = redactJson(toJson(content.data), options.redact);
   return await appendEvidence(files, { kind: content.kind, data, nowMs: options.clock.nowMs() });
-}
-
-async function createSessionRedact(
-  environment: Environment,
-  envFiles: readonly string[],
-): Promise<Redact> {
-  const texts = await Promise.all(
-    envFiles.map(async (file) => await readFile(file, "utf8").catch(() => "")),
-  );
-  return createRedact([environment, ...texts.map(readEnvText)]);
-}
-
-function redactJson(value: Json, redact: Redact): Json {
-  if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map((item) => redactJson(item, redact));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, redactJson(member, redact)]),
-  );
 }

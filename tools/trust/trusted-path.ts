@@ -109,6 +109,11 @@ function ensureTrustedLink(link: string, stats: Stats): void {
   );
 }
 
+/** Whether anything is at a path, be it a link that leads nowhere. */
+export function isThere(path: string): boolean {
+  return statIfThere(path) !== undefined;
+}
+
 function statIfThere(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
