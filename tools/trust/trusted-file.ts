@@ -43,6 +43,7 @@ async function openCarefully(file: string, flags: number): Promise<FileHandle> {
   try {
     return await open(file, flags | CAREFULLY, FILE_MODE);
   } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") throw error;
     // A link, a pipe that nobody reads, a directory: what is said of it names neither.
     const stats = await lstat(file).catch(() => undefined);
     if (stats !== undefined && !stats.isFile())
