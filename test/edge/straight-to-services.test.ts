@@ -122,7 +122,10 @@ function setup(system: SystemUnderTest) {
   afterAll(async () => {
     await Promise.all(processes.map(async (one) => await one.stop()));
   });
-  const at = (service: ServiceName | "gatewayRpc") => ({ host: system.host, port: ports.get(service) ?? 0 });
+  const at = (service: ServiceName | "gatewayRpc") => ({
+    host: system.host,
+    port: ports.get(service) ?? 0,
+  });
   return {
     at,
     ask: async (service: ServiceName, hostile: HostileRequest): Promise<Outcome> => {

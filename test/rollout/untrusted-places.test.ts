@@ -233,7 +233,8 @@ test("a planted journal chooses neither what is run nor where", async () => {
 });
 
 test("the timer runs what it was armed with, whatever the journal says meanwhile", async () => {
-  const deployment = await setup({ deadManSeconds: 2 });
+  // Long enough to plant the journal before the deadline, on a busy machine.
+  const deployment = await setup({ deadManSeconds: 6 });
   await deployment.run("stage", "next");
   const trap = join(deployment.directory, "trap");
   await mkdir(trap);
