@@ -69,13 +69,24 @@ describe("whatever the hops", () => {
 
   test("no service takes an address from a PROXY protocol header", async () => {
     const request = formatRequest(identityRequest([]));
-    const sends = SERVICES.flatMap((service) => {
+    const sends = (["auth", "limiter", "gatewayRpc"] as const).flatMap((service) => {
       return PROXY_HEADERS.map(async (header) => {
         return await sendBytes(started.at(service), Buffer.concat([header, request]));
       });
     });
     for (const { text } of await Promise.all(sends)) {
       expect(text).toMatch(/^$|^HTTP\/1\.1 400|"address":"127\.0\.0\.1"/);
+    }
+  });
+
+  test("nor does the gateway at its public port", async () => {
+    for (const header of PROXY_HEADERS) {
+      const nonce = randomBytes(PROBE_NONCE_BYTES).toString("hex");
+      const request = formatRequest(gatewayRequest(nonce, []));
+      await sendBytes(started.at("gateway"), Buffer.concat([header, request]));
+      const question = identityRequest([], [], JSON.stringify({ probe: nonce }));
+      const { text } = await sendRaw(started.at("gatewayRpc"), question);
+      expect(text).toMatch(/^HTTP\/1\.1 404|"address":"127\.0\.0\.1"/);
     }
   });
 
