@@ -1,4 +1,4 @@
-import { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { LimiterService, NoDecisionSchema } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
@@ -85,7 +85,10 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
-      createDeadlineInterceptor(decisionTimeoutMs + ANSWER_SLACK_MS),
+      // The database was given up before: only a process with too much to do gets here.
+      createDeadlineInterceptor(decisionTimeoutMs + ANSWER_SLACK_MS, [
+        { desc: NoDecisionSchema, value: { reason: "overloaded" } },
+      ]),
     ],
     dependencies: () => ({ [config.backend]: engine.isFailing ? "failing" : "ok" }),
   });
