@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, Socket } from "node:net";
 import type { ProxyTrust } from "./client-identity.ts";
 import { cidrContains, parseIpAddress } from "./ip-address.ts";
 import { ConnectionCaps, type PeerKind } from "./way-in/connection-caps.ts";
@@ -71,7 +71,7 @@ export function createDoorServer(
     if (closed > 0) options.onClosed(closed);
   });
   server.on("clientError", (error: Error & { code?: string }, stream) => {
-    const isAnswering = (caps.find(stream as Socket)?.requests ?? 0) > 0;
+    const isAnswering = stream instanceof Socket && (caps.find(stream)?.requests ?? 0) > 0;
     if (!stream.writable || isAnswering) stream.destroy();
     else stream.end(rawAnswer(error.code ?? ""));
   });

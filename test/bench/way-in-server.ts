@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { Secret } from "../../services/runtime/secret.ts";
 import { sendJson, serve } from "../../services/runtime/serve.ts";
@@ -46,7 +45,8 @@ async function startBare(): Promise<number> {
     );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return (server.address() as AddressInfo).port;
+  const address = server.address();
+  return typeof address === "object" ? (address?.port ?? 0) : 0;
 }
 
 process.stdout.write(`${await start()}\n`);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -225,9 +225,7 @@ test("an address over its share in flight is refused, and a known caller is not"
   onTestFinished(() => {
     for (const socket of stalled) socket.destroy();
   });
-  const [refused] = await Promise.race(
-    stalled.map(async (socket) => (await once(socket, "data")) as [Buffer]),
-  );
+  const [refused] = await Promise.race(stalled.map(async (socket) => await once(socket, "data")));
   expect(String(refused)).toMatch(/^HTTP\/1.1 429 .*retry-after: 1/s);
   expect((await ask(url, { body: "{}" })).status).toBe(200);
 });
@@ -244,7 +242,7 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
     headers: {
       "content-type": "application/json",
       authorization: OPERATOR,
-      ...(init.headers as Record<string, string>),
+      ...Object.fromEntries(new Headers(init.headers)),
     },
   });
 }
@@ -253,10 +251,10 @@ async function askWith(agent: Agent, port: number): Promise<{ status: number; is
   const headers = { authorization: OPERATOR, "content-type": "application/json" };
   const call = request({ agent, port, path: RPC, method: "POST", headers });
   call.end("{}");
-  const [response] = (await once(call, "response")) as [IncomingMessage];
+  const [response] = await once(call, "response");
   response.resume();
   await once(response, "end");
-  return { status: response.statusCode ?? 0, isReused: call.reusedSocket };
+  return { status: Number(response.statusCode), isReused: call.reusedSocket };
 }
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {

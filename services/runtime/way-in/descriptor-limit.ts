@@ -6,9 +6,13 @@ const DESCRIPTORS_DEFAULT = 1_024;
  * report that tells it also describes every open connection.
  */
 export function readDescriptorLimit(): number {
-  const report = process.report?.getReport() as Report | undefined;
-  const soft = report?.userLimits?.["open_files"]?.soft ?? DESCRIPTORS_DEFAULT;
-  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+  const report: unknown = process.report?.getReport();
+  const soft = fieldOf(fieldOf(fieldOf(report, "userLimits"), "open_files"), "soft");
+  if (soft === "unlimited") return Number.POSITIVE_INFINITY;
+  return Number(soft) > 0 ? Number(soft) : DESCRIPTORS_DEFAULT;
 }
 
-type Report = { userLimits?: Readonly<Record<string, { soft?: number | string }>> };
+function fieldOf(value: unknown, name: string): unknown {
+  const isRecord = typeof value === "object" && value !== null;
+  return isRecord ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+}
