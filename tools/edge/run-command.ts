@@ -70,8 +70,10 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   try {
     const onLine = (line: string) => terminal.writeError(`${proxy}: ${line}\n`);
     const running = await startProxy({ proxy, config, path: environment["PATH"], onLine });
+    const stopped = untilStopped(running, terminal);
+    // Whoever reads this may press Ctrl-C at once.
     terminal.write(describeRunning(proxy, config));
-    return await untilStopped(running, terminal);
+    return await stopped;
   } catch (error) {
     if (!(error instanceof ProxyStartError)) throw error;
     terminal.writeError(`edge run: ${error.message}\n`);

@@ -23,10 +23,14 @@ const KNOWN: readonly { names: RegExp; shape: RegExp }[] = [
   { names: /^(?:USER|LOGNAME|USERNAME|HOSTNAME|SUDO_(?:USER|UID|GID))$/, shape: /^[\w.@-]+$/ },
   {
     names:
-      /^(?:HOME|PWD|OLDPWD|SHELL|TMPDIR|INIT_CWD|NODE|EDITOR|PAGER|MAIL|XDG_\w+|LD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS)$/,
+      /^(?:HOME|PWD|OLDPWD|SHELL|TMPDIR|TMP|TEMP|INIT_CWD|NODE|NODE_PATH|NVM_\w+|VIRTUAL_ENV|EDITOR|PAGER|MAIL|XDG_\w+|SSH_AUTH_SOCK|SSH_TTY|LD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS)$/,
     shape: /^[\w./:@+ -]*$/,
   },
-  { names: /^(?:CI|NO_COLOR|FORCE_COLOR|COLOR|VITEST\w*|DEBIAN_FRONTEND)$/, shape: /^[\w.-]*$/ },
+  {
+    names:
+      /^(?:CI|NO_COLOR|FORCE_COLOR|COLOR|VITEST\w*|DEBIAN_FRONTEND|container|OSTYPE|HOSTTYPE|MACHTYPE)$/,
+    shape: /^[\w.-]*$/,
+  },
   {
     names:
       /^npm_(?:package_\w+|lifecycle_\w+|command|execpath|node_execpath|config_(?:cache|prefix|local_prefix|global_prefix|globalconfig|userconfig|user_agent|node_gyp|npm_version|init_module|noproxy))$/,
