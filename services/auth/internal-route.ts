@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { type Credentials, findCaller } from "../runtime/caller.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
@@ -75,6 +76,9 @@ export function createInternalRoutes(options: {
           if (isDatabaseOutage(error)) {
             warn("database", "the database cannot serve now", { err: error });
             return unavailable("temporarily unavailable", RETRY_AFTER_MS);
+          }
+          if (error instanceof ConnectError && error.code === Code.Unavailable) {
+            return unavailable(error.rawMessage, RETRY_AFTER_MS);
           }
           log.error({ err: error, path }, "request failed");
           return internalError;

@@ -1,0 +1,65 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { Logger } from "../runtime/log.ts";
+import { type Account, replacePasswordHash } from "./account-store.ts";
+import { type LoginFailure, recordLoginFailure } from "./audit-log.ts";
+import type { Database } from "./database.ts";
+import { type FairQueue, type Lane, overloaded } from "./fair-queue.ts";
+import { KNOWN_NETWORK_USE_MS, storeKnownNetwork } from "./known-network-store.ts";
+import { hashPassword } from "./password-hash.ts";
+
+// What a login leaves behind beside its session. Its answer does not depend on any of it.
+
+type Options = { db: Database; clock: Clock; log: Logger };
+
+export async function recordFailure(
+  { db, clock, log }: Options,
+  accountId: string | undefined,
+  reason: LoginFailure,
+  lane: Lane,
+): Promise<void> {
+  try {
+    const now = new Date(clock.nowMs());
+    const record = async (queryable: Parameters<typeof recordLoginFailure>[0]) =>
+      await recordLoginFailure(queryable, accountId, reason, now);
+    await db.run("audit", record, lane);
+  } catch (error) {
+    log.error({ err: error, accountId, reason }, "a failed login is missing in the audit log");
+  }
+}
+
+/** Without it, the next login from there is a stranger's. No digest where there is no network. */
+export async function rememberNetwork(
+  { db, clock, log }: Options,
+  { id, networkUsedAtMs = Number.NEGATIVE_INFINITY }: Account,
+  digest: Buffer | undefined,
+): Promise<void> {
+  const nowMs = clock.nowMs();
+  if (digest === undefined || nowMs - networkUsedAtMs < KNOWN_NETWORK_USE_MS) return;
+  try {
+    const now = new Date(nowMs);
+    await db.run(id, async (queryable) => storeKnownNetwork(queryable, id, digest, now), "known");
+  } catch (error) {
+    log.warn({ err: error }, "the network of a login could not be remembered");
+  }
+}
+
+/** Without it, the next login tries again. */
+export async function rehash(
+  { db, hashing, clock, log }: Options & { hashing: FairQueue },
+  account: Account,
+  { email, password }: { email: string; password: string },
+): Promise<void> {
+  try {
+    const place = { lane: "known", share: email } as const;
+    const strongerHash = await hashing.run(place, async () => await hashPassword(password));
+    if (strongerHash === overloaded) return;
+    const now = new Date(clock.nowMs());
+    await db.run(
+      account.id,
+      async (queryable) => await replacePasswordHash(queryable, account, strongerHash, now),
+      "known",
+    );
+  } catch (error) {
+    log.warn({ err: error }, "a password hash could not be strengthened");
+  }
+}
