@@ -5,7 +5,7 @@ import {
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
-import { type ClientIdentity, createClientIdentity } from "../runtime/client-identity.ts";
+import { createClientIdentity } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
@@ -21,10 +21,11 @@ import { createCors } from "./cors.ts";
 import { createDatabaseHealth } from "./database-health.ts";
 import { createDatabases } from "./databases.ts";
 import { createDatasourceService } from "./datasource-service.ts";
+import { ADMIN_DOOR, PUBLIC_DOOR } from "./doors.ts";
 import { createFailureModeAudit } from "./failure-mode-audit.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { createGatewayHandlers } from "./gateway-routes.ts";
-import { BODY_BYTES_MAX, createInternalRoutes } from "./internal-route.ts";
+import { createInternalRoutes } from "./internal-route.ts";
 import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
 import { createLoginTurns } from "./login-turns.ts";
 import { createNetworkDigests } from "./network-digest.ts";
@@ -100,11 +101,9 @@ export async function start(
     datasourceTokenTtlMs: config.datasourceTokenTtlMs,
   });
   const { mintToken, revokeToken, put } = datasourceService;
-  // Neither our own services nor operators come through the proxies, so that no header is missing.
-  const identifyPeer: ClientIdentity = ({ remote }) => derive(remote, [], 0);
   const internalRoutes = createInternalRoutes({
-    credentials: { gateway: config.gatewayTokens },
-    identify: identifyPeer,
+    // Our own services do not come through the proxies, so that no header of theirs is missing.
+    identify: ({ remote }) => derive(remote, [], 0),
     handlers: createGatewayHandlers({
       introspectionDb: databases.introspection,
       revocationsDb: databases.revocations,
@@ -115,7 +114,13 @@ export async function start(
   const { auditKeptMs } = config;
   const retention = startRetention(databases.administration, { log, clock, auditKeptMs });
   const health = createDatabaseHealth(databases.administration);
+  const callers = { gateway: config.gatewayTokens, operator: config.operatorTokens };
   const server = await serve({
+    door: "auth",
+    kind: "public",
+    policies: PUBLIC_DOOR,
+    callers,
+    trust: config.trust,
     host: config.listen.host,
     port: config.listen.port,
     log,
@@ -125,7 +130,6 @@ export async function start(
       identityRoutes(router, {
         trust: config.trust,
         probes,
-        operatorTokens: config.operatorTokens,
         failureMode: limiter.failureMode,
         configHash: configHash(config),
       });
@@ -140,11 +144,13 @@ export async function start(
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
     probes,
-    readBytesMax: BODY_BYTES_MAX,
-    dependencies: () => ({ postgres: health.state() }),
   });
-
   const adminServer = await serve({
+    door: "auth-admin",
+    kind: "internal",
+    policies: ADMIN_DOOR,
+    callers,
+    trust: config.trust,
     host: config.listen.host,
     port: config.adminPort,
     log,
@@ -154,9 +160,7 @@ export async function start(
       createTelemetryInterceptor({ trustTraceContext: true }),
       retryAfterInterceptor,
       createErrorInterceptor(log),
-      createWrongCredentialsInterceptor({ limiter, identify: identifyPeer }),
     ],
-    readBytesMax: BODY_BYTES_MAX,
     dependencies: () => ({ postgres: health.state() }),
   });
 
@@ -201,5 +205,5 @@ function createLimiters(
 function createJwksRoute(keys: readonly SigningKey[]): HttpHandler {
   const body = { keys: keys.map((key) => key.publicJwk) };
   const headers = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
-  return (_request, response) => sendJson(response, 200, body, headers);
+  return ({ response }) => sendJson(response, 200, body, headers);
 }

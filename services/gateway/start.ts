@@ -4,7 +4,6 @@ import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { createCallerInterceptor } from "../runtime/caller.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
@@ -20,6 +19,7 @@ import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
 import { addDependencyService } from "./dependency-service.ts";
+import { RPC_DOOR } from "./doors.ts";
 import { createRealtimeEvents } from "./events.ts";
 import { addHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
@@ -37,8 +37,6 @@ import { addWebsocketRoute } from "./websocket-route.ts";
 const EPOCH_BYTES = 8;
 /** Auth's keys are asked for again at most this often when a token names an unknown one. */
 const KEYS_COOLDOWN_MS = 1_000;
-/** The largest request: an update of 64 KiB with every character escaped, and its envelope. */
-const RPC_BYTES_MAX = 512 * 1024;
 /** Close frames and answers of clients that read are out long before. */
 const STOP_FLUSH_MS = 100;
 
@@ -92,6 +90,11 @@ export async function start(
   addHttpRoutes(app, { allowedOrigins, events, probes });
   const server = await listen(uws, app, config.listen.host, config.listen.port);
   const rpcServer = await serve({
+    door: "gateway-rpc",
+    kind: "internal",
+    policies: RPC_DOOR,
+    callers: config.callers,
+    trust: config.trust,
     host: config.listen.host,
     port: config.rpcPort,
     routes(router) {
@@ -104,7 +107,6 @@ export async function start(
       identityRoutes(router, {
         trust: config.trust,
         probes,
-        operatorTokens: config.callers.operator,
         failureMode: limiter.failureMode,
         configHash: configHash(config),
       });
@@ -112,9 +114,7 @@ export async function start(
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
-      createCallerInterceptor(config.callers),
     ],
-    readBytesMax: RPC_BYTES_MAX,
     dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
     log,
   });
