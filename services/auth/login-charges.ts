@@ -1,5 +1,7 @@
-import type { Bucket, LimiterClient } from "../../clients/limiter/verdict.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
+import type { Clock } from "../runtime/clock.ts";
 import {
   knownDeviceBucket,
   knownNetworkBuckets,
@@ -8,12 +10,18 @@ import {
   strangerLoginBuckets,
   strangersBucket,
 } from "./limits.ts";
+import type { RecentRefunds } from "./recent-refunds.ts";
 
 /** What a client was taken for when it was charged. */
 export type ChargedAs = "device" | "network" | "stranger";
 
 /** What an attempt to sign in has been charged. */
-export type Charges = { as: ChargedAs; receipts: readonly string[] };
+export type Charges = {
+  as: ChargedAs;
+  receipts: readonly string[];
+  /** What they were given for. */
+  buckets: readonly Bucket[];
+};
 
 type NotCharged =
   | { kind: "limited"; retryAfterMs: number }
@@ -25,6 +33,8 @@ export type LoginLimits = {
   limiter: LimiterClient;
   /** Refuse whenever there is no real decision, whatever the failure mode says. */
   isAlwaysClosed: boolean;
+  recentRefunds: RecentRefunds;
+  clock: Clock;
 };
 
 export type Applicant = {
@@ -65,8 +75,14 @@ export async function chargeAsStranger(
     charges.as === "network" ? [strangersBucket(email)] : strangerLoginBuckets(client, email);
   const more = await consume(limits, buckets, "stranger");
   if (more.kind !== "charged") return more;
-  const receipts = [...charges.receipts, ...more.charges.receipts];
-  return { kind: "charged", charges: { as: "stranger", receipts } };
+  return {
+    kind: "charged",
+    charges: {
+      as: "stranger",
+      receipts: [...charges.receipts, ...more.charges.receipts],
+      buckets: [...charges.buckets, ...more.charges.buckets],
+    },
+  };
 }
 
 /** Gives back all but what bounds the work that a client can cause: its address, or its device. */
@@ -80,15 +96,16 @@ export async function refundAll(limits: LoginLimits, charges: Charges): Promise<
 }
 
 async function refund(
-  { limiter }: LoginLimits,
-  { receipts }: Charges,
+  { limiter, recentRefunds, clock }: LoginLimits,
+  { receipts, buckets }: Charges,
   policies: readonly string[],
 ): Promise<void> {
   await Promise.all(receipts.map(async (receipt) => await limiter.refund(receipt, policies)));
+  recentRefunds.note(buckets, clock.nowMs());
 }
 
 async function consume(
-  { limiter, isAlwaysClosed }: LoginLimits,
+  limits: LoginLimits,
   buckets: readonly Bucket[],
   as: ChargedAs,
 ): Promise<
@@ -96,13 +113,26 @@ async function consume(
   | { kind: "limited"; retryAfterMs: number; policy: string }
   | { kind: "unavailable"; retryAfterMs: number }
 > {
-  const verdict = await limiter.consume(buckets, { alwaysClosed: isAlwaysClosed });
+  const verdict = await decide(limits, buckets);
   switch (verdict.kind) {
     case "allowed":
-      return { kind: "charged", charges: { as, receipts: [verdict.receipt] } };
+      return { kind: "charged", charges: { as, receipts: [verdict.receipt], buckets } };
     case "rejected":
       return { kind: "limited", retryAfterMs: verdict.retryAfterMs, policy: verdict.policy };
     case "no-decision":
       return { kind: "unavailable", retryAfterMs: verdict.retryAfterMs };
   }
+}
+
+/** A rejection that a refund may have undone meanwhile is not passed on: it is asked for again. */
+async function decide(
+  { limiter, isAlwaysClosed, recentRefunds, clock }: LoginLimits,
+  buckets: readonly Bucket[],
+): Promise<Verdict> {
+  const options = { alwaysClosed: isAlwaysClosed };
+  const verdict = await limiter.consume(buckets, options);
+  const waitMs = recentRefunds.waitMs(buckets, clock.nowMs());
+  if (verdict.kind !== "rejected" || waitMs === 0) return verdict;
+  await sleep(waitMs);
+  return await limiter.consume(buckets, options);
 }

@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ClientIp } from "../runtime/client-ip.ts";
-import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/log.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { type Account, findAccount } from "./account-store.ts";
@@ -36,7 +35,6 @@ export type LoginOptions = LoginLimits & {
   refreshTokens: RefreshTokens;
   /** Verified in place of the hash of an account that does not exist, so that it takes as long. */
   dummyHash: string;
-  clock: Clock;
   log: Logger;
 };
 

@@ -32,6 +32,7 @@ import { createNetworkDigests } from "./network-digest.ts";
 import { noStoreInterceptor } from "./no-store.ts";
 import { hashPassword } from "./password-hash.ts";
 import { prepareDatabase } from "./prepare-database.ts";
+import { RecentRefunds } from "./recent-refunds.ts";
 import { createRefreshTokens } from "./refresh-token.ts";
 import { retryAfterInterceptor } from "./refusal.ts";
 import { startRetention } from "./retention.ts";
@@ -82,6 +83,7 @@ export async function start(
     log,
     hashing: new FairQueue(HASHING),
     turns: createLoginTurns(),
+    recentRefunds: new RecentRefunds(),
     networkDigests: createNetworkDigests(keys),
     ipv6PrefixBits: config.limiter.ipv6PrefixBits,
     refreshTokens: createRefreshTokens(refreshTokenKey),

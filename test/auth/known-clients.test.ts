@@ -5,9 +5,9 @@ import { writePolicies } from "../fixtures/policies.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";
 import {
+  type Credentials,
   connectTo,
   createAccount,
-  type Credentials,
   freshAddress,
   rejection,
   startAuthSystem,

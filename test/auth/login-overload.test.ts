@@ -8,6 +8,7 @@ import { login } from "../../services/auth/login.ts";
 import { createLoginTurns } from "../../services/auth/login-turns.ts";
 import { createNetworkDigests } from "../../services/auth/network-digest.ts";
 import { hashPassword } from "../../services/auth/password-hash.ts";
+import { RecentRefunds } from "../../services/auth/recent-refunds.ts";
 import { createRefreshTokens } from "../../services/auth/refresh-token.ts";
 import {
   createSigningKey,
@@ -94,6 +95,7 @@ async function setup() {
     ...{ db, limiter, log, clock: systemClock },
     hashing: new FairQueue({ runningMax: 1, waitingMax: 0, shareWaitingMax: 0, waitMsMax: 1_000 }),
     turns: createLoginTurns(),
+    recentRefunds: new RecentRefunds(),
     networkDigests: createNetworkDigests([await createSigningKey(privateKey)]),
     ipv6PrefixBits: 64,
     refreshTokens: createRefreshTokens(Buffer.alloc(32, 1)),
