@@ -5,11 +5,11 @@ const BOUNDS = { runningMax: 1, waitingMax: 4, shareWaitingMax: 3, waitMsMax: 60
 
 test("run() lets known clients go first, and strangers once in a while", async () => {
   const { run, release, begun } = setup();
-  for (const name of ["a", "b"]) run(name, { lane: "stranger", share: name });
-  for (const name of ["1", "2", "3"]) run(name, { lane: "known", share: name });
+  for (const name of ["a", "b"]) void run(name, { lane: "stranger", share: name });
+  for (const name of ["1", "2", "3"]) void run(name, { lane: "known", share: name });
   for (const name of ["4", "5"]) {
     await release();
-    run(name, { lane: "known", share: name });
+    void run(name, { lane: "known", share: name });
   }
   for (let turn = 0; turn < 6; turn++) await release();
   expect(begun).toEqual(["1", "2", "3", "4", "a", "5", "b"]);
@@ -17,20 +17,20 @@ test("run() lets known clients go first, and strangers once in a while", async (
 
 test("run() gives each share its turn", async () => {
   const { run, release, begun } = setup();
-  for (const name of ["a1", "a2", "a3"]) run(name, { lane: "stranger", share: "a" });
-  run("b1", { lane: "stranger", share: "b" });
+  for (const name of ["a1", "a2", "a3"]) void run(name, { lane: "stranger", share: "a" });
+  void run("b1", { lane: "stranger", share: "b" });
   for (let turn = 0; turn < 5; turn++) await release();
   expect(begun).toEqual(["a1", "b1", "a2", "a3"]);
 });
 
 test("run() sheds at once what is beyond a share, and the newest of the heaviest for a newcomer", async () => {
   const { run, release, begun } = setup();
-  for (const name of ["a1", "a2", "a3"]) run(name, { lane: "stranger", share: "a" });
+  for (const name of ["a1", "a2", "a3"]) void run(name, { lane: "stranger", share: "a" });
   expect(await run("a4", { lane: "stranger", share: "a" })).toBe(overloaded);
-  run("b1", { lane: "stranger", share: "b" });
-  run("c1", { lane: "stranger", share: "c" });
+  void run("b1", { lane: "stranger", share: "b" });
+  void run("c1", { lane: "stranger", share: "c" });
   expect(await run("b2", { lane: "stranger", share: "b" })).toBe(overloaded);
-  run("d1", { lane: "known", share: "d" });
+  void run("d1", { lane: "known", share: "d" });
   for (let turn = 0; turn < 6; turn++) await release();
   expect(begun).toEqual(["d1", "a1", "b1", "c1", "a2"]);
 });

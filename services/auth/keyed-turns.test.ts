@@ -5,10 +5,10 @@ const BOUNDS = { atOnceMax: 1, waitingMax: 2, waitingTotalMax: 3, waitMsMax: 60_
 
 test("run() takes turns within a key, in order, and leaves other keys alone", async () => {
   const { run, release, begun } = setup();
-  run("a", "a1");
-  run("a", "a2");
-  run("b", "b1");
-  run("a", "a3");
+  void run("a", "a1");
+  void run("a", "a2");
+  void run("b", "b1");
+  void run("a", "a3");
   await settled();
   expect(begun).toEqual(["a1", "b1"]);
   for (let turn = 0; turn < 3; turn++) await release();
@@ -17,18 +17,18 @@ test("run() takes turns within a key, in order, and leaves other keys alone", as
 
 test("run() answers at once when too many wait for a key, or for all", async () => {
   const { run } = setup();
-  for (const name of ["a1", "a2", "a3"]) run("a", name);
+  for (const name of ["a1", "a2", "a3"]) void run("a", name);
   expect(await run("a", "a4")).toBe(crowded);
-  for (const name of ["b1", "b2"]) run("b", name);
+  for (const name of ["b1", "b2"]) void run("b", name);
   expect(await run("b", "b3")).toBe(crowded);
 });
 
 test("run() ends a wait in time and keeps the order of the others", async () => {
   const { run, release, begun } = setup({ ...BOUNDS, waitMsMax: 1 });
-  run("a", "a1");
+  void run("a", "a1");
   expect(await run("a", "late")).toBe(crowded);
   await release();
-  run("a", "a2");
+  void run("a", "a2");
   await settled();
   expect(begun).toEqual(["a1", "a2"]);
 });

@@ -7,6 +7,7 @@ import { seedDemo } from "./demo.ts";
 import { loadRefreshTokenKey } from "./refresh-token-key-store.ts";
 import type { SigningKey } from "./signing-key.ts";
 import { loadSigningKeys } from "./signing-key-store.ts";
+import { readLastUnnamedToken } from "./unnamed-tokens.ts";
 
 /** A database that starts at the same time as we do is up by then. */
 const DATABASE_WAIT_MS = 15_000;
@@ -14,9 +15,11 @@ const DATABASE_RETRY_MS = 250;
 /** Replicas that start together wait for each other's migrations. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
-export type LoadedKeys = {
+/** What the database holds that is needed before the first request. */
+export type Prepared = {
   signingKeys: [SigningKey, ...SigningKey[]];
   refreshTokenKey: Buffer;
+  lastUnnamedTokenAtMs: number;
 };
 
 /**
@@ -26,7 +29,7 @@ export type LoadedKeys = {
 export async function prepareDatabase(
   config: Config,
   { log, now }: { log: Logger; now: Date },
-): Promise<LoadedKeys> {
+): Promise<Prepared> {
   const pool = createPostgresPool({
     url: config.databaseUrl.reveal(),
     applicationName: "portcullis-auth-start",
@@ -42,6 +45,7 @@ export async function prepareDatabase(
     return {
       signingKeys: await loadSigningKeys(pool, config.signingKeys),
       refreshTokenKey: await loadRefreshTokenKey(pool),
+      lastUnnamedTokenAtMs: await readLastUnnamedToken(pool),
     };
   } finally {
     await pool.end();

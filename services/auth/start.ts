@@ -29,7 +29,6 @@ import { createInternalRoutes } from "./internal-route.ts";
 import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
 import { createLoginTurns } from "./login-turns.ts";
 import { createNetworkDigests } from "./network-digest.ts";
-import { noStoreInterceptor } from "./no-store.ts";
 import { hashPassword } from "./password-hash.ts";
 import { prepareDatabase } from "./prepare-database.ts";
 import { RecentRefunds } from "./recent-refunds.ts";
@@ -55,10 +54,8 @@ export async function start(
   config: Config,
   { log, clock }: ServiceContext,
 ): Promise<RunningService & { port: number }> {
-  const { signingKeys: keys, refreshTokenKey } = await prepareDatabase(config, {
-    log,
-    now: new Date(clock.nowMs()),
-  });
+  const prepared = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
+  const keys = prepared.signingKeys;
   const signer = createTokenSigner(keys);
   announceConfig("auth", config.trust.hops, configHash(config));
   const databases = createDatabases(config.databaseUrl.reveal(), { log, clock });
@@ -86,8 +83,8 @@ export async function start(
     recentRefunds: new RecentRefunds(),
     networkDigests: createNetworkDigests(keys),
     ipv6PrefixBits: config.limiter.ipv6PrefixBits,
-    refreshTokens: createRefreshTokens(refreshTokenKey),
-    unnamedTokens: createUnnamedTokens(databases.refresh, clock),
+    refreshTokens: createRefreshTokens(prepared.refreshTokenKey),
+    unnamedTokens: createUnnamedTokens(databases.refresh, clock, prepared.lastUnnamedTokenAtMs),
     dummyHash: await hashPassword("nobody's password"),
     isAlwaysClosed: config.isLoginAlwaysClosed,
     accessTokenTtlMs: config.accessTokenTtlMs,
@@ -137,7 +134,6 @@ export async function start(
       });
     },
     interceptors: [
-      noStoreInterceptor,
       createTelemetryInterceptor({ trustTraceContext: false }),
       retryAfterInterceptor,
       createErrorInterceptor(log),
@@ -158,7 +154,6 @@ export async function start(
     log,
     routes: (router) => router.service(DatasourceService, { put }),
     interceptors: [
-      noStoreInterceptor,
       createTelemetryInterceptor({ trustTraceContext: true }),
       retryAfterInterceptor,
       createErrorInterceptor(log),

@@ -26,6 +26,7 @@ export function createWrongCredentialsInterceptor(options: {
       const isRefused = error instanceof ConnectError && error.code === Code.Unauthenticated;
       if (!isRefused || authorization === null) throw error;
       const policy = policyOf(request.method.name, readBearer(authorization) ?? "");
+      if (policy === undefined) throw error;
       const client = identify(request.contextValues.get(peerKey));
       const verdict = await limiter.consume([unprovenBucket(policy, client)]);
       // Without a decision it stays refused.
@@ -35,8 +36,12 @@ export function createWrongCredentialsInterceptor(options: {
   };
 }
 
-/** What could be no access token is a try of the operator's. */
+/**
+ * What could be no access token is a try of the operator's. Other methods look at no bearer, though
+ * clients may send theirs along.
+ */
 function policyOf(method: string, token: string) {
   if (method === "MintToken") return "mint.public.ip";
-  return method === "RevokeToken" && SIGNED_TOKEN.test(token) ? "revoke.ip" : "operator.ip";
+  if (method !== "RevokeToken") return undefined;
+  return SIGNED_TOKEN.test(token) ? "revoke.ip" : "operator.ip";
 }
