@@ -1,6 +1,5 @@
-import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/log.ts";
-import { createPostgresPool, isDatabaseOutage, type Queryable } from "../runtime/postgres.ts";
+import { createPostgresPool, type Queryable } from "../runtime/postgres.ts";
 import { FairQueue, type Lane, overloaded } from "./fair-queue.ts";
 import { unavailable } from "./refusal.ts";
 
@@ -16,10 +15,16 @@ export type Database = {
 
 /** A paused database is noticed within this time, so that refusals come within a second. */
 const STATEMENT_TIMEOUT_MS = 800;
-/** Enough to open connections on a busy machine; what waits longer waits for a database that hangs. */
-const WAIT_MS_MAX = 400;
-/** After an outage nothing waits behind what may hang as well, until something has succeeded. */
-const OUTAGE_MS = 1_000;
+/**
+ * Many times what a statement needs; what waits longer waits for a database that hangs. Known clients
+ * go first, so that they wait for nobody but the slowest statement under way.
+ */
+const WAIT_MS_MAX = { known: STATEMENT_TIMEOUT_MS, stranger: 400 };
+/**
+ * How often all connections are used, so that none is given back: opening some takes too long just
+ * when a crowd has come.
+ */
+const WARM_INTERVAL_MS = 10_000;
 /** No more than a pool serves while they wait. */
 const WAITING_MAX = 256;
 /** One client, however many connections it has, leaves room for three more like it. */
@@ -33,9 +38,7 @@ export function createDatabase(options: {
   kind: string;
   connectionsMax: number;
   log: Logger;
-  clock: Clock;
 }): Database {
-  const { clock } = options;
   const pool = createPostgresPool({
     url: options.url,
     applicationName: `portcullis-auth-${options.kind}`,
@@ -49,29 +52,24 @@ export function createDatabase(options: {
     shareWaitingMax: SHARE_WAITING_MAX,
     waitMsMax: WAIT_MS_MAX,
   });
-  let failedAtMs = Number.NEGATIVE_INFINITY;
-  const observed = async <T>(work: (db: Queryable) => Promise<T>): Promise<T> => {
-    try {
-      const result = await work(pool);
-      failedAtMs = Number.NEGATIVE_INFINITY;
-      return result;
-    } catch (error) {
-      if (isDatabaseOutage(error)) failedAtMs = clock.nowMs();
-      throw error;
+  const keepWarm = () => {
+    for (let connection = 0; connection < options.connectionsMax; connection++) {
+      // While the database is away, whoever needs it finds that out.
+      pool.query("select 1").catch(() => undefined);
     }
   };
+  keepWarm();
+  const warmer = setInterval(keepWarm, WARM_INTERVAL_MS);
+  warmer.unref();
   return {
     async run(share, work, lane = "stranger") {
-      const isFailing = Math.abs(clock.nowMs() - failedAtMs) < OUTAGE_MS;
-      if (isFailing && queue.isBusy) throw noRoom();
-      const result = await queue.run({ lane, share }, async () => await observed(work));
-      if (result === overloaded) throw noRoom();
+      const result = await queue.run({ lane, share }, async () => await work(pool));
+      if (result === overloaded) throw unavailable("temporarily unavailable", RETRY_AFTER_MS);
       return result;
     },
-    end: async () => await pool.end(),
+    async end() {
+      clearInterval(warmer);
+      await pool.end();
+    },
   };
-}
-
-function noRoom() {
-  return unavailable("temporarily unavailable", RETRY_AFTER_MS);
 }

@@ -1,4 +1,3 @@
-import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/log.ts";
 import { createDatabase, type Database } from "./database.ts";
 
@@ -9,6 +8,8 @@ import { createDatabase, type Database } from "./database.ts";
 const CONNECTIONS = {
   /** Accounts, their networks and new login sessions. */
   login: 4,
+  /** Failed logins: strangers cause them, and each waits for the disk. */
+  audit: 2,
   /** Refresh and Logout. */
   refresh: 3,
   /** Minting and revoking datasource tokens. */
@@ -25,14 +26,12 @@ export const CONNECTIONS_MAX = Object.values(CONNECTIONS).reduce((sum, some) => 
 
 export type Databases = Readonly<Record<keyof typeof CONNECTIONS, Database>>;
 
-export function createDatabases(
-  url: string,
-  context: { log: Logger; clock: Clock },
-): Databases & { end(): Promise<void> } {
+export function createDatabases(url: string, log: Logger): Databases & { end(): Promise<void> } {
   const create = (kind: keyof typeof CONNECTIONS) =>
-    createDatabase({ url, kind, connectionsMax: CONNECTIONS[kind], ...context });
+    createDatabase({ url, kind, connectionsMax: CONNECTIONS[kind], log });
   const databases = {
     login: create("login"),
+    audit: create("audit"),
     refresh: create("refresh"),
     datasources: create("datasources"),
     introspection: create("introspection"),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { FairQueue, overloaded, type Place } from "./fair-queue.ts";
 
-const BOUNDS = { runningMax: 1, waitingMax: 4, shareWaitingMax: 3, waitMsMax: 60_000 };
+const BOUNDS = { runningMax: 1, waitingMax: 4, shareWaitingMax: 3, waitMsMax: waits(60_000) };
 
 test("run() lets known clients go first, and strangers once in a while", async () => {
   const { run, release, begun } = setup();
@@ -36,7 +36,7 @@ test("run() sheds at once what is beyond a share, and the newest of the heaviest
 });
 
 test("run() sheds what waits too long, and gives its place to nobody twice", async () => {
-  const { run, release, begun } = setup({ ...BOUNDS, waitMsMax: 1 });
+  const { run, release, begun } = setup({ ...BOUNDS, waitMsMax: waits(1) });
   expect(await run("late", { lane: "stranger", share: "a" })).toBe(overloaded);
   await release();
   const next = run("next", { lane: "stranger", share: "a" });
@@ -55,6 +55,10 @@ test("run() gives the place back when work fails", async () => {
   await expect(failing).rejects.toThrow("no");
   expect(await queue.run(place, async () => 1)).toBe(1);
 });
+
+function waits(waitMs: number) {
+  return { known: waitMs, stranger: waitMs };
+}
 
 /** A queue with its only place taken; `release` ends whatever runs and lets the next begin. */
 function setup(bounds = BOUNDS) {

@@ -15,7 +15,7 @@ export type QueueBounds = LaneBounds & {
   /** Work under way at once. */
   runningMax: number;
   /** Nothing waits longer; what would is shed. */
-  waitMsMax: number;
+  waitMsMax: Readonly<Record<Lane, number>>;
 };
 
 /** As often in a row known clients go first; then a stranger has a turn, so that none starves. */
@@ -37,11 +37,6 @@ export class FairQueue {
     this.#lanes = { known: new FairLane(bounds), stranger: new FairLane(bounds) };
   }
 
-  /** Whether what comes now must wait. */
-  get isBusy(): boolean {
-    return this.#running >= this.#bounds.runningMax;
-  }
-
   async run<T>(place: Place, work: () => Promise<T>): Promise<T | typeof overloaded> {
     if (!(await this.#begin(place))) return overloaded;
     try {
@@ -52,7 +47,7 @@ export class FairQueue {
   }
 
   async #begin({ lane, share }: Place): Promise<boolean> {
-    if (!this.isBusy) {
+    if (this.#running < this.#bounds.runningMax) {
       this.#running++;
       return true;
     }
@@ -65,7 +60,7 @@ export class FairQueue {
       const timer = setTimeout(() => {
         this.#lanes[lane].remove(share, waiting);
         waiting.shed();
-      }, this.#bounds.waitMsMax);
+      }, this.#bounds.waitMsMax[lane]);
       if (!this.#lanes[lane].add(share, waiting)) waiting.shed();
     });
   }

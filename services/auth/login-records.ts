@@ -1,5 +1,5 @@
+import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Logger } from "../runtime/log.ts";
 import { type Account, replacePasswordHash } from "./account-store.ts";
 import { type LoginFailure, recordLoginFailure } from "./audit-log.ts";
 import type { Database } from "./database.ts";
@@ -9,10 +9,10 @@ import { hashPassword } from "./password-hash.ts";
 
 // What a login leaves behind beside its session. Its answer does not depend on any of it.
 
-type Options = { db: Database; clock: Clock; log: Logger };
+type Options = { db: Database; clock: Clock; warn: BoundedWarning };
 
 export async function recordFailure(
-  { db, clock, log }: Options,
+  { auditDb, clock, warn }: Omit<Options, "db"> & { auditDb: Database },
   accountId: string | undefined,
   reason: LoginFailure,
   lane: Lane,
@@ -21,15 +21,17 @@ export async function recordFailure(
     const now = new Date(clock.nowMs());
     const record = async (queryable: Parameters<typeof recordLoginFailure>[0]) =>
       await recordLoginFailure(queryable, accountId, reason, now);
-    await db.run("audit", record, lane);
+    // One share for all: how soon it is shed must not tell whether there is such an account.
+    await auditDb.run("failures", record, lane);
   } catch (error) {
-    log.error({ err: error, accountId, reason }, "a failed login is missing in the audit log");
+    const text = "a failed login is missing in the audit log";
+    warn("audit", text, { err: error, accountId, reason });
   }
 }
 
 /** Without it, the next login from there is a stranger's. No digest where there is no network. */
 export async function rememberNetwork(
-  { db, clock, log }: Options,
+  { db, clock, warn }: Options,
   { id, networkUsedAtMs = Number.NEGATIVE_INFINITY }: Account,
   digest: Buffer | undefined,
 ): Promise<void> {
@@ -39,13 +41,13 @@ export async function rememberNetwork(
     const now = new Date(nowMs);
     await db.run(id, async (queryable) => storeKnownNetwork(queryable, id, digest, now), "known");
   } catch (error) {
-    log.warn({ err: error }, "the network of a login could not be remembered");
+    warn("network", "the network of a login could not be remembered", { err: error });
   }
 }
 
 /** Without it, the next login tries again. */
 export async function rehash(
-  { db, hashing, clock, log }: Options & { hashing: FairQueue },
+  { db, hashing, clock, warn }: Options & { hashing: FairQueue },
   account: Account,
   { email, password }: { email: string; password: string },
 ): Promise<void> {
@@ -60,6 +62,6 @@ export async function rehash(
       "known",
     );
   } catch (error) {
-    log.warn({ err: error }, "a password hash could not be strengthened");
+    warn("rehash", "a password hash could not be strengthened", { err: error });
   }
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
-import type { Logger } from "../runtime/log.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { type Account, findAccount } from "./account-store.ts";
 import type { Database } from "./database.ts";
@@ -23,19 +23,23 @@ import type { NetworkDigests } from "./network-digest.ts";
 import { networkOf } from "./network-of.ts";
 import { type OpenedSession, openSession } from "./open-session.ts";
 import { needsRehash, verifyPassword } from "./password-hash.ts";
+import type { RecentNetworks } from "./recent-networks.ts";
 import type { RefreshTokens } from "./refresh-token.ts";
 
 export type LoginOptions = LoginLimits & {
   db: Database;
+  /** For what is written down about failures. */
+  auditDb: Database;
   hashing: FairQueue;
   turns: LoginTurns;
   networkDigests: NetworkDigests;
+  recentNetworks: RecentNetworks;
   /** How much of an IPv6 address is one client, as in the limiter. */
   ipv6PrefixBits: number;
   refreshTokens: RefreshTokens;
   /** Verified in place of the hash of an account that does not exist, so that it takes as long. */
   dummyHash: string;
-  log: Logger;
+  warn: BoundedWarning;
 };
 
 export type LoginAttempt = {
@@ -102,7 +106,9 @@ async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<
       device !== undefined &&
       device.accountId === account?.id &&
       device.epoch === account.deviceEpoch;
-    isKnown = isKnownDevice || account?.networkUsedAtMs !== undefined;
+    const isKnownNetwork = account?.networkUsedAtMs !== undefined;
+    if (isKnownNetwork) options.recentNetworks.add(digests);
+    isKnown = isKnownDevice || isKnownNetwork;
     if (charges.as !== "stranger" && !isKnown) {
       const more = await chargeAsStranger(options, attempt, charges);
       if (more.kind !== "charged") {
@@ -116,7 +122,8 @@ async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<
     if (outcome.kind !== "unavailable") return outcome;
   } catch (error) {
     if (!isUnavailable(error)) throw error;
-    options.log.warn({ err: error }, "a login could not be checked: the database cannot serve now");
+    const text = "a login could not be checked: the database cannot serve now";
+    options.warn("login", text, { err: error });
   }
   // Strangers keep the charge on their address even where they were shed: it bounds their crowd.
   await (isKnown ? refundAll(options, charges) : refundMost(options, charges));
@@ -124,7 +131,7 @@ async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<
 }
 
 async function lookUp(
-  { db, clock }: LoginOptions,
+  { db, clock, recentNetworks }: LoginOptions,
   { email, network, digests, device }: Attempt,
   charges: Charges,
 ): Promise<Account | undefined> {
@@ -133,7 +140,7 @@ async function lookUp(
   return await db.run(
     isDevice ? device.id : network,
     async (queryable) => await findAccount(queryable, email, { digests, usedAfter }),
-    isDevice ? "known" : "stranger",
+    isDevice || recentNetworks.has(digests) ? "known" : "stranger",
   );
 }
 
@@ -170,6 +177,7 @@ async function admit(
     rememberNetwork(options, account, attempt.digests[0]),
     keepsCharge() ? refundMost(options, charges) : refundAll(options, charges),
   ]);
+  options.recentNetworks.add(attempt.digests);
   if (needsRehash(account.passwordHash)) await rehash(options, account, attempt);
   return opened === undefined ? { kind: "refused" } : { kind: "ok", device: undefined, ...opened };
 }

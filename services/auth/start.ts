@@ -5,6 +5,7 @@ import {
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
+import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
 import { configHash } from "../runtime/config-hash.ts";
@@ -31,6 +32,7 @@ import { createLoginTurns } from "./login-turns.ts";
 import { createNetworkDigests } from "./network-digest.ts";
 import { hashPassword } from "./password-hash.ts";
 import { prepareDatabase } from "./prepare-database.ts";
+import { RecentNetworks } from "./recent-networks.ts";
 import { RecentRefunds } from "./recent-refunds.ts";
 import { createRefreshTokens } from "./refresh-token.ts";
 import { retryAfterInterceptor } from "./refusal.ts";
@@ -45,7 +47,10 @@ import { createWrongCredentialsInterceptor } from "./wrong-credentials.ts";
  * four threads of libuv with lookups of names, compression and signatures. A client is answered, or
  * shed, within a second or two.
  */
-const HASHING = { runningMax: 2, waitingMax: 32, shareWaitingMax: 8, waitMsMax: 2_000 };
+const HASHING = {
+  ...{ runningMax: 2, waitingMax: 32, shareWaitingMax: 8 },
+  waitMsMax: { known: 5_000, stranger: 2_000 },
+};
 /** Verifiers see a new key within this time. */
 const JWKS_MAX_AGE_SECONDS = 300;
 
@@ -58,7 +63,7 @@ export async function start(
   const keys = prepared.signingKeys;
   const signer = createTokenSigner(keys);
   announceConfig("auth", config.trust.hops, configHash(config));
-  const databases = createDatabases(config.databaseUrl.reveal(), { log, clock });
+  const databases = createDatabases(config.databaseUrl.reveal(), log);
   const failureModeAudit = createFailureModeAudit(databases.administration, { log, clock });
   const { limiter, gatewayLimiter } = createLimiters(config, {
     ...{ log, clock, standIn: await loadStandIn(config.limiter) },
@@ -72,20 +77,22 @@ export async function start(
   });
   const authService = createAuthService({
     db: databases.login,
+    auditDb: databases.audit,
     refreshDb: databases.refresh,
     limiter,
     signer,
     identify,
     clock,
-    log,
     hashing: new FairQueue(HASHING),
     turns: createLoginTurns(),
+    recentNetworks: new RecentNetworks(),
     recentRefunds: new RecentRefunds(),
     networkDigests: createNetworkDigests(keys),
     ipv6PrefixBits: config.limiter.ipv6PrefixBits,
     refreshTokens: createRefreshTokens(prepared.refreshTokenKey),
     unnamedTokens: createUnnamedTokens(databases.refresh, clock, prepared.lastUnnamedTokenAtMs),
     dummyHash: await hashPassword("nobody's password"),
+    warn: createBoundedWarning(log, clock),
     isAlwaysClosed: config.isLoginAlwaysClosed,
     accessTokenTtlMs: config.accessTokenTtlMs,
   });

@@ -8,6 +8,7 @@ import { login } from "../../services/auth/login.ts";
 import { createLoginTurns } from "../../services/auth/login-turns.ts";
 import { createNetworkDigests } from "../../services/auth/network-digest.ts";
 import { hashPassword } from "../../services/auth/password-hash.ts";
+import { RecentNetworks } from "../../services/auth/recent-networks.ts";
 import { RecentRefunds } from "../../services/auth/recent-refunds.ts";
 import { createRefreshTokens } from "../../services/auth/refresh-token.ts";
 import {
@@ -43,7 +44,12 @@ test("login() keeps room to hash for a network that signed in before", async () 
   const attempt = { email: account.email, password: account.password, client };
   expect((await login(options, attempt)).kind).toBe("ok");
   const hashing = new FairQueue({
-    ...{ runningMax: 1, waitingMax: 1, shareWaitingMax: 1, waitMsMax: 5_000 },
+    ...{
+      runningMax: 1,
+      waitingMax: 1,
+      shareWaitingMax: 1,
+      waitMsMax: { known: 5_000, stranger: 5_000 },
+    },
   });
   const release = occupy(hashing);
   const strangers = ["one", "two"].map((name) => {
@@ -74,7 +80,7 @@ async function setup() {
   onTestFinished(system.stop);
   const log = createLogger("auth", "silent");
   const db = createDatabase({
-    ...{ url: system.databaseUrl, kind: "login", connectionsMax: 2, log, clock: systemClock },
+    ...{ url: system.databaseUrl, kind: "login", connectionsMax: 2, log },
   });
   onTestFinished(() => db.end());
   const limiter = createLimiterClient({
@@ -92,9 +98,15 @@ async function setup() {
   const privateKey = parsePrivateKey(generatePrivateKey());
   if (privateKey === undefined) throw new Error("no key");
   const options = {
-    ...{ db, limiter, log, clock: systemClock },
-    hashing: new FairQueue({ runningMax: 1, waitingMax: 0, shareWaitingMax: 0, waitMsMax: 1_000 }),
+    ...{ db, auditDb: db, limiter, clock: systemClock, warn: () => undefined },
+    hashing: new FairQueue({
+      runningMax: 1,
+      waitingMax: 0,
+      shareWaitingMax: 0,
+      waitMsMax: { known: 1_000, stranger: 1_000 },
+    }),
     turns: createLoginTurns(),
+    recentNetworks: new RecentNetworks(),
     recentRefunds: new RecentRefunds(),
     networkDigests: createNetworkDigests([await createSigningKey(privateKey)]),
     ipv6PrefixBits: 64,
