@@ -3,6 +3,10 @@ import type { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.
 
 /** How long one look at the limiter's backend is believed. */
 const BELIEVED_MS = 30_000;
+/** After this it is looked at again beside the decisions, none of which waits for that. */
+const FRESH_MS = 15_000;
+/** How long a look takes at most, in deadlines of a decision. */
+const LOOK_SHARE_MAX = 2;
 
 /**
  * Makes sure that the limiter keeps its state where it was promised to: a limiter that counts in
@@ -28,15 +32,20 @@ export class BackendCheck {
 
   /** Rejects with `failed_precondition` when the backend is not the required one. */
   async ensure(nowMs: number): Promise<void> {
-    if (Math.abs(nowMs - this.#checkedAtMs) < BELIEVED_MS) return;
+    const ageMs = Math.abs(nowMs - this.#checkedAtMs);
+    if (ageMs < FRESH_MS) return;
     this.#underway ??= this.#look(nowMs).finally(() => {
       this.#underway = undefined;
     });
-    await this.#underway;
+    if (ageMs >= BELIEVED_MS) return await this.#underway;
+    // What goes wrong is asked again, and told to whoever comes when the belief has ended.
+    this.#underway.catch(() => undefined);
   }
 
   async #look(nowMs: number): Promise<void> {
-    const { backend } = await this.#client.getInfo({}, { timeoutMs: this.#timeoutMs });
+    // Decisions end by their own deadlines; one that came in spite of a stall of ours shall count.
+    const timeoutMs = this.#timeoutMs * LOOK_SHARE_MAX;
+    const { backend } = await this.#client.getInfo({}, { timeoutMs });
     if (backend !== this.#required) {
       throw new ConnectError(
         `the limiter's backend is ${backend || "unknown"}, not ${this.#required}`,

@@ -35,3 +35,27 @@ test("admits() does not stay shut when the clock steps back", () => {
   failTimes(breaker, 5, 1_000_000);
   expect(breaker.admits(1)).toBe(true);
 });
+
+test("admits() refuses only the bucket that all failures had in common", () => {
+  const breaker = new CircuitBreaker();
+  breaker.failed(0, ["a", "b"]);
+  for (let failure = 1; failure < 5; failure++) breaker.failed(0, ["a", "c"]);
+  expect(breaker.isOpenForAll).toBe(false);
+  expect(breaker.admits(1, () => ["a"])).toBe(false);
+  expect(breaker.admits(1, () => ["b", "a"])).toBe(false);
+  expect(breaker.admits(1, () => ["c"])).toBe(true);
+  expect(breaker.admits(1_000, () => ["a"])).toBe(true);
+});
+
+test("admits() refuses everybody once failures have nothing in common", () => {
+  const breaker = new CircuitBreaker();
+  for (let failure = 0; failure < 5; failure++) breaker.failed(0, ["a"]);
+  breaker.failed(0, ["b"]);
+  expect(breaker.isOpenForAll).toBe(true);
+  expect(breaker.admits(1, () => ["c"])).toBe(false);
+  // A later failure of one bucket does not make it the reason for those before.
+  breaker.failed(0, ["b"]);
+  expect(breaker.isOpenForAll).toBe(true);
+  breaker.succeeded();
+  expect([breaker.isOpenForAll, breaker.admits(1, () => ["a"])]).toEqual([false, true]);
+});

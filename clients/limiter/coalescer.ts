@@ -1,157 +1,231 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
-import { type Context, context, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
-import {
-  type BatchError,
-  type BucketRequestSchema,
-  type ConsumeRequest,
-  ConsumeRequestSchema,
-  type Decision,
-  type LimiterService,
-  NoDecisionSchema,
-} from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import { codeText } from "../../services/runtime/code-text.ts";
+import { type Context, context } from "@opentelemetry/api";
+import type { Decision, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { type Answer, sendConsumes } from "./consume-call.ts";
+import { type Batch, FairQueue } from "./fair-queue.ts";
+import { LoopTime } from "./loop-time.ts";
+import { overloaded } from "./no-decision.ts";
 import type { Bucket } from "./verdict.ts";
+import { type Evidence, judgeAnswers, judgeFailure, SILENCE } from "./way-evidence.ts";
+import { type Share, weightOf } from "./work-class.ts";
 
-/** Calls under way at once; what comes meanwhile travels together in the next one. */
-const CALLS_MAX = 4;
-/** As many requests as the limiter takes in one batch. */
-const BATCH_MAX = 1_000;
-/** More than the limiter could decide before their deadline. */
-const QUEUE_MAX = 10_000;
-/** As many links as a span keeps. */
-const LINKS_MAX = 128;
+/** How often deadlines are looked at. */
+const TICK_MS = 20;
+/** The part of its deadline that a request may spend here: an answer needs some of it, too. */
+const WAITING_SHARE_MAX = 0.5;
+/** How much longer than its deadline a request waits at most when this process stood still. */
+const STALL_SHARE_MAX = 1;
+/** By then a call is over, however slowly this process runs: it keeps a place from others. */
+const CALL_SHARE_MAX = 3;
 
-type Waiting = {
-  request: ConsumeRequest;
-  isSettled: boolean;
+/** Made once: shedding must cost next to nothing. */
+const SHED = overloaded("too many requests wait for the limiter");
+const WAITED_TOO_LONG = overloaded("the request waited too long for its turn");
+
+/** A request that waits or is under way. */
+type Pending = {
+  readonly buckets: readonly Bucket[];
   /** The trace of whoever consumes. */
-  caller: Context;
+  readonly caller: Context;
+  readonly sinceMs: number;
+  readonly sinceWallMs: number;
+  isSettled: boolean;
   resolve(decision: Decision | undefined): void;
   reject(error: unknown): void;
 };
 
+type Call = {
+  readonly batch: Batch<Pending>;
+  readonly sentMs: number;
+  readonly sentWallMs: number;
+  /** When the oldest of its requests came. */
+  readonly oldestWallMs: number;
+  readonly abort: AbortController;
+  isOver: boolean;
+};
+
+export type CoalescerOptions = {
+  client: Client<typeof LimiterService>;
+  /** The deadline of one decision, including its time in the queue. */
+  timeoutMs: number;
+  shareOf: (buckets: readonly Bucket[]) => Share;
+  /** Whether the limiter refused such requests a moment ago: they are shed before others. */
+  isRejected: (share: Share) => boolean;
+  /** Told what each call says about the way to the limiter, before its requests are settled. */
+  onEvidence: (evidence: Evidence) => void;
+  /** Tells how much time has passed; unset for this process's steady clock. */
+  localMs?: () => number;
+};
+
 /**
- * Sends consumes to the limiter: one by one while there is room, in batches under load. A request
- * waits at most `timeoutMs`, including its time in the queue.
+ * Sends consumes to the limiter: one by one while there is room, in batches under load, each class
+ * of work and each key in its turn. Deadlines are measured while the event loop runs: what stood
+ * in our own queue, or came while we stood still, says nothing about the limiter.
  */
 export class Coalescer {
-  readonly #client: Client<typeof LimiterService>;
-  readonly #timeoutMs: number;
-  readonly #queue: Waiting[] = [];
-  #calls = 0;
+  readonly #options: CoalescerOptions;
+  readonly #localMs: () => number;
+  readonly #queue = new FairQueue<Pending>(weightOf);
+  readonly #calls = new Set<Call>();
+  readonly #loop = new LoopTime(TICK_MS);
+  #ticking: NodeJS.Timeout | undefined;
+  #wasLate = false;
 
-  constructor(client: Client<typeof LimiterService>, timeoutMs: number) {
-    this.#client = client;
-    this.#timeoutMs = timeoutMs;
+  constructor(options: CoalescerOptions) {
+    this.#options = options;
+    this.#localMs = options.localMs ?? (() => performance.now());
   }
 
   /** Resolves to what the limiter answered, rejects with a ConnectError. */
-  async consume(buckets: readonly Bucket[]): Promise<Decision | undefined> {
-    if (this.#queue.length >= QUEUE_MAX) {
-      throw overloaded("too many requests wait for the limiter");
-    }
-    const request = create(ConsumeRequestSchema, { buckets: buckets.map(bucketRequest) });
-    return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiting.reject(
-          new ConnectError("the limiter did not answer in time", Code.DeadlineExceeded),
-        );
-      }, this.#timeoutMs);
-      const settle = () => {
-        waiting.isSettled = true;
-        clearTimeout(timer);
-      };
-      const waiting: Waiting = {
-        request,
-        isSettled: false,
+  consume(buckets: readonly Bucket[]): Promise<Decision | undefined> {
+    const share = this.#options.shareOf(buckets);
+    const sinceWallMs = this.#localMs();
+    this.#startTicking(sinceWallMs);
+    const sinceMs = this.#loop.read(sinceWallMs);
+    return new Promise((resolve, reject) => {
+      const pending: Pending = {
+        buckets,
         caller: context.active(),
-        resolve: (decision) => {
-          settle();
-          resolve(decision);
-        },
-        reject: (error) => {
-          settle();
-          reject(error);
-        },
+        sinceMs,
+        sinceWallMs,
+        isSettled: false,
+        resolve,
+        reject,
       };
-      this.#queue.push(waiting);
+      const isRejected = this.#options.isRejected(share);
+      const shed = this.#queue.push(pending, share, sinceMs, isRejected);
+      if (shed !== undefined) refuse(shed, SHED);
       this.#send();
     });
   }
 
+  /** Ends what waits: there is nobody to send it to. */
+  refuseWaiting(): void {
+    const error = new ConnectError("the limiter cannot be reached", Code.Unavailable);
+    for (const pending of this.#queue.expire(Number.POSITIVE_INFINITY)) refuse(pending, error);
+  }
+
   #send(): void {
-    while (this.#calls < CALLS_MAX && this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, BATCH_MAX).filter((waiting) => !waiting.isSettled);
-      if (batch.length === 0) continue;
-      this.#calls++;
-      void this.#call(batch).finally(() => {
-        this.#calls--;
-        this.#send();
-      });
+    for (let batch = this.#queue.take(); batch !== undefined; batch = this.#queue.take()) {
+      void this.#call(batch);
     }
   }
 
-  async #call(batch: readonly Waiting[]): Promise<void> {
+  /** Newcomers do not wait for calls that take long: for them there are some more. */
+  #sendNewcomers(): void {
+    const batch = this.#queue.takeNewcomers();
+    if (batch !== undefined) void this.#call(batch);
+  }
+
+  async #call(batch: Batch<Pending>): Promise<void> {
+    const { client, timeoutMs } = this.#options;
+    const sentWallMs = this.#localMs();
+    const sentMs = this.#loop.read(sentWallMs);
+    const oldestWallMs = batch.items.reduce((oldest, { sinceWallMs }) => {
+      return Math.min(oldest, sinceWallMs);
+    }, sentWallMs);
+    const abort = new AbortController();
+    const call = { batch, sentMs, sentWallMs, oldestWallMs, abort, isOver: false };
+    this.#calls.add(call);
     try {
-      const [only] = batch;
-      if (only !== undefined && batch.length === 1) {
-        const response = await context.with(only.caller, () =>
-          this.#client.consume(only.request, { timeoutMs: this.#timeoutMs }),
-        );
-        only.resolve(response.decision);
-        return;
-      }
-      const requests = batch.map((waiting) => waiting.request);
-      const { results } = await withBatchSpan(batch, () =>
-        this.#client.consumeBatch({ requests }, { timeoutMs: this.#timeoutMs }),
-      );
-      if (results.length !== batch.length) {
-        throw new ConnectError("the limiter answered a batch of another length", Code.Internal);
-      }
-      for (const [index, waiting] of batch.entries()) {
-        const result = results[index]?.result;
-        if (result?.case === "error") waiting.reject(errorOf(result.value));
-        else waiting.resolve(result?.value);
-      }
+      const { signal } = call.abort;
+      const answers = await sendConsumes(client, batch.items, { timeoutMs, signal });
+      if (!call.isOver) this.#settle(call, answers);
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error);
+      const evidence = judgeFailure(error, batch.items);
+      if (!call.isOver) this.#end(call, evidence, error);
+    }
+  }
+
+  #settle(call: Call, answers: readonly Answer[]): void {
+    this.#over(call, judgeAnswers(answers, call.batch.items));
+    for (const [index, answer] of answers.entries()) {
+      const pending = call.batch.items[index];
+      if (pending === undefined || pending.isSettled) continue;
+      pending.isSettled = true;
+      if ("error" in answer) pending.reject(answer.error);
+      else pending.resolve(answer.decision);
+    }
+    this.#send();
+  }
+
+  /** Ends a call without answers. */
+  #end(call: Call, evidence: Evidence | undefined, error: unknown): void {
+    this.#over(call, evidence);
+    for (const pending of call.batch.items) refuse(pending, error);
+    this.#send();
+  }
+
+  #over(call: Call, evidence: Evidence | undefined): void {
+    call.isOver = true;
+    this.#calls.delete(call);
+    this.#queue.done(call.batch, this.#loop.read(this.#localMs()) - call.sentMs);
+    if (evidence !== undefined) this.#options.onEvidence(evidence);
+  }
+
+  #startTicking(nowMs: number): void {
+    if (this.#ticking !== undefined) return;
+    this.#loop.start(nowMs);
+    this.#wasLate = false;
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #tick(): void {
+    const isLate = this.#loop.tick(this.#localMs());
+    // After a stall, answers that have arrived meanwhile are read before deadlines are looked at.
+    const isSkipped = isLate && !this.#wasLate;
+    this.#wasLate = isSkipped;
+    if (!isSkipped) setImmediate(() => this.#endOverdue());
+  }
+
+  #endOverdue(): void {
+    const { timeoutMs } = this.#options;
+    const wallMs = this.#localMs();
+    const nowMs = this.#loop.read(wallMs);
+    for (const pending of this.#queue.expire(nowMs - timeoutMs * WAITING_SHARE_MAX)) {
+      refuse(pending, WAITED_TOO_LONG);
+    }
+    for (const call of [...this.#calls]) {
+      if (nowMs - call.sentMs >= timeoutMs) {
+        // On the wire for the whole deadline, while we were there to hear an answer.
+        this.#giveUp(call, SILENCE);
+      } else if (wallMs - call.sentWallMs >= timeoutMs * CALL_SHARE_MAX) {
+        this.#giveUp(call, undefined);
+      } else {
+        this.#refuseOverdue(call, nowMs, wallMs);
+      }
+    }
+    this.#sendNewcomers();
+    if (this.#calls.size > 0 || this.#queue.waiting > 0) return;
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
+  }
+
+  #giveUp(call: Call, evidence: Evidence | undefined): void {
+    this.#end(call, evidence, tooLate());
+    call.abort.abort();
+  }
+
+  /** Requests that waited before end before their call: whatever it will say comes too late. */
+  #refuseOverdue(call: Call, nowMs: number, wallMs: number): void {
+    const { timeoutMs } = this.#options;
+    if (wallMs - call.oldestWallMs < timeoutMs) return;
+    const latestMs = timeoutMs * (1 + STALL_SHARE_MAX);
+    for (const pending of call.batch.items) {
+      const isOverdue =
+        nowMs - pending.sinceMs >= timeoutMs || wallMs - pending.sinceWallMs >= latestMs;
+      if (isOverdue) refuse(pending, tooLate());
     }
   }
 }
 
-/** A batch belongs to no single request: it is a trace of its own, linked to each of theirs. */
-async function withBatchSpan<T>(batch: readonly Waiting[], call: () => Promise<T>): Promise<T> {
-  const callers = batch.flatMap(({ caller }) => trace.getSpan(caller) ?? []);
-  const span = trace
-    .getTracer("portcullis.limiter.client")
-    .startSpan("consume batch", { links: linksTo(callers) }, ROOT_CONTEXT);
-  for (const caller of callers.slice(0, LINKS_MAX)) caller.addLink({ context: span.spanContext() });
-  return await context.with(trace.setSpan(ROOT_CONTEXT, span), call).finally(() => span.end());
+/** Settles a request, unless it is settled already. */
+function refuse(pending: Pending, error: unknown): void {
+  if (pending.isSettled) return;
+  pending.isSettled = true;
+  pending.reject(error);
 }
 
-function linksTo(spans: readonly Span[]) {
-  return spans.slice(0, LINKS_MAX).map((span) => ({ context: span.spanContext() }));
-}
-
-function bucketRequest({ lease, ...bucket }: Bucket): MessageInitShape<typeof BucketRequestSchema> {
-  if (lease === undefined) return bucket;
-  return { ...bucket, leaseId: lease.id, leaseTtl: durationFromMs(lease.ttlMs) };
-}
-
-/** The error of one request of a batch; a code that does not exist is an internal error. */
-function errorOf(error: BatchError): ConnectError {
-  const codes = Object.values(Code).filter((value) => typeof value === "number");
-  const code = codes.find((candidate) => codeText(candidate) === error.code);
-  return new ConnectError(error.message, code ?? Code.Internal, undefined, detailsOf(error.reason));
-}
-
-/** Too much to do here says as little about the limiter as too much to do there. */
-function overloaded(message: string): ConnectError {
-  return new ConnectError(message, Code.Unavailable, undefined, detailsOf("overloaded"));
-}
-
-function detailsOf(reason: string) {
-  return reason === "" ? [] : [{ desc: NoDecisionSchema, value: { reason } }];
+function tooLate(): ConnectError {
+  return new ConnectError("the limiter did not answer in time", Code.DeadlineExceeded);
 }

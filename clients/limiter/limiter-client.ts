@@ -1,19 +1,16 @@
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
 import type { Logger } from "../../services/runtime/log.ts";
 import type { Secret } from "../../services/runtime/secret.ts";
-import { BackendCheck } from "./backend-check.ts";
-import { CircuitBreaker } from "./circuit-breaker.ts";
-import { Coalescer } from "./coalescer.ts";
+import { createBackgroundCalls } from "./background-calls.ts";
 import { createOutcomeCounter } from "./events.ts";
 import type { FailureConfig } from "./failure-config.ts";
 import { createFailureMode, type FailureModeChange } from "./failure-mode.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
+import { createLimiterWay } from "./limiter-way.ts";
 import { type NoDecisionCause, noDecisionCause } from "./no-decision.ts";
-import { readDecision } from "./read-decision.ts";
 import type { StandIn } from "./stand-in.ts";
 import { createTransport } from "./transport.ts";
 import type { Bucket, LimiterClient, Verdict } from "./verdict.ts";
@@ -39,22 +36,20 @@ export type LimiterClientOptions = {
 
 /** By then the breaker has probed again. */
 const NO_DECISION_RETRY_AFTER_MS = 1_000;
-
-const circuitOpen: NoDecisionCause = { code: Code.Unavailable, isOutage: true, isOverload: false };
+const circuitOpen: NoDecisionCause = {
+  code: Code.Unavailable,
+  isOutage: true,
+  isOverload: false,
+  isAnswered: false,
+};
 
 /**
- * Creates the one way in which a service consumes limits: a deadline and a circuit breaker around
- * the call, and the failure mode for every form of no decision.
+ * Creates the one way in which a service consumes limits: a fair queue, a deadline and a circuit
+ * breaker around the call, and the failure mode for every form of no decision.
  */
 export function createLimiterClient(options: LimiterClientOptions): LimiterClient {
-  const { clock, log, surface, timeoutMs, requiredBackend } = options;
+  const { clock, log, surface, timeoutMs } = options;
   const { client, close } = createTransport(options);
-  const coalescer = new Coalescer(client, timeoutMs);
-  const breaker = new CircuitBreaker();
-  const backend =
-    requiredBackend === undefined
-      ? undefined
-      : new BackendCheck(client, requiredBackend, timeoutMs);
   const failure = createFailureMode({
     ...{ surface, config: options.failure, log, clock },
     onChange: options.onFailureModeChange,
@@ -63,16 +58,20 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
   const count = createOutcomeCounter(surface, options.policies);
   const warn = createBoundedWarning(log, clock);
 
-  /** Asks the limiter; every way of not getting a decision is thrown. */
-  const ask = async (buckets: readonly Bucket[]) => {
-    // At the same time, so that the look at the backend takes none of the decision's.
-    const [decision] = await Promise.all([
-      coalescer.consume(buckets),
-      backend?.ensure(clock.nowMs()),
-    ]);
-    const answer = readDecision(decision, buckets);
-    if (answer === undefined) throw new ConnectError("an unreadable decision", Code.Internal);
-    return answer;
+  const way = createLimiterWay({
+    ...{ client, timeoutMs, clock, requiredBackend: options.requiredBackend },
+    policies: options.policies,
+  });
+  const background = createBackgroundCalls({ client, timeoutMs, surface, warn });
+
+  /**
+   * Decides in this process. Too much to do is no outage: whoever the limiter itself refused a
+   * moment ago stays refused, so that nobody gains by making requests be shed.
+   */
+  const decideHere = (cause: NoDecisionCause, buckets: readonly Bucket[]): Verdict | undefined => {
+    const standing = cause.isOverload ? way.standingRejection(buckets) : undefined;
+    if (standing !== undefined) return { kind: "rejected", ...standing, isFailOpen: true };
+    return inProcess.consume(buckets, clock.nowMs());
   };
 
   const withoutDecision = (
@@ -84,7 +83,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     const code = codeText(cause.code);
     count(policy, "backend-error");
     const mayDecideHere = cause.isOutage && !alwaysClosed && failure.current() === "fail-open";
-    const verdict = mayDecideHere ? inProcess.consume(buckets, clock.nowMs()) : undefined;
+    const verdict = mayDecideHere ? decideHere(cause, buckets) : undefined;
     const ending = verdict === undefined ? "failing closed" : failure.describe();
     warn(
       `${code} ${ending}`,
@@ -97,12 +96,9 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
 
   return {
     async consume(buckets, { alwaysClosed = false } = {}) {
-      if (!breaker.admits(clock.nowMs())) {
-        return withoutDecision(circuitOpen, buckets, alwaysClosed);
-      }
+      if (!way.admits(buckets)) return withoutDecision(circuitOpen, buckets, alwaysClosed);
       try {
-        const answer = await ask(buckets);
-        breaker.succeeded();
+        const answer = await way.ask(buckets);
         if (answer.kind === "allowed") count(buckets[0]?.policy ?? "", "allow");
         else count(answer.policy, "reject");
         return answer;
@@ -111,54 +107,19 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
         if (!cause.isOutage) {
           log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
         }
-        if (!cause.isOutage || cause.isOverload) {
-          breaker.succeeded();
-        } else {
-          breaker.failed(clock.nowMs());
-          backend?.forget();
-        }
         return withoutDecision(cause, buckets, alwaysClosed);
       }
     },
 
     async refund(receipt, policies = []) {
       if (receipt === "") return false;
-      if (InProcessLimiter.issued(receipt)) {
-        return inProcess.refund(receipt, policies, clock.nowMs());
-      }
-      try {
-        const request = { receipt, policies: [...policies] };
-        const { refunded } = await client.refund(request, { timeoutMs });
-        return refunded;
-      } catch (error) {
-        warn("refund", "a refund could not be made; the charge stays", { err: error, surface });
-        return false;
-      }
+      return InProcessLimiter.issued(receipt)
+        ? inProcess.refund(receipt, policies, clock.nowMs())
+        : await background.refund(receipt, policies);
     },
 
-    async renew(leaseIds, ttlMs) {
-      try {
-        const request = { leaseIds: [...leaseIds], ttl: durationFromMs(ttlMs) };
-        return (await client.renew(request, { timeoutMs })).lost;
-      } catch (error) {
-        warn("renew", "leases could not be renewed", { err: error, surface });
-        return undefined;
-      }
-    },
-
-    async release(leaseIds) {
-      try {
-        await client.release({ leaseIds: [...leaseIds] }, { timeoutMs });
-        return true;
-      } catch (error) {
-        warn("release", "leases could not be released; they end by themselves", {
-          err: error,
-          surface,
-        });
-        return false;
-      }
-    },
-
+    renew: background.renew,
+    release: background.release,
     failureMode: failure.current,
 
     close() {

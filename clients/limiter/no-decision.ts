@@ -6,19 +6,36 @@ export type NoDecisionCause = {
   code: Code;
   /** Only an outage may fail open; a refusal or a bug never does. */
   isOutage: boolean;
-  /** The limiter is there but has too much to do, so the breaker does not count it. */
+  /** The limiter, or this process, has too much to do: that is no fault of the way between them. */
   isOverload: boolean;
+  /** The limiter itself said why; with less than that, the fault may lie anywhere. */
+  isAnswered: boolean;
 };
+
+/** Reasons that may hold for a single bucket, whose row is locked for longer than a decision takes. */
+const REASONS_OF_BUCKETS: ReadonlySet<string> = new Set(["timeout", "database"]);
 
 /** Sorts what a call threw. A connection that broke is an outage, whatever its code says. */
 export function noDecisionCause(thrown: unknown): NoDecisionCause {
   const error = ConnectError.from(thrown, Code.Internal);
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) {
     const reason = error.findDetails(NoDecisionSchema)[0]?.reason;
-    return { code: error.code, isOutage: true, isOverload: reason === "overloaded" };
+    return {
+      code: error.code,
+      isOutage: true,
+      isOverload: reason === "overloaded",
+      isAnswered: reason !== undefined && REASONS_OF_BUCKETS.has(reason),
+    };
   }
   const isOutage = isBrokenConnection(error);
-  return { code: isOutage ? Code.Unavailable : error.code, isOutage, isOverload: false };
+  const code = isOutage ? Code.Unavailable : error.code;
+  return { code, isOutage, isOverload: false, isAnswered: false };
+}
+
+/** Too much to do here says as little about the limiter as too much to do there. */
+export function overloaded(message: string): ConnectError {
+  const detail = { desc: NoDecisionSchema, value: { reason: "overloaded" } };
+  return new ConnectError(message, Code.Unavailable, undefined, [detail]);
 }
 
 /** System errors of a connection that ended before the answer was complete. */

@@ -2,7 +2,8 @@ import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { type Decision, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import type { Bucket, Verdict } from "./verdict.ts";
 
-type Answer = Exclude<Verdict, { kind: "no-decision" }>;
+/** A decision of the limiter. */
+export type Answer = Exclude<Verdict, { kind: "no-decision" }>;
 
 /** A rejection always carries a wait, however short. */
 const RETRY_AFTER_MS_MIN = 1;

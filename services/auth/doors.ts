@@ -12,6 +12,7 @@ const SERVICE_BODY_BYTES_MAX = 65_536;
 function forService(caller: string, ...charges: readonly string[]): RoutePolicy {
   return {
     callers: [caller],
+    others: "unknown",
     bodyBytesMax: SERVICE_BODY_BYTES_MAX,
     ...SMALL_MESSAGE,
     charges,

@@ -26,5 +26,8 @@ export const RPC_DOOR: RoutePolicies = {
     charges: [],
   },
   "POST /portcullis.realtime.v1.DependencyService/Check": FOR_OPERATORS,
-  "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": FOR_OPERATORS,
+  "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": {
+    ...FOR_OPERATORS,
+    others: "unknown",
+  },
 };

@@ -6,19 +6,22 @@ import { createKeyedDigest, type KeyedDigest } from "./key-digest.ts";
 import type { Policies } from "./parse-policies.ts";
 import { capacityOf, type Policy } from "./policy.ts";
 import { type PolicyRow, rowsOfKey, widerPolicy } from "./policy-rows.ts";
+import { targetBytes } from "./target-bytes.ts";
 
-/** What one process remembers at least, when there is memory for it. */
-const BUCKETS_CACHED = 1 << 20;
-/** A bucket takes less, its key, id and state included. */
-const BUCKET_BYTES = 512;
-/** Of the heap. There are two generations of buckets, and the heap has other uses. */
+/**
+ * Of the heap. There are two generations, and the heap has other uses: requests, the queue of
+ * those that wait, and room for garbage. With the default heap of Node (2 to 4 GiB, by the memory
+ * of the machine) that is 450,000 to 900,000 short keys at least; a heap of 96 MiB serves too.
+ */
 const GENERATION_SHARE = 0.2;
+/** A larger heap is not filled: what is older than that is found in the database as fast. */
+const GENERATION_BYTES_MAX = 1 << 30;
 /** Doubtful addresses are few unless an edge is broken, and then they are all the same ones. */
 const DOUBTFUL_SHARE = 1 / 16;
 
-/** How many buckets a process remembers that may use that much memory. */
-export function bucketsCachedWithin(heapBytes: number): number {
-  return Math.min(BUCKETS_CACHED, Math.floor((heapBytes * GENERATION_SHARE) / BUCKET_BYTES));
+/** How much a process may remember for as long as it is used, with a heap of that size. */
+export function cacheBytesWithin(heapBytes: number): number {
+  return Math.min(GENERATION_BYTES_MAX, Math.floor(heapBytes * GENERATION_SHARE));
 }
 
 /** A policy applied to a key: usually one row, more for wider networks and while salts change. */
@@ -46,14 +49,14 @@ export class BucketDirectory {
     /** The one in use first; while salts change, the other one too. */
     salts: readonly Secret[];
     ipv6PrefixBits: number;
-    /** Unset for as many as this process has memory for. */
-    bucketsCached?: number;
+    /** Unset for as much as this process has memory for. */
+    cacheBytes?: number;
   }) {
     this.#policies = options.policies;
-    const cached =
-      options.bucketsCached ?? bucketsCachedWithin(getHeapStatistics().heap_size_limit);
-    this.#honest = new GroupedCache(cached);
-    this.#doubtful = new GroupedCache(Math.ceil(cached * DOUBTFUL_SHARE));
+    const heapBytes = getHeapStatistics().heap_size_limit;
+    const { cacheBytes = cacheBytesWithin(heapBytes) } = options;
+    this.#honest = new GroupedCache(cacheBytes, targetBytes);
+    this.#doubtful = new GroupedCache(Math.ceil(cacheBytes * DOUBTFUL_SHARE), targetBytes);
     this.#digests = options.salts.map(createKeyedDigest);
     this.#ipv6PrefixBits = options.ipv6PrefixBits;
   }

@@ -39,7 +39,8 @@ export class Bucket {
     remaining?: number,
   ): void {
     this.isKnown = true;
-    if (this.isPassing) return;
+    // Leases are thousands at worst, and no decision is made on what is remembered of them.
+    if (this.isPassing || state?.kind === "concurrency") return;
     this.remaining =
       state === undefined
         ? Number.POSITIVE_INFINITY

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ConcurrencyState } from "./bucket-state.ts";
-import { renewLease } from "./concurrency.ts";
+import { renewLeases } from "./concurrency.ts";
 import { decide, look, refund } from "./decide.ts";
 import type { ConcurrencyPolicy } from "./policy.ts";
 
@@ -70,13 +70,13 @@ test("look() names the wait until the first lease ends", () => {
   });
 });
 
-test("renewLease() puts off the end of a lease that is held, and of no other", () => {
+test("renewLeases() puts off the end of a lease that is held, and of no other", () => {
   const held = hold([["a", 500]]);
-  expect(renewLease(held, 400, { id: "a", ttlMs: 1_000 })?.leases).toEqual([
+  expect(renewLeases(held, 400, new Set(["a"]), 1_000)?.leases).toEqual([
     { id: "a", expiresAtMs: 1_400, ttlMs: 1_000 },
   ]);
-  expect(renewLease(held, 500, { id: "a", ttlMs: 1_000 })).toBeUndefined();
-  expect(renewLease(held, 400, { id: "b", ttlMs: 1_000 })).toBeUndefined();
+  expect(renewLeases(held, 500, new Set(["a"]), 1_000)).toBeUndefined();
+  expect(renewLeases(held, 400, new Set(["b"]), 1_000)).toBeUndefined();
 });
 
 test("decide() lets no lease outlast its TTL after the clock steps back", () => {

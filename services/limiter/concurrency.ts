@@ -48,24 +48,42 @@ export function acquireLease(
   return { kind: "concurrency", leases: [...others, taken], blockedUntilMs: 0 };
 }
 
-/** The bucket with a lease's end put off; undefined when the lease is lost. */
-export function renewLease(
+/** Which of the leases hold now. */
+export function heldOf(
   state: ConcurrencyState | undefined,
   nowMs: number,
-  lease: { id: string; ttlMs: number },
-): ConcurrencyState | undefined {
-  const isHeld = liveAt(state, nowMs).some((held) => held.id === lease.id);
-  return isHeld ? acquireLease(state, nowMs, lease) : undefined;
+  leaseIds: ReadonlySet<string>,
+): ReadonlySet<string> {
+  const held = liveAt(state, nowMs).filter((lease) => leaseIds.has(lease.id));
+  return new Set(held.map((lease) => lease.id));
 }
 
-/** The bucket without a lease; undefined when it does not hold it. */
-export function releaseLease(
+/**
+ * The bucket with the end of leases put off; undefined when it holds none of them. All in one go:
+ * a wide network holds thousands.
+ */
+export function renewLeases(
   state: ConcurrencyState | undefined,
   nowMs: number,
-  leaseId: string,
+  leaseIds: ReadonlySet<string>,
+  ttlMs: number,
 ): ConcurrencyState | undefined {
   const live = liveAt(state, nowMs);
-  const leases = live.filter((lease) => lease.id !== leaseId);
+  if (!live.some((lease) => leaseIds.has(lease.id))) return undefined;
+  const leases = live.map((lease) =>
+    leaseIds.has(lease.id) ? { id: lease.id, ttlMs, expiresAtMs: nowMs + ttlMs } : lease,
+  );
+  return { kind: "concurrency", leases, blockedUntilMs: 0 };
+}
+
+/** The bucket without the leases; undefined when it holds none of them. */
+export function releaseLeases(
+  state: ConcurrencyState | undefined,
+  nowMs: number,
+  leaseIds: ReadonlySet<string>,
+): ConcurrencyState | undefined {
+  const live = liveAt(state, nowMs);
+  const leases = live.filter((lease) => !leaseIds.has(lease.id));
   if (leases.length === live.length) return undefined;
   return { kind: "concurrency", leases, blockedUntilMs: 0 };
 }

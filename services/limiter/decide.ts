@@ -1,5 +1,5 @@
 import type { BucketState, Ruling, View } from "./bucket-state.ts";
-import { acquireLease, lookAtConcurrency, releaseLease } from "./concurrency.ts";
+import { acquireLease, lookAtConcurrency, releaseLeases } from "./concurrency.ts";
 import { chargeFixedWindow, lookAtFixedWindow, refundFixedWindow } from "./fixed-window.ts";
 import type { Policy } from "./policy.ts";
 import { chargeSlidingWindow, lookAtSlidingWindow, refundSlidingWindow } from "./sliding-window.ts";
@@ -187,7 +187,7 @@ function refundUnblocked(
     return refundSlidingWindow(policy, state, nowMs, taken);
   }
   if (state.kind === "concurrency" && taken.leaseId !== undefined) {
-    return releaseLease(state, nowMs, taken.leaseId);
+    return releaseLeases(state, nowMs, new Set([taken.leaseId]));
   }
   return undefined;
 }

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseClock } from "./database-clock.ts";
 import type { Events } from "./events.ts";
 import { FlushRows } from "./flush-rows.ts";
 import { FlushSpans } from "./flush-spans.ts";
+import { HeldRows } from "./held-rows.ts";
 import {
   countThatFit,
   endOverdue,
@@ -9,26 +11,42 @@ import {
   type Lane,
   laneOfAll,
   newLane,
+  takeLikeFirst,
 } from "./lane.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import type { Operation } from "./operation.ts";
-import { sqlStateOf } from "./sql-state.ts";
-import { GROUP_LANE, type RowId, type Store } from "./store.ts";
+import { hasWaitedTooLong, sqlStateOf } from "./sql-state.ts";
+import { type Found, HELD_LANE, type RowId, type Store, TableHeldError } from "./store.ts";
 
 /** More than a busy database decides within the time a decision may take. */
 const QUEUE_MAX = 20_000;
+/** Rows that those have: what waits refers to its keys, so it is bounded like a cache. */
+const QUEUE_ROWS_MAX = 60_000;
 /** How often waiting requests are checked for their deadline. */
 const DEADLINE_CHECK_MS = 20;
 /** Rows that vanish again and again are not worth more tries. */
 const ATTEMPTS_MAX = 3;
 
+/** How often rows that several are needed of are looked for while some of them are held. */
+const HELD_RETRY_MS = 20;
+/** How long a lane does not wait for rows after it has waited too long for one. */
+const HURRY_MS = 1_000;
+
 /** SQLSTATE classes that tell of bad data: another flush without it would succeed. */
 const DATA_CLASSES = new Set(["22", "23", "54"]);
 
 /** Beside the lanes, which it only reads. */
-const READER = GROUP_LANE + 1;
+const READER = HELD_LANE + 1;
 
-const NONE: ReadonlySet<Operation> = new Set();
+/** What of a flush was not decided. */
+type Left = {
+  /** Rows of these are missing. */
+  missing: readonly Operation[];
+  /** Rows of these are held by somebody else. */
+  held: readonly Operation[];
+};
+
+const NOTHING_LEFT: Left = { missing: [], held: [] };
 
 /**
  * Decides in groups: whatever waits for a lane is decided by its next flush, in the order in which
@@ -39,13 +57,15 @@ export class Engine {
   readonly #store: Store;
   readonly #events: Events;
   readonly #onFailure: (error: unknown) => void;
-  readonly #lanes: readonly Lane[] = Array.from({ length: GROUP_LANE + 1 }, (_, index) =>
+  readonly #lanes: readonly Lane[] = Array.from({ length: HELD_LANE + 1 }, (_, index) =>
     newLane(index),
   );
   readonly #reader: Lane = newLane(READER);
   readonly #spans = new FlushSpans();
   readonly #clock: DatabaseClock;
+  readonly #heldRows = new HeldRows();
   #waiting = 0;
+  #waitingRows = 0;
   #isDraining = false;
   #isFailing = false;
   #deadlineTimer: NodeJS.Timeout | undefined;
@@ -76,7 +96,9 @@ export class Engine {
 
   /** Has an operation applied to its locked rows. */
   submit(operation: Operation): void {
-    const lane = this.#lanes[laneOfAll(operation.buckets)];
+    const { buckets } = operation;
+    const isHeld = this.#heldRows.hasAny(buckets, () => performance.now());
+    const lane = this.#lanes[isHeld ? HELD_LANE : laneOfAll(buckets)];
     if (lane !== undefined) this.#enqueue(lane, operation);
   }
 
@@ -109,15 +131,21 @@ export class Engine {
       operation.fail(new NoDecisionError("draining"));
       return;
     }
-    if (this.#waiting >= QUEUE_MAX) {
+    const rows = operation.buckets.length;
+    if (this.#waiting >= QUEUE_MAX || this.#waitingRows + rows > QUEUE_ROWS_MAX) {
       this.#events.shed();
       operation.fail(new NoDecisionError("overloaded"));
       return;
     }
     this.#waiting++;
+    this.#waitingRows += rows;
     this.#spans.remember(operation);
     insertByDeadline(lane.waiting, operation);
     this.#watchDeadlines();
+    this.#wake(lane);
+  }
+
+  #wake(lane: Lane): void {
     if (lane.isRunning) return;
     lane.isRunning = true;
     // What else arrives in this turn of the event loop shares the flush. A flush belongs to no
@@ -132,8 +160,26 @@ export class Engine {
     for (let batch = this.#take(lane); batch.length > 0; batch = this.#take(lane)) {
       const current = batch;
       await this.#spans.run(current, () => this.#flush(lane, current));
+      if (lane.index === HELD_LANE) await this.#waitForFirst(lane, current);
     }
     lane.isRunning = false;
+  }
+
+  /**
+   * In the lane of held rows, whatever is free is decided at once; then the row of who waits
+   * longest is waited for, in the line that the database forms for it. Who needs several tries
+   * again a little later: waiting for one of them would keep the others locked.
+   */
+  async #waitForFirst(lane: Lane, flushed: readonly Operation[]): Promise<void> {
+    const [first] = lane.waiting;
+    if (first === undefined || !flushed.includes(first)) return;
+    if (first.buckets.length > 1) {
+      await sleep(HELD_RETRY_MS);
+      return;
+    }
+    const batch = takeLikeFirst(lane);
+    lane.current = batch;
+    await this.#spans.run(batch, () => this.#flush(lane, batch, true));
   }
 
   async #runReader(): Promise<void> {
@@ -144,7 +190,7 @@ export class Engine {
       try {
         rows.open(await this.#store.read(rows.wanted));
         for (const operation of batch) if (!operation.isSettled) operation.apply(rows);
-        this.#waiting -= batch.length;
+        this.#leaveQueue(batch);
         rows.remember(startedAtMs);
         for (const operation of batch) if (!operation.isSettled) operation.succeed();
       } catch (error) {
@@ -158,32 +204,57 @@ export class Engine {
     const count = countThatFit(lane.waiting);
     const taken = count === lane.waiting.length ? lane.waiting : lane.waiting.slice(0, count);
     lane.waiting = count === lane.waiting.length ? [] : lane.waiting.slice(count);
-    const batch = taken.filter((operation) => !operation.isSettled);
-    this.#waiting -= taken.length - batch.length;
+    const batch = this.#withoutSettled(taken);
     lane.current = batch;
     return batch.length === 0 && lane.waiting.length > 0 ? this.#take(lane) : batch;
   }
 
-  async #flush(lane: Lane, batch: readonly Operation[]): Promise<void> {
+  /** What was settled since, because its deadline came, is not worth deciding. */
+  #withoutSettled(operations: readonly Operation[]): readonly Operation[] {
+    const settled = operations.filter((operation) => operation.isSettled);
+    if (settled.length === 0) return operations;
+    this.#leaveQueue(settled);
+    return operations.filter((operation) => !operation.isSettled);
+  }
+
+  #leaveQueue(operations: readonly Operation[]): void {
+    this.#waiting -= operations.length;
+    for (const { buckets } of operations) this.#waitingRows -= buckets.length;
+  }
+
+  async #flush(
+    lane: Lane,
+    operations: readonly Operation[],
+    isPatient = lane.index !== HELD_LANE && lane.hurriesUntilMs <= performance.now(),
+  ): Promise<void> {
+    const batch = this.#withoutSettled(operations);
+    if (batch.length === 0) return;
     const startedAtMs = performance.now();
     const rows = new FlushRows(batch);
-    let putBack: ReadonlySet<Operation> = NONE;
+    let left = NOTHING_LEFT;
     try {
-      const isCharged = await this.#chargeKnown(lane, batch, rows);
-      if (!isCharged) putBack = await this.#decideLocked(lane, batch, rows);
+      const isCharged = isPatient && (await this.#chargeKnown(lane, batch, rows));
+      if (!isCharged) left = await this.#decideLocked(lane, batch, rows, isPatient);
     } catch (error) {
       rows.forget();
-      await this.#recover(lane, batch, error);
+      await this.#recover(lane, batch, error, isPatient);
       return;
     }
     this.#isFailing = false;
     rows.remember(startedAtMs);
-    this.#waiting -= batch.length - putBack.size;
-    for (const operation of batch) {
-      if (!operation.isSettled && !putBack.has(operation)) operation.succeed();
-    }
-    this.#putBack(lane, [...putBack]);
+    this.#finish(lane, batch, left);
     this.#events.flushed(batch.length, performance.now() - startedAtMs);
+  }
+
+  /** Answers what was decided, and has the rest decided by another flush. */
+  #finish(lane: Lane, batch: readonly Operation[], { missing, held }: Left): void {
+    const isAllDecided = missing.length + held.length === 0;
+    const left = isAllDecided ? undefined : new Set([...missing, ...held]);
+    const decided = left === undefined ? batch : batch.filter((operation) => !left.has(operation));
+    this.#leaveQueue(decided);
+    for (const operation of decided) if (!operation.isSettled) operation.succeed();
+    this.#putBack(lane, missing);
+    this.#putAside(held);
   }
 
   /**
@@ -210,27 +281,44 @@ export class Engine {
     return true;
   }
 
-  /** Decides on locked rows. Answers the operations that miss some of theirs. */
+  /** Decides on locked rows, and answers what could not be decided. */
   async #decideLocked(
     lane: Lane,
     batch: readonly Operation[],
     rows: FlushRows,
-  ): Promise<ReadonlySet<Operation>> {
-    const putBack = new Set<Operation>();
+    isPatient: boolean,
+  ): Promise<Left> {
     const unknown = rows.unknown();
-    if (unknown.length > 0) await this.#store.create(lane.index, unknown);
-    await this.#store.flush(lane.index, rows.wanted, (found) => {
+    const unmade =
+      unknown.length === 0 ? NONE : await this.#store.create(lane.index, unknown, isPatient);
+    const missing: Operation[] = [];
+    const held: Operation[] = [];
+    const decide = (found: Found) => {
       this.#clock.read(found.nowMs);
-      rows.open(found);
-      putBack.clear();
+      rows.open(unmade.size === 0 ? found : withHeld(found, unmade));
+      missing.length = 0;
+      held.length = 0;
       for (const operation of batch) {
         if (operation.isSettled) continue;
-        if (operation.needsRows && rows.isMissing(operation)) putBack.add(operation);
+        if (rows.isHeld(operation)) held.push(operation);
+        else if (operation.needsRows && rows.isMissing(operation)) missing.push(operation);
         else operation.apply(rows);
       }
+      this.#noteHeld(lane, rows, isPatient);
       return rows.changes();
-    });
-    return putBack;
+    };
+    await this.#store.flush(lane.index, rows.wanted, decide, isPatient && unmade.size === 0);
+    return { missing, held };
+  }
+
+  #noteHeld(lane: Lane, { held, wanted }: FlushRows, isPatient: boolean): void {
+    if (held.size > 0) {
+      this.#events.conflicted("held-rows");
+      this.#heldRows.add(held, performance.now());
+      lane.hurriesUntilMs = performance.now() + HURRY_MS;
+    }
+    if (isPatient && lane.index !== HELD_LANE) return;
+    for (const id of wanted.buckets) if (!held.has(id)) this.#heldRows.release(id);
   }
 
   /** Rows that were swept away in between are made again by the next flush. */
@@ -242,25 +330,46 @@ export class Engine {
     lane.waiting = [...operations.filter((o) => !hopeless.includes(o)), ...lane.waiting];
   }
 
-  /** Splits a flush that failed on its data, so that one bad request is refused alone. */
-  async #recover(lane: Lane, batch: readonly Operation[], error: unknown): Promise<void> {
-    const sqlState = sqlStateOf(error);
-    if (sqlState === "55P03") this.#events.conflicted("lock-timeout");
-    if (!DATA_CLASSES.has(sqlState.slice(0, 2)) || batch.length === 1) {
+  /** Has what needs held rows wait for them where it keeps nobody else waiting. */
+  #putAside(operations: readonly Operation[]): void {
+    const lane = this.#lanes[HELD_LANE];
+    if (operations.length === 0 || lane === undefined) return;
+    for (const operation of operations) insertByDeadline(lane.waiting, operation);
+    this.#wake(lane);
+  }
+
+  /**
+   * A flush that has waited too long for a row passes over what is held. One that failed on its
+   * data is split, so that one bad request is refused alone.
+   */
+  async #recover(
+    lane: Lane,
+    batch: readonly Operation[],
+    error: unknown,
+    isPatient: boolean,
+  ): Promise<void> {
+    const hasWaited = hasWaitedTooLong(error);
+    if (hasWaited) this.#events.conflicted("lock-timeout");
+    if (hasWaited && isPatient) {
+      lane.hurriesUntilMs = performance.now() + HURRY_MS;
+      if (lane.index === HELD_LANE) this.#putAside(batch);
+      else await this.#flush(lane, batch, false);
+      return;
+    }
+    const isSplit = hasWaited || DATA_CLASSES.has(sqlStateOf(error).slice(0, 2));
+    if (!isSplit || batch.length === 1 || error instanceof TableHeldError) {
       this.#fail(batch, error);
       return;
     }
     this.#events.conflicted("split");
-    const half = batch.length >> 1;
-    await this.#flush(lane, batch.slice(0, half));
-    await this.#flush(lane, batch.slice(half));
+    for (const part of splitBySuspicion(batch)) await this.#flush(lane, part, isPatient);
   }
 
   #fail(batch: readonly Operation[], cause: unknown): void {
     if (batch.length === 0) return;
     this.#isFailing = true;
     this.#onFailure(cause);
-    this.#waiting -= batch.length;
+    this.#leaveQueue(batch);
     for (const operation of batch) {
       if (!operation.isSettled) operation.fail(new NoDecisionError("database", cause));
     }
@@ -269,7 +378,7 @@ export class Engine {
   /** Only a bug gets here; whoever waits must not wait for ever. */
   #abandon(lane: Lane, error: Error): void {
     const batch = [...lane.current, ...lane.waiting];
-    this.#waiting -= batch.length;
+    this.#leaveQueue(batch);
     lane.waiting = [];
     lane.isRunning = false;
     for (const operation of batch) if (!operation.isSettled) operation.fail(error);
@@ -294,4 +403,25 @@ export class Engine {
     clearInterval(this.#deadlineTimer);
     this.#deadlineTimer = undefined;
   }
+}
+
+const NONE: ReadonlySet<RowId> = new Set();
+
+/** Rows that could not be made are held by whoever is making or deleting them. */
+function withHeld(found: Found, unmade: ReadonlySet<RowId>): Found {
+  const missing = [...found.missing].filter((id) => !unmade.has(id));
+  const held = [...unmade].filter((id) => found.missing.has(id));
+  return { ...found, missing: new Set(missing), held: new Set([...found.held, ...held]) };
+}
+
+/** What writes only rows that it has locked apart from the rest, or else halves. */
+function splitBySuspicion(batch: readonly Operation[]): ReadonlyArray<readonly Operation[]> {
+  const isTrusted = ({ answerId, receiptId }: Operation) =>
+    answerId === undefined && receiptId === undefined;
+  const trusted = batch.filter(isTrusted);
+  if (trusted.length > 0 && trusted.length < batch.length) {
+    return [trusted, batch.filter((operation) => !isTrusted(operation))];
+  }
+  const half = batch.length >> 1;
+  return [batch.slice(0, half), batch.slice(half)];
 }

@@ -53,7 +53,7 @@ export function createEvents(policies: Policies, queueDepth: () => number) {
   const shed = meter.createCounter("portcullis.limiter.shed", {
     description: "Requests refused undecided because too many were waiting",
   });
-  const kinds = ["split", "missing-rows", "lock-timeout", "not-as-known"] as const;
+  const kinds = ["split", "missing-rows", "lock-timeout", "held-rows", "not-as-known"] as const;
   for (const kind of kinds) conflicts.add(0, { kind });
   shed.add(0);
 

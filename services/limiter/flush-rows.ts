@@ -98,7 +98,8 @@ export class FlushRows implements Rows {
       if (known.atMs > nowMs) return undefined;
       states.push(known);
     }
-    return { nowMs, states, missing: NO_IDS, answers: NO_ANSWERS, refunded: NO_IDS };
+    const none = { missing: NO_IDS, held: NO_IDS, answers: NO_ANSWERS, refunded: NO_IDS };
+    return { nowMs, states, ...none };
   }
 
   /** The changes, when they are a charge on each row and nothing else. */
@@ -122,9 +123,16 @@ export class FlushRows implements Rows {
   }
 
   isMissing(operation: Operation): boolean {
-    const missing = this.#found?.missing;
-    if (missing === undefined || missing.size === 0) return false;
-    return operation.buckets.some((bucket) => missing.has(bucket.id));
+    return hasAny(this.#found?.missing, operation);
+  }
+
+  /** Rows that were neither locked nor read, because somebody else holds them. */
+  get held(): ReadonlySet<RowId> {
+    return this.#found?.held ?? NO_IDS;
+  }
+
+  isHeld(operation: Operation): boolean {
+    return hasAny(this.#found?.held, operation);
   }
 
   changes(): Changes {
@@ -144,6 +152,7 @@ export class FlushRows implements Rows {
       bucket.remember(after, nowMs, readAtMs, remaining);
     }
     for (const id of this.#found?.missing ?? []) this.#lose(id);
+    for (const id of this.#found?.held ?? []) this.#search(id)?.bucket.forget();
   }
 
   #lose(id: RowId): void {
@@ -195,6 +204,10 @@ export class FlushRows implements Rows {
   writeRefund(receiptId: RowId, expiresMs: number): void {
     this.#newRefunds.set(receiptId, expiresMs);
   }
+}
+
+function hasAny(ids: ReadonlySet<RowId> | undefined, { buckets }: Operation): boolean {
+  return ids !== undefined && ids.size > 0 && buckets.some(({ id }) => ids.has(id));
 }
 
 /**

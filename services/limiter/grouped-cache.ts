@@ -3,14 +3,19 @@
  * younger generation is full it becomes the older one, and the older one is dropped.
  */
 export class GroupedCache<V> {
-  readonly #generationMax: number;
+  readonly #generationBytesMax: number;
+  readonly #bytesOf: (key: string, value: V) => number;
   #young = new Map<string, Map<string, V>>();
   #old = new Map<string, Map<string, V>>();
-  #youngSize = 0;
+  #youngBytes = 0;
 
-  /** Holds at least the last `generationMax` values used, and at most twice as many. */
-  constructor(generationMax: number) {
-    this.#generationMax = generationMax;
+  /**
+   * Holds at least what was used last and takes `generationBytesMax`, and at most twice as much.
+   * `bytesOf` says how much memory a value takes together with its key.
+   */
+  constructor(generationBytesMax: number, bytesOf: (key: string, value: V) => number) {
+    this.#generationBytesMax = generationBytesMax;
+    this.#bytesOf = bytesOf;
   }
 
   get(group: string, key: string): V | undefined {
@@ -23,14 +28,15 @@ export class GroupedCache<V> {
 
   /** Adds a value that `get` did not find. */
   set(group: string, key: string, value: V): void {
-    if (this.#youngSize >= this.#generationMax) {
+    const bytes = this.#bytesOf(key, value);
+    if (this.#youngBytes > 0 && this.#youngBytes + bytes > this.#generationBytesMax) {
       this.#old = this.#young;
       this.#young = new Map();
-      this.#youngSize = 0;
+      this.#youngBytes = 0;
     }
     const ofGroup = this.#young.get(group);
     if (ofGroup === undefined) this.#young.set(group, new Map([[key, value]]));
     else ofGroup.set(key, value);
-    this.#youngSize++;
+    this.#youngBytes += bytes;
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { insertByDeadline } from "./lane.ts";
 import type { Operation } from "./operation.ts";
-import { ResetOperation } from "./reset-operation.ts";
+import { RefundOperation } from "./refund-operation.ts";
 
 test("insertByDeadline() keeps the order of deadlines, and among equal ones that of arrival", () => {
   const waiting: Operation[] = [];
@@ -14,5 +14,9 @@ test("insertByDeadline() keeps the order of deadlines, and among equal ones that
 });
 
 function operationDueAt(deadlineMs: number): Operation {
-  return new ResetOperation({ buckets: [], deadlineMs, resolve() {}, reject() {} });
+  return new RefundOperation({
+    ...{ receiptId: "", entries: [], deadlineMs },
+    resolve() {},
+    reject() {},
+  });
 }

@@ -16,6 +16,8 @@ export type Lane = {
   current: readonly Operation[];
   isRunning: boolean;
   readonly guesses: Guesses;
+  /** Until then it passes over rows that others hold, since some are not given back soon. */
+  hurriesUntilMs: number;
 };
 
 /** How many of the operations, from the first on, make one flush. */
@@ -39,7 +41,17 @@ export function laneOfAll(buckets: readonly Bucket[]): number {
 }
 
 export function newLane(index: number): Lane {
-  return { index, waiting: [], current: [], isRunning: false, guesses: new Guesses() };
+  const idle = { waiting: [], current: [], isRunning: false };
+  return { index, ...idle, guesses: new Guesses(), hurriesUntilMs: 0 };
+}
+
+/** Takes the operations that need no other rows than the first one does. */
+export function takeLikeFirst(lane: Lane): Operation[] {
+  const ids = new Set(lane.waiting[0]?.buckets.map(({ id }) => id));
+  const isLike = ({ buckets }: Operation) => buckets.every(({ id }) => ids.has(id));
+  const taken = lane.waiting.filter(isLike);
+  lane.waiting = lane.waiting.filter((operation) => !isLike(operation));
+  return taken;
 }
 
 /** Most come last; not one that was under way before those that came while it asked for something. */

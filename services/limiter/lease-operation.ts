@@ -1,6 +1,6 @@
 import { Bucket } from "./bucket.ts";
 import type { ConcurrencyState } from "./bucket-state.ts";
-import { releaseLease, renewLease } from "./concurrency.ts";
+import { heldOf, releaseLeases, renewLeases } from "./concurrency.ts";
 import type { Operation, Rows } from "./operation.ts";
 import type { ConcurrencyPolicy } from "./policy.ts";
 import type { RowId } from "./store.ts";
@@ -26,7 +26,8 @@ export class LeaseOperation implements Operation {
   readonly deadlineMs: number;
   isSettled = false;
   attempts = 0;
-  readonly #entries: ReadonlyArray<{ id: RowId; bucket: Bucket }>;
+  /** The leases to look for in each bucket. */
+  readonly #leaseIds: ReadonlyMap<Bucket, ReadonlySet<RowId>>;
   /** Unset to end the leases. */
   readonly #ttlMs: number | undefined;
   readonly #resolve: (lost: ReadonlySet<RowId>) => void;
@@ -40,15 +41,14 @@ export class LeaseOperation implements Operation {
     resolve: (lost: ReadonlySet<RowId>) => void;
     reject: (error: Error) => void;
   }) {
-    const buckets = new Map<RowId, Bucket>();
-    for (const { bucketId } of options.entries) {
-      buckets.set(bucketId, new Bucket(bucketId, ANY_CONCURRENCY, true));
+    const ids = new Map<RowId, Set<RowId>>();
+    for (const { id, bucketId } of options.entries) {
+      ids.set(bucketId, (ids.get(bucketId) ?? new Set()).add(id));
     }
-    this.buckets = [...buckets.values()];
-    this.#entries = options.entries.flatMap(({ id, bucketId }) => {
-      const bucket = buckets.get(bucketId);
-      return bucket === undefined ? [] : [{ id, bucket }];
-    });
+    this.#leaseIds = new Map(
+      Array.from(ids, ([id, leaseIds]) => [new Bucket(id, ANY_CONCURRENCY, true), leaseIds]),
+    );
+    this.buckets = [...this.#leaseIds.keys()];
     this.#ttlMs = options.ttlMs;
     this.deadlineMs = options.deadlineMs;
     this.#resolve = options.resolve;
@@ -56,24 +56,20 @@ export class LeaseOperation implements Operation {
   }
 
   apply(rows: Rows): void {
+    const { nowMs } = rows;
     const lost = new Set<RowId>();
-    for (const { id, bucket } of this.#entries) {
+    for (const [bucket, leaseIds] of this.#leaseIds) {
       const state = rows.stateOf(bucket);
-      const held = state?.kind === "concurrency" ? state : undefined;
-      const after = this.#change(held, rows.nowMs, id);
-      if (after === undefined) lost.add(id);
-      else rows.write(bucket, after, lastEndMs(after, rows.nowMs));
+      const places = state?.kind === "concurrency" ? state : undefined;
+      const held = heldOf(places, nowMs, leaseIds);
+      for (const id of leaseIds) if (!held.has(id)) lost.add(id);
+      const after =
+        this.#ttlMs === undefined
+          ? releaseLeases(places, nowMs, leaseIds)
+          : renewLeases(places, nowMs, leaseIds, this.#ttlMs);
+      if (after !== undefined) rows.write(bucket, after, lastEndMs(after, nowMs));
     }
     this.#lost = lost;
-  }
-
-  #change(
-    state: ConcurrencyState | undefined,
-    nowMs: number,
-    id: RowId,
-  ): ConcurrencyState | undefined {
-    if (this.#ttlMs === undefined) return releaseLease(state, nowMs, id);
-    return renewLease(state, nowMs, { id, ttlMs: this.#ttlMs });
   }
 
   succeed(): void {
@@ -88,5 +84,5 @@ export class LeaseOperation implements Operation {
 }
 
 function lastEndMs(state: ConcurrencyState, nowMs: number): number {
-  return Math.max(nowMs, ...state.leases.map((lease) => lease.expiresAtMs));
+  return state.leases.reduce((end, lease) => Math.max(end, lease.expiresAtMs), nowMs);
 }

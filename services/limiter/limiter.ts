@@ -70,10 +70,10 @@ export class Limiter {
   }
 
   /** Empties the bucket of a target. */
-  reset({ buckets }: Target): Promise<void> {
+  reset(target: Target): Promise<void> {
     return new Promise((resolve, reject) => {
       const deadlineMs = this.#deadlineMs();
-      this.#engine.submit(new ResetOperation({ buckets, deadlineMs, resolve, reject }));
+      this.#engine.submit(new ResetOperation({ target, deadlineMs, resolve, reject }));
     });
   }
 

@@ -1,14 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
+import { getHeapStatistics } from "node:v8";
 import type { Clock } from "../runtime/clock.ts";
-import type { BucketState } from "./bucket-state.ts";
+import type { BucketState, Lease } from "./bucket-state.ts";
 import type { Changes, Found, KnownCharges, RowId, Store, StoredAnswer, Wanted } from "./store.ts";
 
-/** Bounds the memory of one process. A full store refuses rather than forgets what still counts. */
+/** Of the heap, for everything that is kept here. */
+const HEAP_SHARE = 0.3;
+/** A row of any table or a lease takes less: 590 bytes is the most that was measured (an answer). */
+const ROW_BYTES = 800;
 const ROWS_MAX = 1_000_000;
 /** A new row must live until the flush it was made for. */
 const NEW_ROW_MS = 60_000;
 /** Looked at by one sweep. */
 const SWEEP_ROWS = 10_000;
+
+const NONE: ReadonlySet<RowId> = new Set();
 
 type Expiring<T> = { value: T; expiresMs: number };
 
@@ -27,21 +33,27 @@ export class MemoryStore implements Store {
     { rows: this.#answers, remove: (id) => this.#answers.delete(id) },
     { rows: this.#refunds, remove: (id) => this.#refunds.delete(id) },
   ];
+  /** A full store refuses rather than forgets what still counts. */
+  readonly #rowsMax = Math.min(
+    ROWS_MAX,
+    Math.floor((getHeapStatistics().heap_size_limit * HEAP_SHARE) / ROW_BYTES),
+  );
   readonly #rests: Array<Iterator<[RowId, Expiring<unknown>]>> = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  async create(_lane: number, ids: readonly RowId[]): Promise<void> {
-    if (this.#buckets.size + ids.length > ROWS_MAX) {
+  async create(_lane: number, ids: readonly RowId[]): Promise<ReadonlySet<RowId>> {
+    if (this.#isFull(ids.length)) {
       await this.sweep();
-      if (this.#buckets.size + ids.length > ROWS_MAX) throw new Error("the memory store is full");
+      this.#refuseIfFull(ids.length);
     }
     const expiresMs = this.#clock.nowMs() + NEW_ROW_MS;
     for (const id of ids) {
       if (!this.#buckets.has(id)) this.#buckets.set(id, { value: undefined, expiresMs });
     }
+    return NONE;
   }
 
   async flush(_lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
@@ -94,6 +106,15 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {}
 
+  #isFull(more: number): boolean {
+    const rows = this.#buckets.size + this.#answers.size + this.#refunds.size + this.#leases.size;
+    return rows + more > this.#rowsMax;
+  }
+
+  #refuseIfFull(more: number): void {
+    if (more > 0 && this.#isFull(more)) throw new Error("the memory store is full");
+  }
+
   #find(wanted: Wanted): Found {
     const answers = new Map<RowId, StoredAnswer>();
     for (const id of wanted.answers) {
@@ -104,12 +125,15 @@ export class MemoryStore implements Store {
       nowMs: this.#clock.nowMs(),
       states: wanted.buckets.map((id) => this.#buckets.get(id)?.value),
       missing: new Set(wanted.buckets.filter((id) => !this.#buckets.has(id))),
+      held: NONE,
       answers,
       refunded: new Set(wanted.refunds.filter((id) => this.#refunds.has(id))),
     };
   }
 
   #apply(changes: Changes): void {
+    const leases = changes.buckets.flatMap(({ before, after }) => addedLeases(before, after));
+    this.#refuseIfFull(leases.length + changes.answers.length + changes.refunds.length);
     for (const { id, before, after, expiresMs } of changes.buckets) {
       this.#indexLeases(id, before, after);
       this.#buckets.set(id, { value: after, expiresMs });
@@ -142,4 +166,13 @@ export class MemoryStore implements Store {
       this.#leases.set(id, buckets.add(bucketId));
     }
   }
+}
+
+function addedLeases(
+  before: BucketState | undefined,
+  after: BucketState | undefined,
+): readonly Lease[] {
+  if (after?.kind !== "concurrency") return [];
+  const known = new Set(before?.kind === "concurrency" ? before.leases.map(({ id }) => id) : []);
+  return after.leases.filter(({ id }) => !known.has(id));
 }

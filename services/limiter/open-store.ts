@@ -1,7 +1,8 @@
+import { Durability } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/log.ts";
 import { migrate, readMigrations } from "../runtime/migrate.ts";
-import { createPostgresPool, isDatabaseOutage } from "../runtime/postgres.ts";
+import { createPostgresPool, isDatabaseOutage, type PostgresPool } from "../runtime/postgres.ts";
 import type { Config } from "./config.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { PostgresStore } from "./postgres-store.ts";
@@ -16,50 +17,82 @@ const HOLD_SHARE = 2 / 3;
 /** Migrations lock tables and build indexes, which decisions never do. */
 const MIGRATION_STATEMENT_TIMEOUT_MS = 30_000;
 
+export type OpenStore = {
+  store: Store;
+  schemaVersion: number;
+  /** What is in force, as the database says. */
+  durability: () => Durability;
+};
+
 /** Opens the store that is configured, with its schema up to date. */
 export async function openStore(
   config: Config,
   options: { log: Logger; clock: Clock; longestPeriodMs: number },
-): Promise<{ store: Store; schemaVersion: number }> {
+): Promise<OpenStore> {
   if (config.databaseUrl === undefined) {
-    return { store: new MemoryStore(options.clock), schemaVersion: 0 };
+    const store = new MemoryStore(options.clock);
+    return { store, schemaVersion: 0, durability: () => Durability.NONE };
   }
   const url = config.databaseUrl.reveal();
+  const { synchronousCommit, decisionTimeoutMs } = config;
+  const holdTimeoutMs = Math.floor(decisionTimeoutMs * HOLD_SHARE);
+  const store = new PostgresStore({ url, synchronousCommit, holdTimeoutMs });
+  try {
+    // One pool and one store for all tries: what a failed one left behind stays counted.
+    const schemaVersion = await withMigrationPool(
+      url,
+      options.log,
+      async (pool) =>
+        await untilDatabaseServes(options.log, async () => await prepare(pool, config, options)),
+    );
+    await untilDatabaseServes(options.log, async () => await store.warmUp());
+    const durability = () => (store.isDurable ? Durability.SYNCHRONOUS : Durability.ASYNCHRONOUS);
+    return { store, schemaVersion, durability };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function untilDatabaseServes<T>(log: Logger, work: () => Promise<T>): Promise<T> {
   const deadlineMs = performance.now() + DATABASE_WAIT_MS;
   for (;;) {
     try {
-      const schemaVersion = await prepareDatabase(url, config, options);
-      const { synchronousCommit, decisionTimeoutMs } = config;
-      const holdTimeoutMs = Math.floor(decisionTimeoutMs * HOLD_SHARE);
-      const store = new PostgresStore({ url, synchronousCommit, holdTimeoutMs });
-      await store.warmUp();
-      return { store, schemaVersion };
+      return await work();
     } catch (error) {
       if (!isDatabaseOutage(error) || performance.now() > deadlineMs) throw error;
-      options.log.warn({ err: error }, "the database cannot serve yet");
+      log.warn({ err: error }, "the database cannot serve yet");
       await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY_MS));
     }
   }
 }
 
-async function prepareDatabase(
+async function withMigrationPool<T>(
   url: string,
-  config: Config,
-  options: { log: Logger; longestPeriodMs: number },
-): Promise<number> {
+  log: Logger,
+  work: (pool: PostgresPool) => Promise<T>,
+): Promise<T> {
   const pool = createPostgresPool({
     url,
     applicationName: "portcullis-limiter",
     connectionsMax: 1,
     statementTimeoutMs: MIGRATION_STATEMENT_TIMEOUT_MS,
-    log: options.log,
+    log,
   });
   try {
-    const migrations = await readMigrations(new URL("./migrations/", import.meta.url));
-    const version = await migrate({ pool, schema: "limiter", migrations, log: options.log });
-    await checkSalts(pool, config.salts, options.longestPeriodMs);
-    return version;
+    return await work(pool);
   } finally {
     await pool.end();
   }
+}
+
+async function prepare(
+  pool: PostgresPool,
+  config: Config,
+  options: { log: Logger; longestPeriodMs: number },
+): Promise<number> {
+  const migrations = await readMigrations(new URL("./migrations/", import.meta.url));
+  const version = await migrate({ pool, schema: "limiter", migrations, log: options.log });
+  await checkSalts(pool, config.salts, options.longestPeriodMs);
+  return version;
 }

@@ -13,9 +13,36 @@ test("readPoliciesFile() reads the built-in policies", async () => {
     periodMs: 300_000,
     burst: 5,
     blockForMs: 300_000,
+    wider: { prefixBits: 48, limit: 20 },
   });
   expect(policies.get("realtime.subscribe.public.datasource")?.mode).toBe("shadow");
-  expect(policies.size).toBe(11);
+  expect(policies.size).toBe(17);
+  const ofAddresses = [...policies.values()].filter(({ key }) => key !== "text");
+  expect(ofAddresses.filter(({ wider }) => wider?.prefixBits !== 48)).toEqual([]);
+});
+
+test.each([
+  [{ prefix: 48, limit: 9 }, "p.wider.limit: must be at least limit, which is 10"],
+  [{ prefix: 48, limit: 10, colour: 1 }, "p.wider.colour: unknown field"],
+  [{ limit: 10 }, "p.wider.prefix:"],
+  [{ prefix: 48 }, "p.wider.limit:"],
+  [48, "p.wider: must have a prefix and a limit"],
+])("parsePolicies() refuses a wider network that cannot work: %j", (wider, problem) => {
+  for (const rule of [
+    { algorithm: "token_bucket", period: "1s" },
+    { algorithm: "sliding_window", period: "1s" },
+    { algorithm: "fixed_window", period: "1s" },
+    { algorithm: "concurrency" },
+  ]) {
+    const policy = { key: "address", limit: 10, ...rule, wider };
+    expect(() => parsePolicies({ policies: { p: policy } })).toThrow(problem);
+  }
+});
+
+test("parsePolicies() refuses a wider network that cannot give what one key may take at once", () => {
+  const bucket = { key: "address", algorithm: "token_bucket", limit: 1, period: "1s", burst: 20 };
+  const policies = { p: { ...bucket, wider: { prefix: 48, limit: 10 } } };
+  expect(() => parsePolicies({ policies })).toThrow("must be at least burst, which is 20");
 });
 
 test("parsePolicies() names everything that is wrong", () => {

@@ -36,6 +36,8 @@ const FIELDS = new Set([
   ...["key", "algorithm", "limit", "period", "burst", "block_for", "mode", "wider"],
 ]);
 
+const WIDER_FIELDS = new Set(["prefix", "limit"]);
+
 /** Reads the content of a policies file; throws a PoliciesError that names every problem. */
 export function parsePolicies(document: unknown): Policies {
   const problems: string[] = [];
@@ -57,10 +59,8 @@ function readPolicy(name: string, fields: FieldReader): Policy {
   const key = fields.oneOf("key", ["address", "text", "address_and_text"]);
   const algorithms = ["token_bucket", "sliding_window", "fixed_window", "concurrency"] as const;
   const algorithm = fields.oneOf("algorithm", algorithms);
-  const wider = fields.wider();
-  if (wider !== undefined && (key === "text" || algorithm === "concurrency")) {
-    fields.problem("wider", "is for addresses, and not for concurrency");
-  }
+  const wider = fields.wider(algorithm === "concurrency" ? CONCURRENCY_LIMIT_MAX : LIMIT_MAX);
+  if (wider !== undefined && key === "text") fields.problem("wider", "is for addresses");
   const base = {
     name,
     key,
@@ -70,9 +70,12 @@ function readPolicy(name: string, fields: FieldReader): Policy {
   };
   if (algorithm === "concurrency") {
     if (base.blockForMs > 0) fields.problem("block_for", "is not for concurrency");
-    return { ...base, algorithm, limit: fields.wholeNumber("limit", CONCURRENCY_LIMIT_MAX) };
+    const places = fields.wholeNumber("limit", CONCURRENCY_LIMIT_MAX);
+    checkWider(wider, places, "limit", fields);
+    return { ...base, algorithm, limit: places };
   }
   const limit = fields.wholeNumber("limit", LIMIT_MAX);
+  if (algorithm !== "token_bucket") checkWider(wider, limit, "limit", fields);
   if (algorithm === "fixed_window") return { ...base, algorithm, limit, period: fields.period() };
   const periodMs = fields.durationMs("period");
   if (algorithm === "sliding_window") {
@@ -82,11 +85,23 @@ function readPolicy(name: string, fields: FieldReader): Policy {
     return { ...base, algorithm, limit, periodMs };
   }
   const burst = fields.wholeNumber("burst", LIMIT_MAX, limit);
+  checkWider(wider, burst, burst === limit ? "limit" : "burst", fields);
   const most = Math.max(burst, wider?.limit ?? 0);
   if (!Number.isSafeInteger(most * periodMs)) {
     fields.problem("burst", "times the period is too large to count exactly");
   }
   return { ...base, algorithm, limit, periodMs, burst };
+}
+
+/** What one key may take, its network must be able to give. */
+function checkWider(
+  wider: WiderNetwork | undefined,
+  least: number,
+  field: "limit" | "burst",
+  fields: FieldReader,
+): void {
+  if (wider === undefined || wider.limit >= least) return;
+  fields.problem("wider.limit", `must be at least ${field}, which is ${least}`);
 }
 
 function createFieldReader(name: string, fields: Record<string, unknown>, problems: string[]) {
@@ -136,12 +151,16 @@ function createFieldReader(name: string, fields: Record<string, unknown>, proble
     },
 
     /** `{ prefix: 48, limit: 300 }` */
-    wider(): WiderNetwork | undefined {
+    wider(limitMax: number): WiderNetwork | undefined {
       if (fields["wider"] === undefined) return undefined;
-      const wider = asRecord(fields["wider"]) ?? {};
+      const wider = asRecord(fields["wider"]);
+      if (wider === undefined) problem("wider", "must have a prefix and a limit");
+      for (const field of Object.keys(wider ?? {})) {
+        if (!WIDER_FIELDS.has(field)) problem(`wider.${field}`, "unknown field");
+      }
       return {
-        prefixBits: readWholeNumber("wider.prefix", wider["prefix"], 127),
-        limit: readWholeNumber("wider.limit", wider["limit"], LIMIT_MAX),
+        prefixBits: readWholeNumber("wider.prefix", wider?.["prefix"], 127),
+        limit: readWholeNumber("wider.limit", wider?.["limit"], limitMax),
       };
     },
   };

@@ -37,7 +37,9 @@ export function rowsOfKey(
     );
   }
   const own = { text: `${source}:${network}${rest}`, rule: policy };
-  const wider = limiterKeyOf(address, policy.wider?.prefixBits ?? ipv6PrefixBits);
+  // One that is no larger than what an address shares its limit with anyway is no wider network.
+  const prefixBits = Math.min(policy.wider?.prefixBits ?? ipv6PrefixBits, ipv6PrefixBits);
+  const wider = limiterKeyOf(address, prefixBits);
   // Only the networks of IPv6 come in sizes.
   if (policy.wider === undefined || wider === network) return found(own);
   return found(own, { text: `wide:${source}:${wider}${rest}`, rule: widerPolicy(policy) });

@@ -1,4 +1,12 @@
-import pg from "pg";
+import type pg from "pg";
+import { isBackendGone } from "../runtime/backend-inspector.ts";
+import type { BackendPlaces } from "../runtime/backend-places.ts";
+import { HeldClient } from "../runtime/held-client.ts";
+import {
+  enforceSettings,
+  refuseSharedSession,
+  type SessionSettings,
+} from "../runtime/session-settings.ts";
 
 /** A statement to run: the name it was prepared under, and its parameters. */
 export type Step = { name: string; values?: ReadonlyArray<Buffer | string> };
@@ -8,12 +16,15 @@ export type WireRow = ReadonlyArray<string | null>;
 
 export type ConnectionOptions = {
   url: string;
+  /** Where the connection is counted. */
+  places: BackendPlaces;
   /** Statements by name, prepared once. */
   statements: Readonly<Record<string, string>>;
-  /** Run-time settings of the session. */
-  settings: Readonly<Record<string, string>>;
+  /** Run-time settings of the session, which are verified. */
+  settings: SessionSettings;
+  /** Until a network that accepts no connection is given up. */
   connectTimeoutMs: number;
-  /** Until a round trip is given up and the connection with it. */
+  /** Until a round trip is given up: its answer is dropped whenever it comes. */
   roundTripTimeoutMs: number;
 };
 
@@ -31,36 +42,44 @@ type Wire = {
  * statement's answer, or ends each with a sync of its own.
  */
 export class PostgresConnection {
-  readonly #client: pg.Client;
+  /** Resolves when the backend is known to be gone; until then no other may take its place. */
+  readonly gone: Promise<void>;
+  readonly #client: HeldClient;
   readonly #roundTripTimeoutMs: number;
   #isUsable = true;
+  #isEnding = false;
 
-  private constructor(client: pg.Client, roundTripTimeoutMs: number) {
+  private constructor(client: HeldClient, roundTripTimeoutMs: number) {
     this.#client = client;
     this.#roundTripTimeoutMs = roundTripTimeoutMs;
+    this.gone = client.gone;
     const lose = () => {
       this.#isUsable = false;
+      this.#isEnding = true;
     };
     client.on("error", lose);
     client.on("end", lose);
   }
 
-  /** Connects and prepares; rejects when that takes too long. */
+  /**
+   * Connects, verifies the session and prepares, however long the server takes to let it in. One
+   * that fails half-way is gone when this rejects, or keeps its place until it is.
+   */
   static async open(options: ConnectionOptions): Promise<PostgresConnection> {
-    const client = new pg.Client({
+    const { settings, statements, places, connectTimeoutMs, roundTripTimeoutMs } = options;
+    const client = new HeldClient({
       connectionString: options.url,
       application_name: "portcullis-limiter",
-      connectionTimeoutMillis: options.connectTimeoutMs,
-      keepAlive: true,
-      options: Object.entries(options.settings)
-        .map(([name, value]) => `-c ${name}=${value.replaceAll(" ", "\\ ")}`)
-        .join(" "),
+      places,
+      connectTimeoutMs,
+      isBackendGone,
     });
-    const connection = new PostgresConnection(client, options.roundTripTimeoutMs);
+    const connection = new PostgresConnection(client, roundTripTimeoutMs);
     try {
-      await client.connect();
+      await client.open();
+      await enforceSettings(client, settings);
       await connection.#run((wire) => {
-        for (const [name, text] of Object.entries(options.statements)) wire.parse({ name, text });
+        for (const [name, text] of Object.entries(statements)) wire.parse({ name, text });
       });
       return connection;
     } catch (error) {
@@ -69,9 +88,14 @@ export class PostgresConnection {
     }
   }
 
-  /** False once the connection was lost or closed. */
+  /** False while a round trip that was given up has not ended, and once the connection is lost. */
   get isUsable(): boolean {
     return this.#isUsable;
+  }
+
+  /** Rejects when a pooler gives this session to others too. */
+  async refuseShared(): Promise<void> {
+    await refuseSharedSession(this.#client);
   }
 
   /** Runs statements one after another and answers the rows of each. Stops at the first error. */
@@ -95,10 +119,24 @@ export class PostgresConnection {
     }
   }
 
-  /** Ends the connection at once, also when the other side does not answer. */
+  /** Ends the connection as soon as the server has answered what it was asked. */
   close(): void {
     this.#isUsable = false;
+    this.#isEnding = true;
     this.#client.end().catch(() => undefined);
+  }
+
+  /** Whatever the server did by then is dropped; the connection serves again once it has ended. */
+  async #giveUp(): Promise<void> {
+    this.#isUsable = false;
+    const mayGoOn = await this.#client.abandon();
+    if (this.#isEnding) return;
+    if (!mayGoOn) this.close();
+    else if (this.#client.getTransactionStatus() === "I") this.#isUsable = true;
+    else {
+      this.#isUsable = true;
+      await this.rollBack();
+    }
   }
 
   #run(send: (wire: Wire) => void): Promise<ReadonlyArray<readonly WireRow[]>> {
@@ -110,7 +148,7 @@ export class PostgresConnection {
       const giveUp = () => {
         if (isDone) return;
         reject(new Error("timeout of a round trip to the database"));
-        this.close();
+        this.#giveUp().catch(() => this.close());
       };
       this.#client.query({
         callback: (error: Error | null) => {

@@ -140,11 +140,11 @@ export function leaseChanges(all: readonly BucketChange[]) {
   for (const { id: bucketId, before, after } of changes) {
     const old = before?.kind === "concurrency" ? before.leases : [];
     const now = after?.kind === "concurrency" ? after.leases : [];
+    // A wide network has thousands.
     const kept = new Set(now.map((lease) => lease.id));
-    written.push(
-      ...now.filter((lease) => !old.includes(lease)).map((lease) => ({ ...lease, bucketId })),
-    );
-    deleted.push(...old.filter((lease) => !kept.has(lease.id)).map(({ id }) => ({ id, bucketId })));
+    const known = new Set(old);
+    for (const lease of now) if (!known.has(lease)) written.push({ ...lease, bucketId });
+    for (const { id } of old) if (!kept.has(id)) deleted.push({ id, bucketId });
   }
   return { written, deleted };
 }

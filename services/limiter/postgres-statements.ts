@@ -30,6 +30,37 @@ export const STATEMENTS = {
     order by n.id
     for no key update of b`,
 
+  // In a transaction that must not wait: rows that somebody holds are found by not being locked.
+  hurry: "select set_config('lock_timeout', '5ms', true)",
+
+  lock_free_buckets: `
+    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
+    from unnest($1::uuid[]) with ordinality as n (id, ord)
+    join limiter.buckets b on b.id = n.id
+    order by n.id
+    for no key update of b skip locked`,
+
+  existing_buckets: `
+    select n.ord
+    from unnest($1::uuid[]) with ordinality as n (id, ord)
+    join limiter.buckets b on b.id = n.id`,
+
+  lock_free_leases: `
+    select l.bucket_id, l.id
+    from limiter.leases l
+    where l.bucket_id = any ($1::uuid[])
+    for update skip locked`,
+
+  durability: `
+    select current_setting('synchronous_commit') <> 'off'
+      and current_setting('fsync') = 'on'
+      and current_setting('full_page_writes') = 'on'
+      and not exists (
+        select 1
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'limiter' and c.relkind in ('r', 'p') and c.relpersistence <> 'p')`,
+
   read_buckets: `
     select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
     from unnest($1::uuid[]) with ordinality as n (id, ord)

@@ -1,8 +1,7 @@
 import { createDatabaseTelemetry } from "../runtime/database-telemetry.ts";
-import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { bigintArray, rowIdFromUuid, uuidArray } from "./binary-array.ts";
 import { isCharge } from "./charge.ts";
-import { PostgresConnection, type Step, type WireRow } from "./postgres-connection.ts";
+import type { PostgresConnection, Step, WireRow } from "./postgres-connection.ts";
 import {
   bucketParameters,
   chargeParameters,
@@ -12,26 +11,35 @@ import {
   ringParameters,
   stateFromRow,
 } from "./postgres-rows.ts";
+import { PostgresSlots } from "./postgres-slots.ts";
 import { STATEMENTS } from "./postgres-statements.ts";
 import { SWEEP_STATEMENTS, sweepPostgres } from "./postgres-sweep.ts";
-import { sqlStateOf } from "./sql-state.ts";
+import { hasWaitedTooLong, sqlStateOf } from "./sql-state.ts";
 import {
   type Changes,
   type Found,
-  GROUP_LANE,
+  HELD_LANE,
   type KnownCharges,
   type RowId,
   type Store,
+  TableHeldError,
   type Wanted,
 } from "./store.ts";
 
 /** The client gives up a little after the server should have, so that the server's reason wins. */
 const CLIENT_SLACK_MS = 30;
 
+/** Of the time for which rows may be held: whoever waits for one keeps others waiting too. */
+const LOCK_SHARE = 0.4;
+/** How long to look for rows that cannot be made, because somebody else is making them. */
+const SEARCH_MS_MAX = 80;
+
 /** Connections beside the lanes': for reads, for finding leases, and for housekeeping. */
-const READS = GROUP_LANE + 1;
-const LEASES = GROUP_LANE + 2;
-const HOUSEKEEPING = GROUP_LANE + 3;
+const READS = HELD_LANE + 1;
+const LEASES = HELD_LANE + 2;
+const HOUSEKEEPING = HELD_LANE + 3;
+/** Backends that a process holds for its decisions, whatever the database does. */
+const CONNECTIONS = HOUSEKEEPING + 1;
 
 /**
  * The planner knows neither how many ids come nor that they are few among many rows; the only
@@ -64,35 +72,85 @@ export type PostgresStoreOptions = {
 /** Keeps buckets in Postgres: exact and durable over any number of replicas. */
 export class PostgresStore implements Store {
   readonly #options: PostgresStoreOptions;
-  readonly #connections = new Map<number, Promise<PostgresConnection>>();
+  readonly #slots: PostgresSlots;
   readonly #turns = new Map<number, Promise<unknown>>();
   readonly #telemetry = createDatabaseTelemetry();
   #sweepFromBlock = 0;
+  #isDurable = false;
 
   constructor(options: PostgresStoreOptions) {
     this.#options = options;
+    this.#slots = new PostgresSlots({
+      ...connectionOptions(options),
+      count: CONNECTIONS,
+      onOpen: async (connection) => await this.#readDurability(connection),
+    });
   }
 
-  /** Opens all connections, so that no decision has to wait for one. */
+  /** Whether what is answered survives a crash of the server, as its settings were read last. */
+  get isDurable(): boolean {
+    return this.#isDurable;
+  }
+
+  /** Opens all connections, so that no decision has to wait for one. May be asked again. */
   async warmUp(): Promise<void> {
-    const slots = [...Array(GROUP_LANE + 1).keys(), READS, LEASES, HOUSEKEEPING];
-    await Promise.all(slots.map((slot) => this.#connect(slot)));
+    await this.#slots.openAll();
   }
 
-  async create(lane: number, ids: readonly RowId[]): Promise<void> {
+  async create(
+    lane: number,
+    ids: readonly RowId[],
+    isPatient: boolean,
+  ): Promise<ReadonlySet<RowId>> {
     const connection = await this.#connect(lane);
-    await this.#execute(connection, [
-      { name: "create_buckets", values: [uuidArray(ids, (id) => id)] },
-    ]);
+    if (isPatient) {
+      try {
+        await this.#execute(connection, [createStep(ids)]);
+        return NONE;
+      } catch (error) {
+        if (!hasWaitedTooLong(error)) throw error;
+      }
+    }
+    const held = new Set<RowId>();
+    await this.#createHastily(connection, ids, held, performance.now() + SEARCH_MS_MAX);
+    return held;
   }
 
-  async flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void> {
+  /** Makes what can be made without waiting; finds the rest by halves. */
+  async #createHastily(
+    connection: PostgresConnection,
+    ids: readonly RowId[],
+    held: Set<RowId>,
+    deadlineMs: number,
+  ): Promise<void> {
+    try {
+      if (performance.now() < deadlineMs) {
+        const steps = [{ name: "begin" }, { name: "hurry" }, createStep(ids), { name: "commit" }];
+        await this.#execute(connection, steps);
+        return;
+      }
+    } catch (error) {
+      if (!hasWaitedTooLong(error)) throw error;
+      if (ids.length > 1) {
+        const half = ids.length >> 1;
+        await this.#createHastily(connection, ids.slice(0, half), held, deadlineMs);
+        await this.#createHastily(connection, ids.slice(half), held, deadlineMs);
+        return;
+      }
+    }
+    for (const id of ids) held.add(id);
+  }
+
+  async flush(
+    lane: number,
+    wanted: Wanted,
+    decide: (found: Found) => Changes,
+    isPatient: boolean,
+  ): Promise<void> {
     const connection = await this.#connect(lane);
-    const reads = readSteps(wanted);
-    const locked =
-      (await this.#lock(connection, "lock_buckets", wanted, reads)) ??
-      (await this.#lock(connection, "lock_numbered_buckets", wanted, reads));
-    if (locked === undefined) throw new Error("numbered rows cannot be mistaken");
+    const locked = isPatient
+      ? await this.#lockAll(connection, wanted)
+      : await this.#lockFree(connection, wanted);
     const writes = await orRollBack(connection, () => writeSteps(decide(locked), locked.nowMs));
     // A transaction that changed nothing is not worth waiting for the disk.
     const end = writes.length === 0 ? "roll_back" : "commit";
@@ -113,8 +171,38 @@ export class PostgresStore implements Store {
       const isNotAsKnown = sqlStateOf(error) === NOT_AS_KNOWN;
       end(isNotAsKnown ? undefined : error);
       if (isNotAsKnown) return undefined;
-      await leave(connection, error);
+      await connection.rollBack();
       throw error;
+    }
+  }
+
+  async #lockAll(connection: PostgresConnection, wanted: Wanted): Promise<Found> {
+    const reads = readSteps(wanted);
+    const locked =
+      (await this.#lock(connection, "lock_buckets", wanted, reads)) ??
+      (await this.#lock(connection, "lock_numbered_buckets", wanted, reads));
+    if (locked === undefined) throw new Error("numbered rows cannot be mistaken");
+    return locked;
+  }
+
+  /** Locks what nobody else has locked and reads it, in a transaction that is left open. */
+  async #lockFree(connection: PostgresConnection, wanted: Wanted): Promise<Found> {
+    const reads = readSteps(wanted);
+    const ids = [uuidArray(wanted.buckets, (id) => id)];
+    try {
+      const results = await this.#execute(connection, [
+        ...[{ name: "begin" }, { name: "hurry" }],
+        { name: "lock_free_buckets", values: ids },
+        ...reads,
+        { name: "clock" },
+        { name: "existing_buckets", values: ids },
+        { name: "lock_free_leases", values: [uuidArray(wanted.leased, (id) => id)] },
+      ]);
+      return await orRollBack(connection, () => freeFrom(wanted, reads, results.slice(2)));
+    } catch (error) {
+      if (!hasWaitedTooLong(error)) throw error;
+      // Rows that are locked were passed over, so it is a table that somebody holds.
+      throw new TableHeldError(error);
     }
   }
 
@@ -168,20 +256,23 @@ export class PostgresStore implements Store {
 
   async sweep(): Promise<number> {
     const connection = await this.#connect(HOUSEKEEPING);
-    const { deleted, nextBlock } = await sweepPostgres(
+    await this.#readDurability(connection);
+    const { deleted, nextBlock, error } = await sweepPostgres(
       (steps) => this.#execute(connection, steps),
       this.#sweepFromBlock,
     );
     this.#sweepFromBlock = nextBlock;
+    if (error !== undefined) throw error;
     return deleted;
   }
 
   async close(): Promise<void> {
-    const connections = await Promise.allSettled(this.#connections.values());
-    this.#connections.clear();
-    for (const connection of connections) {
-      if (connection.status === "fulfilled") connection.value.close();
-    }
+    await this.#slots.close();
+  }
+
+  async #readDurability(connection: PostgresConnection): Promise<void> {
+    const [rows] = await this.#execute(connection, [{ name: "durability" }]);
+    this.#isDurable = rows?.[0]?.[0] === "t";
   }
 
   /** Runs steps after those that were asked for before, unless that takes too long. */
@@ -203,37 +294,8 @@ export class PostgresStore implements Store {
     return await result;
   }
 
-  /** The connection of a slot, made anew after it was lost. Each slot does one thing at a time. */
-  async #connect(slot: number): Promise<PostgresConnection> {
-    const current = this.#connections.get(slot);
-    if (current !== undefined) {
-      const connection = await current.catch(() => undefined);
-      if (connection?.isUsable) return connection;
-    }
-    if (this.#connections.get(slot) !== current) return await this.#connect(slot);
-    const opened = this.#open();
-    this.#connections.set(slot, opened);
-    return await opened;
-  }
-
-  #open(): Promise<PostgresConnection> {
-    const { holdTimeoutMs } = this.#options;
-    const hold = String(holdTimeoutMs);
-    return PostgresConnection.open({
-      url: this.#options.url,
-      statements: { ...STATEMENTS, ...SWEEP_STATEMENTS },
-      settings: {
-        ...PLANNER_SETTINGS,
-        lock_timeout: hold,
-        statement_timeout: hold,
-        idle_in_transaction_session_timeout: hold,
-        synchronous_commit: this.#options.synchronousCommit,
-        // Whoever waited for a lock has to see what was committed meanwhile.
-        default_transaction_isolation: "read committed",
-      },
-      connectTimeoutMs: holdTimeoutMs,
-      roundTripTimeoutMs: holdTimeoutMs + CLIENT_SLACK_MS,
-    });
+  #connect(slot: number): Promise<PostgresConnection> {
+    return this.#slots.get(slot);
   }
 
   async #execute(
@@ -247,7 +309,7 @@ export class PostgresStore implements Store {
       return rows;
     } catch (error) {
       end(error);
-      await leave(connection, error);
+      await connection.rollBack();
       throw error;
     }
   }
@@ -266,10 +328,31 @@ async function orRollBack<T>(connection: PostgresConnection, compute: () => T): 
   }
 }
 
-/** An error leaves no transaction behind; one that is not about data ends the connection too. */
-async function leave(connection: PostgresConnection, error: unknown): Promise<void> {
-  if (isDatabaseOutage(error) && sqlStateOf(error) !== LOCK_TIMEOUT) connection.close();
-  else await connection.rollBack();
+function connectionOptions(options: PostgresStoreOptions) {
+  const { url, holdTimeoutMs } = options;
+  const hold = String(holdTimeoutMs);
+  return {
+    url,
+    statements: { ...STATEMENTS, ...SWEEP_STATEMENTS },
+    settings: {
+      ...PLANNER_SETTINGS,
+      lock_timeout: String(Math.ceil(holdTimeoutMs * LOCK_SHARE)),
+      statement_timeout: hold,
+      idle_in_transaction_session_timeout: hold,
+      // Bounds that a role may have, and that would end idle connections or long transactions.
+      idle_session_timeout: "0",
+      transaction_timeout: "0",
+      synchronous_commit: options.synchronousCommit,
+      // Whoever waited for a lock has to see what was committed meanwhile.
+      default_transaction_isolation: "read committed",
+    },
+    connectTimeoutMs: holdTimeoutMs,
+    roundTripTimeoutMs: holdTimeoutMs + CLIENT_SLACK_MS,
+  };
+}
+
+function createStep(ids: readonly RowId[]): Step {
+  return { name: "create_buckets", values: [uuidArray(ids, (id) => id)] };
 }
 
 /** What a round trip waits for: locks, the disk, or else its first statement. */
@@ -280,7 +363,6 @@ function operationOf(steps: readonly Step[]): string {
   return last === "commit" || last === "roll_back" ? last : (names[0] ?? "");
 }
 
-const LOCK_TIMEOUT = "55P03";
 /** The statement makes a number of a text to end itself. */
 const NOT_AS_KNOWN = "22P02";
 
@@ -320,6 +402,7 @@ function foundFrom(
     nowMs: Number(results[1 + reads.length]?.[0]?.[0]),
     states,
     missing: unseen ?? NONE,
+    held: NONE,
     answers: new Map(
       answers.map(([id, body, answer]) => [
         rowIdFromUuid(id ?? ""),
@@ -328,6 +411,32 @@ function foundFrom(
     ),
     refunded: new Set(refunds.map(([id]) => rowIdFromUuid(id ?? ""))),
   };
+}
+
+/**
+ * Puts together what `lock_free_buckets`, the reads and the clock answered, then which rows exist
+ * and which leases could be locked. What exists and is not locked is held by somebody else.
+ */
+function freeFrom(
+  wanted: Wanted,
+  reads: readonly Step[],
+  results: ReadonlyArray<readonly WireRow[]>,
+): Found {
+  const found = foundFrom(wanted, reads, results);
+  const [existing = [], freeLeases = []] = results.slice(2 + reads.length);
+  const held = new Set<RowId>();
+  const missing = new Set(found.missing);
+  for (const [ord] of existing) {
+    const id = wanted.buckets[Number(ord) - 1] ?? "";
+    if (missing.delete(id)) held.add(id);
+  }
+  if (reads[0]?.name === "read_leases") {
+    const free = new Set(freeLeases.map(([bucket, id]) => `${bucket} ${id}`));
+    for (const [bucket, id] of results[1] ?? []) {
+      if (!free.has(`${bucket} ${id}`)) held.add(rowIdFromUuid(bucket ?? ""));
+    }
+  }
+  return { ...found, missing, held };
 }
 
 /** Where a row tells which of the wanted ones it is; without it, they come in order. */

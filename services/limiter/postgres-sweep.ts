@@ -57,22 +57,37 @@ export const SWEEP_STATEMENTS = {
     returning 1`,
 } as const;
 
-/** Deletes some expired rows of every table; walks through the buckets a piece at a time. */
+/**
+ * Deletes some expired rows of every table; walks through the buckets a piece at a time. A table
+ * that fails keeps no other from being swept; the last failure is answered.
+ */
 export async function sweepPostgres(
   execute: (steps: readonly Step[]) => Promise<ReadonlyArray<readonly WireRow[]>>,
   fromBlock: number,
-): Promise<{ deleted: number; nextBlock: number }> {
+): Promise<{ deleted: number; nextBlock: number; error: unknown }> {
   let deleted = 0;
-  const [buckets = [], blocks = []] = await execute([
-    { name: "sweep_buckets", values: [String(fromBlock)] },
-    { name: "bucket_blocks" },
-  ]);
-  deleted += buckets.length;
-  for (const name of ["sweep_leases", "sweep_answers", "sweep_refunds"]) {
-    const [rows = []] = await execute([{ name }]);
-    deleted += rows.length;
+  let nextBlock = fromBlock;
+  let error: unknown;
+  try {
+    const [buckets = [], blocks = []] = await execute([
+      { name: "sweep_buckets", values: [String(fromBlock)] },
+      { name: "bucket_blocks" },
+    ]);
+    deleted += buckets.length;
+    // A piece with more to delete than one statement may is visited again.
+    const reached = buckets.length < SWEEP_ROWS_MAX ? fromBlock + SWEEP_BLOCKS : fromBlock;
+    nextBlock = reached >= Number(blocks[0]?.[0]) ? 0 : reached;
+  } catch (caught) {
+    error = caught;
+    nextBlock = fromBlock + SWEEP_BLOCKS;
   }
-  // A piece with more to delete than one statement may is visited again.
-  const reached = buckets.length < SWEEP_ROWS_MAX ? fromBlock + SWEEP_BLOCKS : fromBlock;
-  return { deleted, nextBlock: reached >= Number(blocks[0]?.[0]) ? 0 : reached };
+  for (const name of ["sweep_leases", "sweep_answers", "sweep_refunds"]) {
+    try {
+      const [rows = []] = await execute([{ name }]);
+      deleted += rows.length;
+    } catch (caught) {
+      error = caught;
+    }
+  }
+  return { deleted, nextBlock, error };
 }

@@ -1,4 +1,4 @@
-import { Durability, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { LimiterService, NoDecisionSchema } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
@@ -32,7 +32,7 @@ const ANSWER_SLACK_MS = 150;
 export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
   const { log, clock } = context;
   const policies = await readPoliciesFile(config.policiesFile);
-  const { store, schemaVersion } = await openStore(config, {
+  const { store, schemaVersion, durability } = await openStore(config, {
     log,
     clock,
     longestPeriodMs: Math.max(...[...policies.values()].map(longestPeriodMs)),
@@ -53,7 +53,9 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
       backend: config.backend,
       schemaVersion,
       saltFingerprint: saltFingerprint(salts[0]),
-      durability: durabilityOf(config),
+      get durability() {
+        return durability();
+      },
     },
   });
   const sweeper = startSweeper(store, (error) =>
@@ -83,7 +85,10 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
-      createDeadlineInterceptor(decisionTimeoutMs + ANSWER_SLACK_MS),
+      // The database was given up before: only a process with too much to do gets here.
+      createDeadlineInterceptor(decisionTimeoutMs + ANSWER_SLACK_MS, [
+        { desc: NoDecisionSchema, value: { reason: "overloaded" } },
+      ]),
     ],
     dependencies: () => ({ [config.backend]: engine.isFailing ? "failing" : "ok" }),
   });
@@ -96,9 +101,4 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
       await store.close();
     },
   };
-}
-
-function durabilityOf(config: Config): Durability {
-  if (config.backend === "memory") return Durability.NONE;
-  return config.synchronousCommit === "on" ? Durability.SYNCHRONOUS : Durability.ASYNCHRONOUS;
 }

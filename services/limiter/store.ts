@@ -21,6 +21,8 @@ export type Found = {
   states: ReadonlyArray<BucketState | undefined>;
   /** Buckets that have no row, so could not be locked. */
   missing: ReadonlySet<RowId>;
+  /** Buckets that somebody else holds, so that they were neither locked nor read. */
+  held: ReadonlySet<RowId>;
   answers: ReadonlyMap<RowId, StoredAnswer>;
   refunded: ReadonlySet<RowId>;
 };
@@ -57,13 +59,23 @@ export type KnownCharges = {
 
 /** Where buckets are kept. One suite of tests holds for every store. */
 export type Store = {
-  /** Makes rows for buckets not known to have one; those that exist stay as they are. */
-  create(lane: number, ids: readonly RowId[]): Promise<void>;
+  /**
+   * Makes rows for buckets not known to have one; those that exist stay as they are. Answers those
+   * that somebody else is making or deleting, for which a patient caller has waited.
+   */
+  create(lane: number, ids: readonly RowId[], isPatient: boolean): Promise<ReadonlySet<RowId>>;
   /**
    * Locks rows in ascending order, reads them and then the clock, lets `decide` say what changes,
-   * and resolves once that is as durable as it gets. Rejects when it is not known to be.
+   * and resolves once that is as durable as it gets. Rejects when it is not known to be. A patient
+   * one waits for rows that others hold, and rejects when it has waited too long; an impatient one
+   * passes them over.
    */
-  flush(lane: number, wanted: Wanted, decide: (found: Found) => Changes): Promise<void>;
+  flush(
+    lane: number,
+    wanted: Wanted,
+    decide: (found: Found) => Changes,
+    isPatient: boolean,
+  ): Promise<void>;
   /**
    * Makes charges if each row is still as it is known and `nowMs` has just passed, and resolves to
    * the clock once that is as durable as it gets. Otherwise changes nothing and resolves to
@@ -87,6 +99,18 @@ const LANES = 4;
  * spread.
  */
 export const GROUP_LANE = LANES;
+
+/** The lane of what needs rows that somebody holds, so that it keeps nobody else waiting. */
+export const HELD_LANE = GROUP_LANE + 1;
+
+/** A whole table is locked, so that nothing can be decided for anybody. */
+export class TableHeldError extends Error {
+  override name = "TableHeldError";
+
+  constructor(cause: unknown) {
+    super("a table of the limiter is locked", { cause });
+  }
+}
 
 /** The lane of a bucket. */
 export function laneOf(id: RowId): number {

@@ -98,7 +98,8 @@ export function createEnvReader(environment: Environment) {
         problem(name, "is required");
         return "";
       }
-      const scheme = URL.canParse(value) ? new URL(value).protocol.slice(0, -1) : "";
+      const text = withHost(value);
+      const scheme = URL.canParse(text) ? new URL(text).protocol.slice(0, -1) : "";
       if (!schemes.includes(scheme)) problem(name, `must be a URL with ${schemes.join(" or ")}`);
       return value;
     },
@@ -133,4 +134,9 @@ export function createEnvReader(environment: Environment) {
       return Object.freeze(config);
     },
   };
+}
+
+/** A database that is reached by a socket has none: `postgres://user@/database?host=/folder`. */
+function withHost(url: string): string {
+  return /^postgres(ql)?:/.test(url) ? url.replace("@/", "@socket/") : url;
 }

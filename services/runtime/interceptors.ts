@@ -52,16 +52,20 @@ export function createErrorInterceptor(log: Logger): Interceptor {
 }
 
 /**
- * Ends a call that takes longer than `timeoutMs` as `unavailable`. A caller's own, shorter timeout
- * ends it earlier, as `deadline_exceeded`.
+ * Ends a call that takes longer than `timeoutMs` as `unavailable`, with what `details` tell of the
+ * reason. A caller's own, shorter timeout ends it earlier, as `deadline_exceeded`.
  */
-export function createDeadlineInterceptor(timeoutMs: number): Interceptor {
+export function createDeadlineInterceptor(
+  timeoutMs: number,
+  details: NonNullable<ConstructorParameters<typeof ConnectError>[3]>,
+): Interceptor {
   return (next) => async (request) => {
     if (request.stream) return await next(request);
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<never>((_resolve, reject) => {
       const refuse = () => {
-        reject(new ConnectError(`no answer within ${timeoutMs} ms`, Code.Unavailable));
+        const message = `no answer within ${timeoutMs} ms`;
+        reject(new ConnectError(message, Code.Unavailable, undefined, details));
       };
       timer = setTimeout(refuse, timeoutMs);
     });

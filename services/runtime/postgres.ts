@@ -1,6 +1,11 @@
 import pg from "pg";
+import { isBackendGone } from "./backend-inspector.ts";
+import { BackendPlaces } from "./backend-places.ts";
 import { createDatabaseTelemetry, measureQueries } from "./database-telemetry.ts";
+import { HeldClient } from "./held-client.ts";
 import type { Logger } from "./log.ts";
+import type {} from "./pg-internals.ts";
+import { enforceSettings, refuseSharedSession, SessionSettingsError } from "./session-settings.ts";
 
 /** What a store needs to run a statement: a pool or a client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, "query">;
@@ -11,6 +16,7 @@ export type PostgresOptions = {
   url: string;
   /** Shown in pg_stat_activity. */
   applicationName: string;
+  /** Backends that this pool ever holds, those included that do not answer any more. */
   connectionsMax: number;
   /** How long one statement may take, on both sides of the connection. */
   statementTimeoutMs: number;
@@ -26,20 +32,30 @@ const IDLE_TIMEOUT_MS = 30_000;
 
 /**
  * Opens a pool in which every wait ends: connecting, waiting for a connection, and each statement.
- * A connection whose statement timed out is thrown away, never reused.
+ * A connection whose statement timed out is never reused; it keeps its place in the pool until its
+ * backend is gone.
  */
 export function createPostgresPool(options: PostgresOptions): PostgresPool {
   const { statementTimeoutMs } = options;
-  const pool = new pg.Pool({
+  const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MS, statementTimeoutMs);
+  const places = new BackendPlaces(options.applicationName, options.connectionsMax);
+  let isShared: Promise<void> | undefined;
+  const pool = new HeldPool(places, {
     connectionString: options.url,
     application_name: options.applicationName,
     max: options.connectionsMax,
-    connectionTimeoutMillis: Math.min(CONNECT_TIMEOUT_MS, statementTimeoutMs),
+    Client: clientsIn(places, connectTimeoutMs),
+    // A client tells sooner; the pool would close its connection.
+    connectionTimeoutMillis: connectTimeoutMs + CLIENT_SLACK_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
-    statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + CLIENT_SLACK_MS,
-    keepAlive: true,
     allowExitOnIdle: true,
+    onConnect: async (client) => {
+      if (!(client instanceof HeldClient)) throw new Error("a client of another kind");
+      await enforceSettings(client, settingsOf(statementTimeoutMs));
+      isShared ??= refuseSharedSession(client);
+      await isShared;
+    },
   });
   const telemetry = createDatabaseTelemetry();
   pool.on("connect", (client) => measureQueries(client, telemetry));
@@ -48,6 +64,40 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
     options.log.warn({ err: error }, "an idle database connection was lost");
   });
   return pool;
+}
+
+/** Others than the first are bounds that a role may have and that would end idle connections. */
+function settingsOf(statementTimeoutMs: number) {
+  return {
+    statement_timeout: String(statementTimeoutMs),
+    idle_session_timeout: "0",
+    transaction_timeout: "0",
+  };
+}
+
+/** The clients that a pool makes: pg hands them its own options. */
+function clientsIn(places: BackendPlaces, connectTimeoutMs: number) {
+  return class extends HeldClient {
+    constructor(config?: pg.ClientConfig) {
+      super({ ...config, places, connectTimeoutMs, isBackendGone });
+    }
+  };
+}
+
+/** A pool that is full when its places are held, also by connections that it has given up. */
+class HeldPool extends pg.Pool {
+  readonly #places: BackendPlaces;
+
+  constructor(places: BackendPlaces, config: pg.PoolConfig) {
+    super(config);
+    this.#places = places;
+    places.onFree(() => this._pulseQueue());
+  }
+
+  /** pg counts the clients that it knows. */
+  _isFull(): boolean {
+    return this.#places.held >= this.#places.max;
+  }
 }
 
 /** Runs work inside one transaction; rolls back and rethrows when it fails. */
@@ -68,9 +118,10 @@ export async function transaction<T>(
   }
 }
 
-/** A connection that cannot even roll back is in an unknown state and is closed. */
+/** A connection that cannot even roll back is in an unknown state and is not used again. */
 async function rollback(client: pg.PoolClient): Promise<void> {
   try {
+    if (client instanceof HeldClient && client.isBusy) throw new Error("it was given up");
     await client.query("rollback");
     client.release();
   } catch (error) {
@@ -88,7 +139,7 @@ const SYSTEM_CODES = /^E(CONN|PIPE|HOST|NET|TIMEDOUT|ADDR|NOTFOUND|AI_AGAIN)/;
 
 /** Whether an error means that the database cannot serve now, as opposed to a bug or bad data. */
 export function isDatabaseOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || error instanceof SessionSettingsError) return false;
   if (error instanceof AggregateError) return error.errors.some(isDatabaseOutage);
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {

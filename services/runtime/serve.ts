@@ -80,6 +80,9 @@ type Route =
   | { policy: RoutePolicy; kind: "rpc"; handler: RpcHandler }
   | { policy: RoutePolicy; kind: "plain"; handler: HttpHandler };
 
+/** What may be read may be asked about. */
+const ALLOWS_READING = "GET, HEAD";
+
 /** Health answers about the process, and at an internal door about its dependencies. */
 const HEALTH: RoutePolicies = { "GET /healthz": PLAIN_GET, "GET /readyz": PLAIN_GET };
 
@@ -116,7 +119,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const route = findRoute(request);
     if ("step" in route) {
       const allow = route.headers?.["allow"];
-      if (request.method === "OPTIONS" && allow !== undefined) {
+      if (request.method === "OPTIONS" && allow === ALLOWS_READING) {
         response.writeHead(204, { allow }).end();
         return;
       }
@@ -206,7 +209,7 @@ function methodsByPath(routes: ReadonlyMap<string, Route>): ReadonlyMap<string, 
 /** Handles a request that has come in; answers a refusal when its message cannot be read. */
 async function handle(
   route: Route,
-  { caller, body }: Passed,
+  { caller, peer, body }: Passed,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
 ): Promise<Refusal | undefined> {
   if (route.kind === "plain") {
@@ -227,7 +230,7 @@ async function handle(
   const answer = await answerRpc(handler, {
     headers: request.headers,
     body,
-    contextValues: createContextValues().set(peerKey, peerOf(request)).set(callerKey, caller),
+    contextValues: createContextValues().set(peerKey, peer).set(callerKey, caller),
     signal: gone.signal,
   });
   if (response.destroyed) return undefined;

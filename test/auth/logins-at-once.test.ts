@@ -66,8 +66,8 @@ test("attempts at once beyond what may wait are told a short wait, and it is tru
 test("right logins are not without end from one address", async () => {
   const { environment, remove } = await writePolicies((yaml) =>
     yaml.replace(
-      "login.ip:\n    { key: address, algorithm: token_bucket, limit: 30, period: 5m }",
-      "login.ip:\n    { key: address, algorithm: token_bucket, limit: 1, period: 1h }",
+      /login\.ip:\n.*/,
+      "login.ip: { key: address, algorithm: token_bucket, limit: 1, period: 1h }",
     ),
   );
   onTestFinished(remove);

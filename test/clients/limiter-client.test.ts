@@ -8,17 +8,31 @@ import type { FailureConfig } from "../../clients/limiter/failure-config.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
-import { LimiterService, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import {
+  LimiterService,
+  NoDecisionSchema,
+  Outcome,
+} from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createManualClock } from "../../services/runtime/clock.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 
 const TIMEOUT_MS = 200;
+/** For tests that do much at once, also on a busy machine. */
+const PATIENT_MS = 2_000;
 const CLOSED: FailureConfig = { mode: "fail-closed" };
 const OPEN: FailureConfig = { mode: "fail-open", change: "CHG-1", untilMs: 10_000 };
 const BUCKET = { policy: "realtime.connect.ip", key: "203.0.113.9" };
 
 const allowed = {
   decision: { outcome: Outcome.ALLOWED, receipt: "r", buckets: [{ remaining: 3n, limit: 4n }] },
+};
+
+const rejected = {
+  decision: {
+    outcome: Outcome.REJECTED,
+    retryAfter: { seconds: 2n, nanos: 500_000_000 },
+    buckets: [{ retryAfter: { seconds: 2n, nanos: 500_000_000 } }],
+  },
 };
 
 const closing: (() => void)[] = [];
@@ -144,7 +158,7 @@ test("consume() travels in batches under load, each with its own answer", async 
         sizes.push(requests.length);
         return {
           results: requests.map(({ buckets }) =>
-            buckets[0]?.key === "bad"
+            buckets[0]?.policy === "realtime.connect.bad"
               ? { result: { case: "error", value: { code: "unavailable", message: "busy" } } }
               : { result: { case: "decision", value: allowed.decision } },
           ),
@@ -153,8 +167,10 @@ test("consume() travels in batches under load, each with its own answer", async 
     }),
     CLOSED,
   );
-  const keys = [...new Array<string>(19).fill("203.0.113.9"), "bad"];
-  const verdicts = await Promise.all(keys.map((key) => client.consume([{ ...BUCKET, key }])));
+  const policies = [...new Array<string>(19).fill(BUCKET.policy), "realtime.connect.bad"];
+  const verdicts = await Promise.all(
+    policies.map((policy) => client.consume([{ ...BUCKET, policy }])),
+  );
   const kinds = verdicts.map(({ kind }) => kind);
   expect(kinds).toEqual([...new Array<string>(19).fill("allowed"), "no-decision"]);
   expect(sizes).toEqual([16]);
@@ -174,6 +190,67 @@ test("consume() goes on asking a limiter that has too much to do, in batches too
   const verdicts = await Promise.all(new Array(20).fill(BUCKET).map((b) => client.consume([b])));
   expect(verdicts.filter(({ kind }) => kind === "no-decision")).toHaveLength(16);
   expect(await client.consume([BUCKET])).toMatchObject({ kind: "allowed" });
+});
+
+test("consume() in fail-open mode keeps refusing whom an overloaded limiter had rejected", async () => {
+  const answers = [rejected];
+  const overloaded = [{ desc: NoDecisionSchema, value: { reason: "overloaded" } }];
+  const { client, clock } = await setup(
+    limiter({
+      consume: () => {
+        const answer = answers.pop();
+        if (answer !== undefined) return answer;
+        throw new ConnectError("too much", Code.Unavailable, undefined, overloaded);
+      },
+    }),
+    OPEN,
+  );
+  const refused = { kind: "rejected", policy: BUCKET.policy, retryAfterMs: 2_500 };
+  expect(await client.consume([BUCKET])).toEqual({ ...refused, isFailOpen: false });
+  expect(await client.consume([BUCKET])).toEqual({ ...refused, isFailOpen: true });
+  const other = { ...BUCKET, key: "203.0.113.10" };
+  expect(await client.consume([other])).toMatchObject({ kind: "allowed", isFailOpen: true });
+  clock.advance(2_500);
+  expect(await client.consume([BUCKET])).toMatchObject({ kind: "allowed", isFailOpen: true });
+});
+
+test("consume() asks for others beside calls that hang", async () => {
+  const { client } = await setup(
+    limiter({
+      consume: async ({ buckets }) =>
+        buckets[0]?.key === BUCKET.key ? await new Promise<never>(() => {}) : allowed,
+    }),
+    CLOSED,
+  );
+  const hanging = Promise.all(new Array(20).fill(BUCKET).map((b) => client.consume([b])));
+  const others = [
+    { ...BUCKET, key: "203.0.113.10" },
+    { policy: "another.class", key: "x" },
+  ];
+  const verdicts = await Promise.all(others.map((bucket) => client.consume([bucket])));
+  expect(verdicts.map(({ kind }) => kind)).toEqual(["allowed", "allowed"]);
+  expect((await hanging).every(({ kind }) => kind === "no-decision")).toBe(true);
+});
+
+test("refund() and release() are bounded, and take no place of consumes", async () => {
+  let underway = 0;
+  let most = 0;
+  const hang = async () => {
+    most = Math.max(most, ++underway);
+    return await new Promise<never>(() => {});
+  };
+  const { client } = await setup(
+    limiter({ consume: () => allowed, refund: hang, release: hang }),
+    CLOSED,
+    undefined,
+    PATIENT_MS,
+  );
+  const refunds = Array.from({ length: 1_100 }, () => client.refund("r"));
+  const releases = Array.from({ length: 150 }, () => client.release(["l"]));
+  expect(await client.consume([BUCKET])).toMatchObject({ kind: "allowed" });
+  expect(new Set(await Promise.all([...refunds, ...releases]))).toEqual(new Set([false]));
+  // Eight refunds and four releases, once more when the first ones have timed out here.
+  expect(most).toBeLessThanOrEqual(2 * (8 + 4));
 });
 
 test("consume() refuses a batch of the wrong length as a whole", async () => {
@@ -280,7 +357,12 @@ function limiter(answers: Partial<ServiceImpl<typeof LimiterService>>): RequestL
   return connectNodeAdapter({ routes: (router) => router.service(LimiterService, answers) });
 }
 
-async function setup(listener: RequestListener, failure: FailureConfig, requiredBackend?: string) {
+async function setup(
+  listener: RequestListener,
+  failure: FailureConfig,
+  requiredBackend?: string,
+  timeoutMs = TIMEOUT_MS,
+) {
   const server: Server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -292,7 +374,7 @@ async function setup(listener: RequestListener, failure: FailureConfig, required
     policies: [BUCKET.policy],
     failure,
     standIn: await loadStandIn({ ipv6PrefixBits: 64 }),
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     requiredBackend,
     log: pino({ level: "silent" }),
     clock,

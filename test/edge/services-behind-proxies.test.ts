@@ -10,7 +10,7 @@ import {
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { createTestDatabase } from "../fixtures/postgres.ts";
 import { type ServiceProcess, startServiceProcess } from "../fixtures/service-process.ts";
-import { findAddresses } from "../fixtures/services.ts";
+import { findAddresses, healthUrlOf } from "../fixtures/services.ts";
 import { startRecordingLimiter } from "../gateway/recording-limiter.ts";
 import { canRun } from "./can-run.ts";
 import { edgeConfig } from "./edge-fixture.ts";
@@ -84,7 +84,8 @@ function setupServices(hops: number) {
     };
     for (const name of ["auth", "gateway"] as const) {
       upstreams[name] = Number(new URL(urls[name]).port);
-      services.push(await startServiceProcess({ name, url: urls[name], environment: variables }));
+      const url = healthUrlOf(urls, name);
+      services.push(await startServiceProcess({ name, url, environment: variables }));
     }
   });
   afterEach(async () => {

@@ -1,16 +1,19 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
 import { parseCidr } from "../../services/runtime/ip-address.ts";
+import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../services/runtime/probe.ts";
+import { Secret } from "../../services/runtime/secret.ts";
 import { createTestDatabase } from "../fixtures/postgres.ts";
 import {
   type ServiceName,
   type ServiceProcess,
   startServiceProcess,
 } from "../fixtures/service-process.ts";
-import { findAddresses, TOKENS } from "../fixtures/services.ts";
+import { findAddresses, healthUrlOf, TOKENS } from "../fixtures/services.ts";
 import { HOSTILE_REQUESTS, type HostileRequest } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
-import { formatRequest, sendBytes, sendRaw } from "./raw-request.ts";
+import { formatRequest, type RawRequest, sendBytes, sendRaw } from "./raw-request.ts";
 
 const SERVICES: readonly ServiceName[] = ["auth", "limiter", "gateway"];
 
@@ -66,7 +69,7 @@ describe("whatever the hops", () => {
 
   test("no service takes an address from a PROXY protocol header", async () => {
     const request = formatRequest(identityRequest([]));
-    const sends = SERVICES.flatMap((service) => {
+    const sends = (["auth", "limiter", "gatewayRpc"] as const).flatMap((service) => {
       return PROXY_HEADERS.map(async (header) => {
         return await sendBytes(started.at(service), Buffer.concat([header, request]));
       });
@@ -76,11 +79,22 @@ describe("whatever the hops", () => {
     }
   });
 
+  test("nor does the gateway at its public port", async () => {
+    for (const header of PROXY_HEADERS) {
+      const nonce = randomBytes(PROBE_NONCE_BYTES).toString("hex");
+      const request = formatRequest(gatewayRequest(nonce, []));
+      await sendBytes(started.at("gateway"), Buffer.concat([header, request]));
+      const question = identityRequest([], [], JSON.stringify({ probe: nonce }));
+      const { text } = await sendRaw(started.at("gatewayRpc"), question);
+      expect(text).toMatch(/^HTTP\/1\.1 404|"address":"127\.0\.0\.1"/);
+    }
+  });
+
   test("the gateway gives no answer to what its parser cannot read", async () => {
     const requests = HOSTILE_REQUESTS.filter(({ id }) => isUnreadable("gateway", id));
     expect(requests).toHaveLength(UNREADABLE_FOR_GATEWAY.length);
     const sends = requests.map(async ({ lines }) => {
-      return await sendRaw(started.at("gateway"), identityRequest(lines));
+      return await sendRaw(started.at("gateway"), gatewayRequest("", lines));
     });
     expect((await Promise.all(sends)).map(({ status }) => status)).toEqual([0, 0, 0]);
   });
@@ -93,7 +107,7 @@ function isUnreadable(service: ServiceName, id: string): boolean {
 }
 
 function setup(system: SystemUnderTest) {
-  const ports = new Map<ServiceName, number>();
+  const ports = new Map<ServiceName | "gatewayRpc", number>();
   const processes: ServiceProcess[] = [];
   beforeAll(async () => {
     const { environment, urls } = await findAddresses();
@@ -108,24 +122,28 @@ function setup(system: SystemUnderTest) {
       ...(system.trusted === undefined ? {} : { TRUSTED_PROXY_CIDRS: system.trusted }),
     };
     const starts = SERVICES.map(async (name) => {
-      const url = new URL(urls[name]);
-      ports.set(name, Number(url.port));
+      ports.set(name, Number(new URL(urls[name]).port));
+      const url = new URL(healthUrlOf(urls, name));
       url.hostname = system.host.includes(":") ? `[${system.host}]` : system.host;
       processes.push(await startServiceProcess({ name, url: url.origin, environment: variables }));
     });
+    ports.set("gatewayRpc", Number(new URL(urls.gatewayRpc).port));
     await Promise.all(starts);
   });
   afterAll(async () => {
     await Promise.all(processes.map(async (one) => await one.stop()));
   });
-  const at = (service: ServiceName) => ({ host: system.host, port: ports.get(service) ?? 0 });
+  const at = (service: ServiceName | "gatewayRpc") => ({
+    host: system.host,
+    port: ports.get(service) ?? 0,
+  });
   return {
     at,
     ask: async (service: ServiceName, hostile: HostileRequest): Promise<Outcome> => {
-      const { status, text } = await sendRaw(
-        at(service),
-        identityRequest(hostile.lines, hostile.nominated),
-      );
+      const { status, text } =
+        service === "gateway"
+          ? await askByProbe(at, hostile)
+          : await sendRaw(at(service), identityRequest(hostile.lines, hostile.nominated));
       if (status === 200) {
         const seen = service === "gateway" ? asGatewayReads(hostile) : hostile;
         const outcome = judge(text, expectedClient(system, seen));
@@ -133,6 +151,32 @@ function setup(system: SystemUnderTest) {
       }
       return { kind: "wrong", text: `${status}: ${text}` };
     },
+  };
+}
+
+type At = (service: ServiceName | "gatewayRpc") => { host: string; port: number };
+
+/** The gateway's public port tells nobody who is calling; its other one says what it saw there. */
+async function askByProbe(at: At, hostile: HostileRequest) {
+  const nonce = randomBytes(PROBE_NONCE_BYTES).toString("hex");
+  await sendRaw(at("gateway"), gatewayRequest(nonce, hostile.lines, hostile.nominated));
+  return await sendRaw(at("gatewayRpc"), identityRequest([], [], JSON.stringify({ probe: nonce })));
+}
+
+function gatewayRequest(
+  nonce: string,
+  lines: readonly string[],
+  nominated: readonly string[] = [],
+): RawRequest {
+  return {
+    method: "GET",
+    target: "/gateway/realtime",
+    headerLines: [
+      "Host: service.example",
+      `${PROBE_HEADER}: ${signProbe(nonce, new Secret(TOKENS.operator))}`,
+      ...lines,
+      ...(nominated.length > 0 ? [`Connection: ${nominated.join(", ")}`] : []),
+    ],
   };
 }
 
@@ -163,7 +207,11 @@ function judge(answer: string, expected: ClientIp): Outcome {
   };
 }
 
-function identityRequest(lines: readonly string[], nominated: readonly string[] = []) {
+function identityRequest(
+  lines: readonly string[],
+  nominated: readonly string[] = [],
+  body = "{}",
+): RawRequest {
   return {
     method: "POST",
     target: "/portcullis.identity.v1.IdentityService/WhoIsCalling",
@@ -173,9 +221,9 @@ function identityRequest(lines: readonly string[], nominated: readonly string[] 
       ...lines,
       ...(nominated.length > 0 ? [`Connection: ${nominated.join(", ")}`] : []),
       "Content-Type: application/json",
-      "Content-Length: 2",
+      `Content-Length: ${body.length}`,
     ],
-    body: "{}",
+    body,
   };
 }
 

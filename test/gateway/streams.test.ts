@@ -273,7 +273,7 @@ test("Publish is for publishers, and names the field that is wrong", async () =>
     },
     body: gzipSync(JSON.stringify({ ...good, json: "x".repeat(600_000) })),
   });
-  expect(inflated.status).toBe(400);
+  expect(inflated.status).toBe(413);
   expect(await inflated.json()).toMatchObject({
     code: "invalid_argument",
     message: expect.stringMatching(/bytes/),

@@ -16,12 +16,12 @@ export type FaultyStore = Store & { fault: Fault };
 export function createFaultyStore(store: Store): FaultyStore {
   return {
     fault: "none",
-    create: async (lane, ids) => await store.create(lane, ids),
-    async flush(lane, wanted, decide: (found: Found) => Changes) {
+    create: async (lane, ids, isPatient) => await store.create(lane, ids, isPatient),
+    async flush(lane, wanted, decide: (found: Found) => Changes, isPatient) {
       const { fault } = this;
       this.fault = "none";
       if (fault === "not-committed") throw new ConnectionLost("lost before the commit");
-      await store.flush(lane, wanted, decide);
+      await store.flush(lane, wanted, decide, isPatient);
       if (fault === "committed-but-lost") throw new ConnectionLost("lost after the commit");
     },
     async charge(lane, charges) {

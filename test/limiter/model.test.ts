@@ -8,7 +8,8 @@ import { Model, type ModelCharge, type ModelDecision } from "./model.ts";
 
 const START_MS = 1_700_000_000_000;
 const REPLICAS = 3;
-const KEYS = ["a", "b"];
+/** Texts to some policies, and to others addresses of one network. */
+const KEYS = ["2001:db8:1:1::1", "2001:db8:1:2::1"];
 
 const stops: Array<() => Promise<void>> = [];
 afterEach(async () => {
@@ -37,6 +38,14 @@ const anyPolicy = fc.oneof(
       ...block,
     })),
   anyLimit.map((limit) => ({ key: "text", algorithm: "concurrency", limit })),
+  fc.tuple(anyLimit, fc.nat({ max: 4 })).map(([limit, more]) => ({
+    ...{ key: "address", algorithm: "concurrency", limit },
+    wider: { prefix: 48, limit: limit + more },
+  })),
+  fc.tuple(anyLimit, anyPeriod, fc.nat({ max: 4 })).map(([limit, period, more]) => ({
+    ...{ key: "address", algorithm: "token_bucket", limit, period },
+    wider: { prefix: 48, limit: limit + more },
+  })),
 );
 
 const anyPolicies = fc.dictionary(fc.constantFrom("p", "q", "r"), anyPolicy, {
@@ -271,11 +280,13 @@ async function tryWith<T>(
   return result[0].status === "fulfilled" ? result[0].value : undefined;
 }
 
+type ModelPolicy = { algorithm: string; limit: number; burst?: number; wider?: object };
+
 /** Buckets by number: each policy with each key; a cost never exceeds what there is. */
 function wishesOf(
   numbers: readonly number[],
   costs: readonly number[],
-  policies: Readonly<Record<string, { algorithm: string; limit: number; burst?: number }>>,
+  policies: Readonly<Record<string, ModelPolicy>>,
   lease = "peeked",
 ): Wish[] {
   const names = Object.keys(policies);
@@ -287,9 +298,12 @@ function wishesOf(
       ? { policy: name, key, lease: { id: lease, ttlMs: 5_000 } }
       : { policy: name, key, cost: Math.min(costs[index] ?? 1, burst) };
   });
-  return wishes.filter(
-    (wish, i) => wishes.findIndex((w) => w.policy === wish.policy && w.key === wish.key) === i,
-  );
+  // Two addresses of one network would take from the same row, which is refused.
+  return wishes.filter((wish, i) => {
+    const isShared = policies[wish.policy]?.wider !== undefined;
+    const isSame = (w: Wish) => w.policy === wish.policy && (isShared || w.key === wish.key);
+    return wishes.findIndex(isSame) === i;
+  });
 }
 
 function viewsOf(decision: Decision) {

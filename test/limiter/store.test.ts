@@ -292,10 +292,11 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
       buckets: [{ id, before, after, expiresMs: nowMs + 1_000 }],
     });
     expect(await store.charge(0, change(full, used))).toBeUndefined();
-    await store.create(0, [id]);
+    await store.create(0, [id], true);
     expect(await store.charge(0, change(full, used))).toBeUndefined();
     const wanted = { buckets: [id], leased: [], answers: [], refunds: [] };
-    await store.flush(0, wanted, () => ({ ...change(undefined, used), answers: [], refunds: [] }));
+    const written = { ...change(undefined, used), answers: [], refunds: [] };
+    await store.flush(0, wanted, () => written, true);
     const stateNow = async () => (await store.read(wanted)).states[0];
 
     expect(await store.charge(0, change(full, { ...used, used: 60 }))).toBeUndefined();
@@ -385,10 +386,10 @@ function chargedBy(consumed: Consumed): string[] | undefined {
 /** A store that counts the flushes which read their rows, and those which did not have to. */
 function counting(store: Store, counts: { charged: number; read: number }): Store {
   return {
-    create: async (lane, ids) => await store.create(lane, ids),
-    async flush(lane, wanted, decide) {
+    create: async (lane, ids, isPatient) => await store.create(lane, ids, isPatient),
+    async flush(lane, wanted, decide, isPatient) {
       counts.read++;
-      await store.flush(lane, wanted, decide);
+      await store.flush(lane, wanted, decide, isPatient);
     },
     async charge(lane, charges) {
       const charged = await store.charge(lane, charges);

@@ -15,14 +15,14 @@ beforeAll(async () => {
 afterAll(async () => await system?.stop());
 
 test("WhoIsCalling tells every service's own view to the operator, and to nobody else", async () => {
-  for (const name of ["auth", "limiter", "gateway"] as const) {
+  for (const name of ["auth", "limiter", "gatewayRpc"] as const) {
     const { status, body } = await ask(name, {}, { "x-forwarded-for": "203.0.113.9" });
     expect(status, name).toBe(200);
     expect(body, name).toEqual({
-      address: name === "gateway" ? "127.0.0.1" : "203.0.113.9",
-      source: name === "gateway" ? "SOURCE_SOCKET" : "SOURCE_FORWARDED",
+      address: name === "gatewayRpc" ? "127.0.0.1" : "203.0.113.9",
+      source: name === "gatewayRpc" ? "SOURCE_SOCKET" : "SOURCE_FORWARDED",
       warning: "",
-      hops: name === "gateway" ? 0 : 1,
+      hops: name === "gatewayRpc" ? 0 : 1,
       entries: 1,
       failureMode: "fail-closed",
       configHash: expect.stringMatching(/^[0-9a-f]{16}$/),
@@ -51,7 +51,7 @@ test("WhoIsCalling names probes that it has not seen, or that are none", async (
     status: 404,
     body: { code: "not_found" },
   });
-  expect(await ask("gateway", { probe: "../etc" })).toMatchObject({
+  expect(await ask("gatewayRpc", { probe: "../etc" })).toMatchObject({
     status: 400,
     body: { code: "invalid_argument" },
   });

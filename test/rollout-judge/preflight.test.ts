@@ -116,7 +116,13 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
       options({
         edgeUrl: nowhere,
         edgeConfigFiles: [],
-        services: { auth: nowhere, limiter: nowhere, gateway: nowhere },
+        services: {
+          auth: nowhere,
+          limiter: nowhere,
+          gateway: nowhere,
+          gatewayRpc: nowhere,
+          authAdmin: nowhere,
+        },
       }),
     );
     expect(new Set(lost.map(({ verdict }) => verdict))).toEqual(new Set(["inconclusive"]));

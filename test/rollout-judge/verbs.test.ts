@@ -119,10 +119,10 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("the verbs of the judges",
   }
 
   function configText(edgeUrl: string): string {
-    const { auth, limiter, gateway } = system.urls;
+    const { auth, limiter, gateway, gatewayRpc, authAdmin } = system.urls;
     const nothing = "{ apply: 'true', rollback: 'true' }";
     return `edge: { url: "${edgeUrl}", config: ["${edge.configFile}"], topology: direct }
-services: { auth: { url: "${auth}" }, limiter: { url: "${limiter}" }, gateway: { url: "${gateway}" } }
+services: { auth: { url: "${auth}" }, limiter: { url: "${limiter}" }, gateway: { url: "${gateway}" }, gatewayRpc: { url: "${gatewayRpc}" }, authAdmin: { url: "${authAdmin}" } }
 operatorTokenEnv: TOKEN
 prometheus: { url: "${prometheus.url}" }
 canary: { account: { email: "${DEMO_ACCOUNT.email}", passwordEnv: PASSWORD } }

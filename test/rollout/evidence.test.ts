@@ -171,3 +171,39 @@ async function setup() {
   const append = (data: string) => appendEvidence(files, { kind: "note", data, nowMs: Date.now() });
   return { files, append };
 }
+
+test("a stage's environment reaches neither evidence, journal, logs nor pages, in any disguise", async () => {
+  const secrets = {
+    DB_PASS: "sl/ash+y&pass",
+    DSN: "postgres://app:in/the-dsn@db.example/auth",
+    AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+    ALERTS: "https://chat.example/in/T0123456789AB/XyZ0123456789",
+    PIN: "493817",
+  };
+  const says = [
+    'echo "$DB_PASS $DSN $AWS_ACCESS_KEY_ID $ALERTS $PIN"',
+    'printf %s "user:$DB_PASS" | base64',
+    'printf "x%.0s" $(seq 8180); printf %s "$AWS_ACCESS_KEY_ID"; printf "y%.0s" $(seq 40000)',
+    "node -e 'console.log(JSON.stringify(process.env), encodeURIComponent(process.env.DSN))'",
+    "exit 3",
+  ].join("; ");
+  const deployment = await createFakeDeployment({
+    environment: secrets,
+    commands: { "verify-proxy": says, "rollback-proxy": `${says.replace("exit 3", "false")}` },
+  });
+  onTestFinished(deployment.remove);
+  const next = await deployment.run("stage", "next");
+  const rollback = await deployment.run("rollback");
+  await deployment.run("evidence", "--out", join(deployment.directory, "report"));
+  const files = ["state/evidence.jsonl", "state/journal.json", "state/timer.log", "report.html"];
+  const texts = await Promise.all(
+    files.map((file) => readFile(join(deployment.directory, file), "utf8")),
+  );
+  const printed = [next.stdout, next.stderr, rollback.stdout, rollback.stderr];
+  for (const text of [...texts, ...printed]) {
+    expect(text).not.toMatch(/sl(\/|%2F)ash|in(\/|%2F)the-dsn|AKIA|XyZ01|493817/);
+    expect(text).not.toContain(Buffer.from("user:sl/ash+y&pass").toString("base64"));
+  }
+  expect(texts[0]).toContain("[redacted]");
+  expect(await deployment.log()).toContain("apply-proxy");
+});

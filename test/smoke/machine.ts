@@ -14,7 +14,13 @@ import {
   type ServiceProcess,
   startServiceProcess,
 } from "../fixtures/service-process.ts";
-import { DEMO_ACCOUNT, findAddresses, PATIENCE, type ServiceUrls } from "../fixtures/services.ts";
+import {
+  DEMO_ACCOUNT,
+  findAddresses,
+  healthUrlOf,
+  PATIENCE,
+  type ServiceUrls,
+} from "../fixtures/services.ts";
 import { startPrometheus } from "../rollout-judge/prometheus.ts";
 import { baselineNginx, createNginx } from "./nginx.ts";
 import { type Cli, createCli } from "./rollout-cli.ts";
@@ -100,7 +106,7 @@ async function start(
       service,
       await startServiceProcess({
         name: service,
-        url: urls[service],
+        url: healthUrlOf(urls, service),
         environment,
       }),
     );
@@ -151,7 +157,9 @@ async function startServices(
   environment: Readonly<Record<string, string>>,
 ): Promise<Map<ServiceName, ServiceProcess>> {
   const started = await Promise.all(
-    SERVICES.map((name) => startServiceProcess({ name, url: urls[name], environment })),
+    SERVICES.map((name) =>
+      startServiceProcess({ name, url: healthUrlOf(urls, name), environment }),
+    ),
   );
   return new Map(started.map((service) => [service.name, service]));
 }

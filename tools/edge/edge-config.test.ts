@@ -75,3 +75,12 @@ test("readEdgeConfig() lets a topology from beside the file take the file's plac
   expect(readEdgeConfig(text, "cdn")).toMatchObject({ config: { topology: "cdn" } });
   expect(readEdgeConfig("", "cdn")).toMatchObject({ kind: "invalid" });
 });
+
+test("readEdgeConfig() refuses to forward browsers to the ports of operators and services", () => {
+  const text = "upstreams:\n  auth: [127.0.0.1:4001, 127.0.0.1:4005]\n  gateway: 127.0.0.1:8002\n";
+  const reading = readEdgeConfig(text);
+  expect(reading.kind === "invalid" && reading.problems.map((problem) => problem.text)).toEqual([
+    "upstreams.auth: 4005 is AUTH_ADMIN_PORT, where no browser is answered",
+    "upstreams.gateway: 8002 is GATEWAY_RPC_PORT, where no browser is answered",
+  ]);
+});

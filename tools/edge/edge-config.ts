@@ -1,5 +1,6 @@
 import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from "yaml";
 import { parseCidr, parseIpAddress } from "../../services/runtime/ip-address.ts";
+import { PRIVATE_PORTS } from "./edge-policy.ts";
 
 /** Who connects to the edge, and so whom it believes. */
 export type Topology = "direct" | "cdn" | "cdn-append";
@@ -155,9 +156,17 @@ function readUpstreams(
     const found = readList(fields.take(name), `upstreams.${name}`, readEndpoint, report);
     return found.length > 0 ? found : fallback;
   };
+  const readPublic = (name: "auth" | "gateway", port: number) => {
+    const found = read(name, [{ host: "127.0.0.1", port }]);
+    for (const [variable, own] of Object.entries(PRIVATE_PORTS)) {
+      if (!found.some((endpoint) => endpoint.port === own)) continue;
+      report(node, `upstreams.${name}: ${own} is ${variable}, where no browser is answered`);
+    }
+    return found;
+  };
   const upstreams = {
-    auth: read("auth", [{ host: "127.0.0.1", port: 4001 }]),
-    gateway: read("gateway", [{ host: "127.0.0.1", port: 8001 }]),
+    auth: readPublic("auth", 4001),
+    gateway: readPublic("gateway", 8001),
     console: read("console", []),
   };
   fields.done();

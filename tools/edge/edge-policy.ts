@@ -1,3 +1,5 @@
+import { PUBLIC_RPC_PATTERN } from "./public-rpcs.ts";
+
 /** What every edge does, whichever proxy it is: the renderers and the linter read it from here. */
 
 /** Where an edge forwards to; the console is optional. */
@@ -23,7 +25,7 @@ export const ROUTES: readonly Route[] = [
   {
     name: "api",
     upstream: "auth",
-    pattern: "^/portcullis\\.auth\\.v1\\.(AuthService|DatasourceService)/[A-Za-z0-9]+$",
+    pattern: PUBLIC_RPC_PATTERN,
     upgrade: false,
   },
   { name: "jwks", upstream: "auth", pattern: "^/\\.well-known/jwks\\.json$", upgrade: false },
@@ -36,6 +38,9 @@ export const ROUTES: readonly Route[] = [
     upgrade: false,
   },
 ];
+
+/** Ports on which services and operators alone are answered; no edge forwards to them. */
+export const PRIVATE_PORTS = { AUTH_ADMIN_PORT: 4005, GATEWAY_RPC_PORT: 8002 } as const;
 
 /** Where browsers open the websocket. */
 export const REALTIME_PATH = "/gateway/realtime";

@@ -1,6 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { replaceFile } from "../trust/replace-file.ts";
+import { ensureNoForeignLink } from "../trust/trusted-path.ts";
+import { UntrustedPlaceError } from "../trust/untrusted-place.ts";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
 import { TOPOLOGIES } from "./edge-config.ts";
 import { loadConfig } from "./load-config.ts";
@@ -49,7 +52,7 @@ export function renderCommand(args: readonly string[], terminal: Terminal): Exit
     ? renderAll(config).filter(({ path }) => proxy === undefined || path.startsWith(`${proxy}/`))
     : (proxy === undefined ? PROXIES : [proxy]).map((name) => renderProxy(name, config));
   if (values.out === undefined) printFiles(files, terminal);
-  else writeFiles(files, values.out, terminal);
+  else writeOrRefuse(files, values.out, terminal);
   return 0;
 }
 
@@ -59,11 +62,24 @@ function printFiles(files: readonly RenderedFile[], terminal: Terminal): void {
   terminal.write(texts.join("\n"));
 }
 
+function writeOrRefuse(
+  files: readonly RenderedFile[],
+  directory: string,
+  terminal: Terminal,
+): void {
+  try {
+    writeFiles(files, directory, terminal);
+  } catch (error) {
+    throw error instanceof UntrustedPlaceError ? new UsageError(error.message) : error;
+  }
+}
+
 function writeFiles(files: readonly RenderedFile[], directory: string, terminal: Terminal): void {
   for (const { path, text } of files) {
     const target = join(directory, path);
+    ensureNoForeignLink(dirname(target));
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, text);
+    replaceFile(target, text);
     terminal.write(`${target}\n`);
   }
 }

@@ -1,5 +1,9 @@
 import { writeSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import { systemClock } from "../../services/runtime/clock.ts";
+import { decodeJson } from "./form.ts";
+import { createRedactFor } from "./redact-for.ts";
+import { isRolloutPlan } from "./rollout-plan.ts";
 import { stateFilesIn } from "./state-files.ts";
 import { watchDeadMan } from "./watch-dead-man.ts";
 
@@ -7,12 +11,19 @@ const [directory, token] = process.argv.slice(2);
 if (directory === undefined || token === undefined)
   throw new Error("started by `stage next` alone");
 
+// Before anything is watched: what is run comes from whoever armed the timer, and from no file.
+const plan = decodeJson(await text(process.stdin), isRolloutPlan);
+if (plan === undefined) throw new Error("started without a plan of what to take back");
+
+const redact = await createRedactFor(process.env, plan.envFiles);
+
 // It has to outlive the terminal in which the operator works.
 process.on("SIGHUP", () => undefined);
 await watchDeadMan({
   files: stateFilesIn(directory),
   token,
   environment: process.env,
+  plan,
   clock: systemClock,
   report,
 });
@@ -20,7 +31,7 @@ await watchDeadMan({
 /** A log that cannot be written, for example on a full disk, must not end the timer. */
 function report(line: string): void {
   try {
-    writeSync(process.stdout.fd, `${line}\n`);
+    writeSync(process.stdout.fd, `${redact(line)}\n`);
   } catch {
     return;
   }

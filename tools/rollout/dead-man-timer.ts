@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "../../services/runtime/env.ts";
+import { openTrusted } from "../trust/trusted-file.ts";
 import { readIfThere } from "./durable-file.ts";
 import { decodeJson, isInstantText, isText, mapWith, oneOf } from "./form.ts";
 import type { ArmedTimer } from "./journal.ts";
 import { isAlive, isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
+import type { RolloutPlan } from "./rollout-plan.ts";
 import type { StateFiles } from "./state-files.ts";
 
 /** What the timer's process says of itself, in a file that only it writes. */
@@ -52,18 +53,22 @@ export function createTimer(nowMs: number, seconds: number): ArmedTimer {
 export async function startTimer(
   files: StateFiles,
   { token }: ArmedTimer,
+  plan: RolloutPlan,
   environment: Environment,
 ): Promise<ProcessIdentity> {
   const program = fileURLToPath(new URL("./dead-man-main.js", import.meta.url));
-  const log = await open(files.timerLog, "a", 0o600);
+  const log = await openTrusted(files.timerLog, "append");
   try {
     const child = spawn(process.execPath, [program, files.directory, token], {
       cwd: "/",
       env: environment,
-      stdio: ["ignore", log.fd, log.fd],
+      stdio: ["pipe", log.fd, log.fd],
       // A session of its own: it outlives this process, its terminal and its signals.
       detached: true,
     });
+    // What it shall run must not lie where others may look, or write.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(JSON.stringify(plan));
     child.unref();
     return await waitUntilArmed(files, token, child);
   } finally {

@@ -1,14 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { openTrusted } from "../trust/trusted-file.ts";
+import { ensureOwnDirectory, ensureTrustedWay, isThere } from "../trust/trusted-path.ts";
 
 /** Only the operator: commands and their output are in here. */
-const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-/** Makes a directory for private state. */
+/** Makes a directory for private state; throws unless it is ours alone, whoever made it. */
 export async function makeStateDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  if (!isThere(directory)) {
+    ensureTrustedWay(directory);
+    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+  }
+  ensureOwnDirectory(directory);
 }
 
 /**
@@ -18,7 +23,7 @@ export async function makeStateDirectory(directory: string): Promise<void> {
 export async function writeDurably(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}`;
   try {
-    const handle = await open(temporary, "w", FILE_MODE);
+    const handle = await openTrusted(temporary, "new");
     try {
       await handle.writeFile(text);
       await handle.sync();
@@ -36,7 +41,7 @@ export async function writeDurably(file: string, text: string): Promise<void> {
 
 /** Adds to the end of a file; when this returns the text survives a power cut. */
 export async function appendDurably(file: string, text: string): Promise<void> {
-  const handle = await open(file, "a", FILE_MODE);
+  const handle = await openTrusted(file, "append");
   try {
     await handle.writeFile(text);
     await handle.sync();
@@ -52,11 +57,15 @@ export async function readIfThere(file: string): Promise<string | undefined> {
 
 /** The content of a file, or undefined when there is none. */
 export async function readBytesIfThere(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
+  const handle = await openTrusted(file, "read").catch((error: unknown) => {
     if (isErrorCode(error, "ENOENT")) return undefined;
     throw error;
+  });
+  if (handle === undefined) return undefined;
+  try {
+    return await handle.readFile();
+  } finally {
+    await handle.close();
   }
 }
 

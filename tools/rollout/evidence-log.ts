@@ -1,4 +1,4 @@
-import { truncate } from "node:fs/promises";
+import { openTrusted } from "../trust/trusted-file.ts";
 import type { Json } from "./canonical-json.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { appendDurably, readBytesIfThere, readIfThere, writeDurably } from "./durable-file.ts";
@@ -69,10 +69,19 @@ export async function readEvidence(files: StateFiles): Promise<EvidenceReading> 
 /** Makes the log end with a whole record that its head tells of, and answers that head. */
 async function mendEvidence(files: StateFiles): Promise<ChainHead> {
   const { head, noted, wholeBytes, isTorn } = await readLog(files);
-  if (isTorn) await truncate(files.evidence, wholeBytes);
+  if (isTorn) await truncateEvidence(files, wholeBytes);
   // Before anything is added: a log two records ahead of its head could have been cut.
   if (noted.count < head.count) await writeDurably(files.evidenceHead, canonicalJson(head));
   return head;
+}
+
+async function truncateEvidence(files: StateFiles, bytes: number): Promise<void> {
+  const handle = await openTrusted(files.evidence, "read-write");
+  try {
+    await handle.truncate(bytes);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readLog(files: StateFiles) {

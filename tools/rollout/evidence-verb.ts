@@ -1,7 +1,10 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { replaceFile } from "../trust/replace-file.ts";
+import { ensureTrustedWay } from "../trust/trusted-path.ts";
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { renderEvidenceJson, renderEvidencePage, verifyEvidence } from "./evidence-file.ts";
 import { readEvidence } from "./evidence-log.ts";
+import { readGivenBytes } from "./given-file.ts";
 import { openRollout } from "./open-rollout.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { EXIT, type ExitCode } from "./verdict.ts";
@@ -54,8 +57,10 @@ async function write(
     return EXIT.inconclusive;
   }
   const written = [`${values.out}.json`, `${values.out}.html`];
-  await writeFile(`${values.out}.json`, renderEvidenceJson(records));
-  await writeFile(`${values.out}.html`, renderEvidencePage(records));
+  // Whoever can exchange what is in there could exchange the report.
+  ensureTrustedWay(join(dirname(resolve(values.out)), "report"));
+  replaceFile(`${values.out}.json`, renderEvidenceJson(records));
+  replaceFile(`${values.out}.html`, renderEvidencePage(records));
   const answer = { verb: "evidence", verdict: "pass", head: head.hash, count: head.count, written };
   context.stdout(
     values.json
@@ -70,7 +75,7 @@ async function verify(
   file: string,
   { head, json }: { head?: string | undefined; json: boolean },
 ): Promise<ExitCode> {
-  const bytes = await readFile(file).catch((error: unknown) => {
+  const bytes = await readGivenBytes(file).catch((error: unknown) => {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   });
   const found = verifyEvidence(bytes, head);

@@ -33,33 +33,47 @@ export async function takeSnapshot(
       if (operatorToken === undefined) {
         return { service, said: undefined, problem: `${config.operatorTokenEnv} is not set` };
       }
-      return await askWithPatience(service, config.services[service].url, operatorToken);
+      return await askWithPatience(service, addressesOf(config, service), operatorToken);
     }),
   );
 }
 
+/** Operators have a door of their own at the gateway, but for one of an earlier release. */
+function addressesOf(
+  { services, doors }: RolloutConfig,
+  service: RolloutServiceName,
+): readonly string[] {
+  const { url } = services[service];
+  return service === "gateway" ? [...new Set([doors.gatewayRpc, url])] : [url];
+}
+
 async function askWithPatience(
   service: RolloutServiceName,
-  baseUrl: string,
+  addresses: readonly string[],
   operatorToken: string,
 ): Promise<ServiceSnapshot> {
-  const transport = createConnectTransport({ baseUrl, httpVersion: "1.1" });
-  const client = createClient(IdentityService, transport);
+  const clients = addresses.map((baseUrl) => {
+    return createClient(IdentityService, createConnectTransport({ baseUrl, httpVersion: "1.1" }));
+  });
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   for (;;) {
-    try {
-      const { hops, failureMode, configHash } = await client.whoIsCalling(
-        {},
-        {
-          headers: { authorization: `Bearer ${operatorToken}` },
-          timeoutMs: ATTEMPT_TIMEOUT_MS,
-        },
-      );
-      return { service, said: { hops, failureMode, configHash }, problem: "" };
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      if (performance.now() > deadline) return { service, said: undefined, problem };
+    const problems: string[] = [];
+    for (const client of clients) {
+      try {
+        const { hops, failureMode, configHash } = await client.whoIsCalling(
+          {},
+          {
+            headers: { authorization: `Bearer ${operatorToken}` },
+            timeoutMs: ATTEMPT_TIMEOUT_MS,
+          },
+        );
+        return { service, said: { hops, failureMode, configHash }, problem: "" };
+      } catch (error) {
+        problems.push(error instanceof Error ? error.message : String(error));
+      }
     }
+    const [problem = ""] = problems;
+    if (performance.now() > deadline) return { service, said: undefined, problem };
     await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
   }
 }

@@ -1,7 +1,6 @@
 import { readIfThere, writeDurably } from "./durable-file.ts";
 import {
   decodeJson,
-  isDuration,
   isInstantMs,
   isInstantText,
   isText,
@@ -42,13 +41,8 @@ export type LastChecks = {
 export type Journal = {
   format: typeof JOURNAL_FORMAT;
   state: RolloutState;
-  /** How to take back what was changed, as it was known when it was changed. */
+  /** The digests of what took each change back when it was made; never the commands themselves. */
   rollbackCommands: Partial<Record<Change, string>>;
-  /** Where commands run. */
-  directory: string;
-  commandSeconds: number;
-  /** Files whose secrets must not reach the evidence. */
-  envFiles: readonly string[];
   timer: ArmedTimer | null;
   /** The command that runs, or ran when its parent died. */
   running: ProcessIdentity | null;
@@ -65,9 +59,6 @@ export const EMPTY_JOURNAL: Journal = {
   format: JOURNAL_FORMAT,
   state: BASELINE,
   rollbackCommands: {},
-  directory: "/",
-  commandSeconds: 0,
-  envFiles: [],
   timer: null,
   running: null,
   snapshots: {},
@@ -79,9 +70,6 @@ const isJournal = mapWith<Journal>({
   format: oneOf([JOURNAL_FORMAT]),
   state: isRolloutState,
   rollbackCommands: mapOf(CHANGES, isText),
-  directory: isText,
-  commandSeconds: isDuration,
-  envFiles: listOf(isText),
   timer: nullOr(mapWith<ArmedTimer>({ token: isText, deadlineAtMs: isInstantMs })),
   running: nullOr(isProcessIdentity),
   snapshots: mapOf(POSITIONS, listOf(isServiceSnapshot)),

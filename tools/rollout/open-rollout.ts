@@ -1,6 +1,8 @@
 import { systemClock } from "../../services/runtime/clock.ts";
+import { ensureOwnDirectory, isThere } from "../trust/trusted-path.ts";
 import { COMMON_OPTIONS, createReport } from "./command-line.ts";
 import { loadRolloutConfig, type RolloutConfig } from "./rollout-config.ts";
+import { planFrom } from "./rollout-plan.ts";
 import { openSession, type Session } from "./rollout-session.ts";
 import { type StateFiles, stateFilesIn } from "./state-files.ts";
 import type { VerbContext } from "./verb.ts";
@@ -20,6 +22,7 @@ export async function openRollout(
   values: { config?: string; json?: boolean },
 ): Promise<Rollout> {
   const config = await loadRolloutConfig(values.config ?? COMMON_OPTIONS.config.default);
+  if (isThere(config.stateDir)) ensureOwnDirectory(config.stateDir);
   const report = createReport(context, { json: values.json ?? false });
   return { config, files: stateFilesIn(config.stateDir), report };
 }
@@ -27,14 +30,23 @@ export async function openRollout(
 /** Does something that nobody else may do at the same time. */
 export async function withSession<Answer>(
   context: VerbContext,
-  { files, report }: Rollout,
+  { config, files, report }: Rollout,
   options: { purpose: string; withoutRecord: "stop" | "carry-on" },
   use: (session: Session) => Promise<Answer>,
 ): Promise<Answer> {
   const { environment } = context;
   const clock = systemClock;
   const waitMs = LOCK_WAIT_MS;
-  const session = await openSession({ files, report, environment, clock, waitMs, ...options });
+  const plan = planFrom(config);
+  const session = await openSession({
+    files,
+    report,
+    environment,
+    plan,
+    clock,
+    waitMs,
+    ...options,
+  });
   try {
     return await use(session);
   } finally {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { readlink, rename, rm, symlink } from "node:fs/promises";
+import { lstat, readlink, rename, rm, symlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isTrustedOwner } from "../trust/untrusted-place.ts";
 import { isErrorCode } from "./durable-file.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
 
@@ -95,7 +96,10 @@ async function tryTake(file: string, mine: LockHolder): Promise<boolean> {
 /** Nobody who lives can hold what names nobody: a lock of ours always appears whole. */
 async function findOccupant(file: string): Promise<Occupant | undefined> {
   try {
-    return fromTarget(await readlink(file)) ?? DAMAGED;
+    const target = await readlink(file);
+    // Another user's link names nobody: whoever is named here may be ended.
+    const { uid } = await lstat(file);
+    return isTrustedOwner(uid) ? (fromTarget(target) ?? DAMAGED) : DAMAGED;
   } catch (error) {
     if (isErrorCode(error, "ENOENT")) return undefined;
     // Not a link, whatever it is.

@@ -1,4 +1,6 @@
 import { systemClock } from "../../services/runtime/clock.ts";
+import type { Redact } from "./redact.ts";
+import { createRedactFor } from "./redact-for.ts";
 import { loadRolloutConfig, ROLLOUT_CONFIG_FILE, type RolloutConfig } from "./rollout-config.ts";
 import { recordAside } from "./rollout-session.ts";
 import { stateFilesIn } from "./state-files.ts";
@@ -7,6 +9,9 @@ import type { Verb } from "./verb.ts";
 /** A live table repaints itself for hours; its end says what matters. */
 const PRINTED_CHARACTERS_MAX = 16_384;
 
+/** No secret of ours is longer. */
+const SECRET_CHARACTERS_MAX = 4_096;
+
 /** The same verb, with what it printed and how it ended added to the evidence. */
 export function recordVerb(verb: Verb): Verb {
   return {
@@ -14,7 +19,7 @@ export function recordVerb(verb: Verb): Verb {
     async run(context) {
       let printed = "";
       const stdout = (text: string) => {
-        printed = `${printed}${text}`.slice(-PRINTED_CHARACTERS_MAX);
+        printed = `${printed}${text}`.slice(-PRINTED_CHARACTERS_MAX - SECRET_CHARACTERS_MAX);
         context.stdout(text);
       };
       const exitCode = await verb.run({ ...context, stdout });
@@ -24,12 +29,13 @@ export function recordVerb(verb: Verb): Verb {
       const { auth, limiter, gateway } = config.services;
       const envFiles = [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
       try {
+        const redact = await createRedactFor(context.environment, envFiles);
         await recordAside(
           stateFilesIn(config.stateDir),
-          { environment: context.environment, envFiles, clock: systemClock },
+          { redact, clock: systemClock },
           {
             kind: `verb-${verb.name}`,
-            data: { arguments: context.arguments, exitCode, printed: decodeJson(printed) },
+            data: { arguments: context.arguments, exitCode, printed: endOf(printed, redact) },
           },
         );
       } catch (error) {
@@ -50,6 +56,12 @@ async function findConfig(arguments_: readonly string[]): Promise<RolloutConfig 
 
 function isHelp(arguments_: readonly string[]): boolean {
   return arguments_.includes("--help") || arguments_.includes("-h");
+}
+
+/** Secrets go before the text is cut, since half a secret is not found. */
+function endOf(printed: string, redact: Redact): unknown {
+  if (printed.length <= PRINTED_CHARACTERS_MAX) return decodeJson(printed);
+  return redact(printed).slice(SECRET_CHARACTERS_MAX).slice(-PRINTED_CHARACTERS_MAX);
 }
 
 function decodeJson(text: string): unknown {

@@ -122,7 +122,6 @@ async function takeBackUnderTimer(
     to,
     by: "operator",
     reason: reasonOf({ isRestored }),
-    commandOf: (change) => commandsOf(rollout.config, change).rollback,
     attempts: ATTEMPTS,
     signal: new AbortController().signal,
   });
@@ -158,7 +157,7 @@ async function ensureTimer(
   if (armed !== null && (await isWatching(files, armed))) return;
   const fresh = createTimer(session.nowMs(), config.deadManSeconds);
   await session.write({ timer: fresh });
-  await startTimer(files, fresh, context.environment).catch((error: unknown) => {
+  await startTimer(files, fresh, session.plan, context.environment).catch((error: unknown) => {
     report(`goes back without a timer: ${String(error)}`);
   });
 }

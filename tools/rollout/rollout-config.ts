@@ -1,8 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { ConfigError } from "../../services/runtime/env.ts";
+import { openTrusted } from "../trust/trusted-file.ts";
+import { ensureTrustedWay } from "../trust/trusted-path.ts";
 import { createFieldReader, type FieldReader, type Problems } from "./field-reader.ts";
+import { findInnerDoors, type InnerDoor } from "./service-doors.ts";
 
 /** Where `--config` points unless told otherwise. */
 export const ROLLOUT_CONFIG_FILE = "rollout.yaml";
@@ -38,10 +40,21 @@ const CANARY_REQUESTS = { min: 1, max: 1_000_000_000, default: 1_000 };
 
 /** Reads the file that describes one deployment; throws a ConfigError with every problem in it. */
 export async function loadRolloutConfig(file: string) {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
+  const text = await readConfigText(file).catch((error: unknown) => {
     throw new ConfigError([`${file}: ${error instanceof Error ? error.message : String(error)}`]);
   });
-  return parseRolloutConfig(text, dirname(resolve(file)));
+  const config = parseRolloutConfig(text, dirname(resolve(file)));
+  return { ...config, doors: await findInnerDoors(config.services, config.doors) };
+}
+
+/** The file holds commands that run as whoever runs this: nobody else may be able to change it. */
+async function readConfigText(file: string): Promise<string> {
+  const handle = await openTrusted(ensureTrustedWay(file), "read");
+  try {
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Paths in the text are relative to the directory of its file; the answer's are absolute. */
@@ -55,7 +68,7 @@ export function parseRolloutConfig(text: string, directory: string) {
     /** Where the file is; commands run there. */
     directory,
     edge: readEdge(root.map("edge"), path),
-    services: readServices(root.map("services"), path),
+    ...readServices(root.map("services"), path),
     operatorTokenEnv: root.text("operatorTokenEnv", "OPERATOR_SERVICE_TOKEN"),
     prometheus: readPrometheus(root.map("prometheus")),
     canary: readCanary(root.map("canary")),
@@ -89,9 +102,17 @@ function readServices(services: FieldReader, path: (relative: string) => string)
     service.finish();
     return { url, envFile: envFile === undefined ? undefined : path(envFile) };
   };
+  const readDoor = (door: InnerDoor): string | undefined => {
+    if (!services.has(door)) return void services.map(door);
+    const map = services.map(door);
+    const url = map.url("url");
+    map.finish();
+    return url;
+  };
   const all = { auth: read("auth"), limiter: read("limiter"), gateway: read("gateway") };
+  const doors = { authAdmin: readDoor("authAdmin"), gatewayRpc: readDoor("gatewayRpc") };
   services.finish();
-  return all;
+  return { services: all, doors };
 }
 
 function readPrometheus(prometheus: FieldReader) {

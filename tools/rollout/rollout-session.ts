@@ -1,12 +1,14 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { Clock } from "../../services/runtime/clock.ts";
 import type { Environment } from "../../services/runtime/env.ts";
-import { type Json, toJson } from "./canonical-json.ts";
+import { toJson } from "./canonical-json.ts";
 import { makeStateDirectory } from "./durable-file.ts";
 import type { ChainHead } from "./evidence-chain.ts";
 import { appendEvidence } from "./evidence-log.ts";
 import { findJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
-import { createRedact, type Redact, readEnvText } from "./redact.ts";
+import { type Redact, redactJson } from "./redact.ts";
+import { createRedactFor, redactReasons } from "./redact-for.ts";
+import type { RolloutPlan } from "./rollout-plan.ts";
 import type { Transition } from "./rollout-state.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 import { takeSessionLock } from "./session-lock.ts";
@@ -20,6 +22,8 @@ export class RefusedError extends Error {
 /** The sole right to change the deployment, with the memory of what was done. */
 export type Session = {
   journal(): Journal;
+  /** What is run; from the operator's file, never from the journal. */
+  plan: RolloutPlan;
   /** Writes down what is about to be true, before it is. */
   write(change: Partial<Journal>): Promise<void>;
   /** Takes an allowed step and writes it down, with what belongs to it; throws when refused. */
@@ -32,6 +36,8 @@ export type Session = {
   unrecorded(): ReadonlyMap<string, string>;
   /** Tells people how it goes. */
   report(line: string): void;
+  /** Takes secrets out of what is shown. */
+  redact: Redact;
   nowMs(): number;
   close(): Promise<void>;
 };
@@ -57,13 +63,14 @@ export type SessionOptions = {
   /** The journal when it could last be read, for whoever must go on when it no longer can. */
   lastKnown?: Journal;
   environment: Environment;
+  plan: RolloutPlan;
   clock: Clock;
   report(line: string): void;
 };
 
 /** Takes the lock; throws a LockedError when somebody else keeps it. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { files, clock, report, environment } = options;
+  const { files, clock, report, environment, plan } = options;
   await makeStateDirectory(files.directory);
   const lock = await takeSessionLock(files.lock, {
     ...options,
@@ -71,7 +78,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   });
   try {
     let journal = await openJournal(options);
-    let redact = await createSessionRedact(environment, journal.envFiles);
+    const redact = await createRedactFor(environment, plan.envFiles);
     const unrecorded = new Map<string, string>();
     const persist = async (what: "the journal" | "evidence", write: () => Promise<unknown>) => {
       await lock.ensureAlone();
@@ -93,8 +100,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     };
     const write = async (change: Partial<Journal>) => {
       journal = { ...journal, ...change };
-      await persist("the journal", () => writeJournal(files.journal, journal));
-      if (change.envFiles) redact = await createSessionRedact(environment, change.envFiles);
+      const clean = redactReasons(journal, redact);
+      await persist("the journal", () => writeJournal(files.journal, clean));
     };
     const step = async (transition: Transition, change: Partial<Journal> = {}) => {
       if (transition.kind === "refused") throw new RefusedError(transition.reason);
@@ -104,28 +111,30 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       await record("command-begun", { purpose, command });
       const result = await runCommand({
         command,
-        directory: journal.directory,
+        directory: plan.directory,
         environment,
         timeoutMs,
         signal,
         outputFile: files.output,
+        redact,
         onProcess: (running) => write({ running }),
       });
       await write({ running: null });
       // What cannot be removed is overwritten by the next command.
       await rm(files.output, { force: true }).catch(() => undefined);
-      const clean = { ...result, output: redact(result.output) };
-      await record("command-ended", { purpose, ...clean });
-      return clean;
+      await record("command-ended", { purpose, ...result });
+      return result;
     };
     return {
       journal: () => journal,
+      plan,
       write,
       step,
       record,
       run,
       unrecorded: () => unrecorded,
-      report,
+      report: (line) => report(redact(line)),
+      redact,
       nowMs: clock.nowMs,
       close: lock.release,
     };
@@ -153,30 +162,10 @@ function withPlace(error: unknown, what: string, { directory }: StateFiles): unk
 /** Adds one record without changing anything, so without waiting for whoever does. */
 export async function recordAside(
   files: StateFiles,
-  options: { environment: Environment; envFiles: readonly string[]; clock: Clock },
+  options: { redact: Redact; clock: Clock },
   content: { kind: string; data: unknown },
 ): Promise<ChainHead> {
   await makeStateDirectory(files.directory);
-  const redact = await createSessionRedact(options.environment, options.envFiles);
-  const data = redactJson(toJson(content.data), redact);
+  const data = redactJson(toJson(content.data), options.redact);
   return await appendEvidence(files, { kind: content.kind, data, nowMs: options.clock.nowMs() });
-}
-
-async function createSessionRedact(
-  environment: Environment,
-  envFiles: readonly string[],
-): Promise<Redact> {
-  const texts = await Promise.all(
-    envFiles.map(async (file) => await readFile(file, "utf8").catch(() => "")),
-  );
-  return createRedact([environment, ...texts.map(readEnvText)]);
-}
-
-function redactJson(value: Json, redact: Redact): Json {
-  if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map((item) => redactJson(item, redact));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, redactJson(member, redact)]),
-  );
 }

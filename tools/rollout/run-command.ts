@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openCommandOutput } from "./command-output.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "./process-identity.ts";
+import type { Redact } from "./redact.ts";
 
 /** How an operator's command ended. */
 export type CommandResult = {
@@ -23,11 +24,15 @@ export type CommandOptions = {
   outputFile: string;
   /** Told of the process before it does anything, so that it can be found after a crash. */
   onProcess: (process: ProcessIdentity) => Promise<void>;
+  /** Takes secrets out before anything is cut, since half a secret is not found. */
+  redact?: Redact;
   signal: AbortSignal;
 };
 
 /** Enough to see what went wrong, from either end of the output. */
 const OUTPUT_BYTES_MAX = 16_384;
+/** No secret of ours is longer. */
+const SECRET_BYTES_MAX = 4_096;
 /** What a command that is asked to end may take for it. */
 const END_GRACE_MS = 2_000;
 const POLL_MS = 20;
@@ -39,6 +44,7 @@ const WAIT_THEN_RUN = 'read -r go || exit 125; eval "$1" </dev/null';
 
 /** Runs a command in a shell and a process group of its own, for a bounded time. */
 export async function runCommand(options: CommandOptions): Promise<CommandResult> {
+  const { redact = (text: string) => text } = options;
   const output = await openCommandOutput(options.outputFile);
   const startedMs = performance.now();
   try {
@@ -57,7 +63,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
         exitCode: null,
         stoppedBy: "not started",
         durationMs: durationMs(),
-        output: problem,
+        output: redact(problem),
       };
     }
     await options.onProcess(identityOf(pid));
@@ -71,7 +77,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
       exitCode,
       stoppedBy: stoppedBy ?? (exitCode === null ? "signal" : null),
       durationMs: durationMs(),
-      output: await readEnds(output),
+      output: await readEnds(output, redact),
     };
   } finally {
     await output.close();
@@ -128,14 +134,17 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-async function readEnds(file: FileHandle): Promise<string> {
+async function readEnds(file: FileHandle, redact: Redact): Promise<string> {
   const { size } = await file.stat();
   const read = async (position: number, length: number) => {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
     return buffer.subarray(0, bytesRead).toString("utf8");
   };
-  if (size <= OUTPUT_BYTES_MAX) return await read(0, size);
+  if (size <= OUTPUT_BYTES_MAX + 2 * SECRET_BYTES_MAX) return redact(await read(0, size));
   const half = OUTPUT_BYTES_MAX / 2;
-  const left = size - OUTPUT_BYTES_MAX;
-  return `${await read(0, half)}\n[… ${left} bytes left out …]\n${await read(size - half, half)}`;
+  const piece = half + SECRET_BYTES_MAX;
+  // What stands at a cut is left out: it could be the half of a secret.
+  const first = redact(await read(0, piece)).slice(0, -SECRET_BYTES_MAX);
+  const last = redact(await read(size - piece, piece)).slice(SECRET_BYTES_MAX);
+  return `${first}\n[… ${size - OUTPUT_BYTES_MAX} bytes left out …]\n${last}`;
 }

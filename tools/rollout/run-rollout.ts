@@ -1,8 +1,10 @@
 import picocolors from "picocolors";
 import { ConfigError } from "../../services/runtime/env.ts";
+import { UntrustedPlaceError } from "../trust/untrusted-place.ts";
 import { UsageError } from "./command-line.ts";
 import { BrokenEvidenceError } from "./evidence-log.ts";
 import { LockedError } from "./process-lock.ts";
+import { createRedact } from "./redact.ts";
 import { RefusedError } from "./rollout-session.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { EXIT, type ExitCode } from "./verdict.ts";
@@ -26,7 +28,8 @@ export async function runRollout(verbs: readonly Verb[], context: VerbContext): 
     if (verb === undefined) throw new UsageError(`there is no verb "${name}"`);
     return await verb.run({ ...context, arguments: rest });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const redact = createRedact([context.environment]);
+    const message = redact(error instanceof Error ? error.message : String(error));
     const reason = reasonOf(error);
     const isUsage = reason === "usage" || reason === "configuration";
     const exitCode = isUsage ? EXIT.usage : EXIT.fail;
@@ -50,6 +53,7 @@ function reasonOf(error: unknown): "usage" | "configuration" | "refused" | "fail
   const isExpected =
     error instanceof RefusedError ||
     error instanceof LockedError ||
+    error instanceof UntrustedPlaceError ||
     error instanceof BrokenEvidenceError;
   return isExpected ? "refused" : "failed";
 }

@@ -1,5 +1,6 @@
 import { createTimer, isWatching, startTimer } from "./dead-man-timer.ts";
 import type { ChangeCommands, RolloutConfig } from "./rollout-config.ts";
+import { digestOf } from "./rollout-plan.ts";
 import { RefusedError, type Session } from "./rollout-session.ts";
 import {
   awaitConfirmation,
@@ -71,9 +72,10 @@ async function begin(
   const services = config.stages[stage].judges.includes("identity")
     ? await snapshot({ session, config, environment })
     : undefined;
-  const rollbacks = changesOf(stage).map((change) => [change, commandsOf(config, change).rollback]);
+  const rollbacks = changesOf(stage).map((change) => {
+    return [change, digestOf(commandsOf(config, change).rollback)];
+  });
   const timer = isChange ? createTimer(session.nowMs(), config.deadManSeconds) : null;
-  const { auth, limiter, gateway } = config.services;
   // First of all, so that nothing begins that cannot be recorded.
   await session.record("stage-begun", { stage, from: before.state.position, timer });
   await session.step(transition, {
@@ -82,9 +84,6 @@ async function begin(
       before.state.position === "baseline"
         ? new Date(session.nowMs()).toISOString()
         : before.leftBaselineAt,
-    directory: config.directory,
-    commandSeconds: config.commandSeconds,
-    envFiles: [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []),
     // How to undo what may begin from now on.
     rollbackCommands: { ...before.rollbackCommands, ...Object.fromEntries(rollbacks) },
     snapshots: services
@@ -93,7 +92,7 @@ async function begin(
   });
   if (timer === null) return stage;
   try {
-    const { pid } = await startTimer(files, timer, environment);
+    const { pid } = await startTimer(files, timer, session.plan, environment);
     await session.record("timer-armed", { pid, deadlineAt: new Date(timer.deadlineAtMs) });
     session.report(`dead-man timer armed: ${config.deadManSeconds} s, process ${pid}`);
   } catch (error) {
@@ -139,7 +138,7 @@ async function apply(
 
 /** Takes a stage back that cannot be kept. */
 async function giveUp(
-  { session, config }: VerifyContext,
+  { session }: VerifyContext,
   stage: Stage,
   checks: readonly Check[],
   reason: string,
@@ -149,7 +148,6 @@ async function giveUp(
     to: session.journal().state.position,
     by: "verification",
     reason,
-    commandOf: (change) => commandsOf(config, change).rollback,
     attempts: 1,
     // An interrupt ends the stage, and never the way back.
     signal: new AbortController().signal,

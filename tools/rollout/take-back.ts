@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { digestOf } from "./rollout-plan.ts";
 import type { Session } from "./rollout-session.ts";
 import {
   beginRollback,
@@ -15,8 +16,6 @@ export type TakeBackOptions = {
   to: Position;
   by: RollbackBy;
   reason: string;
-  /** What takes a change back; the journal's own command when this knows none. */
-  commandOf: (change: Change) => string | undefined;
   /** How often one command is tried: more than once where nobody watches. */
   attempts: number;
   signal: AbortSignal;
@@ -67,8 +66,12 @@ async function revert(
   change: Change,
   options: TakeBackOptions,
 ): Promise<boolean> {
-  const { rollbackCommands, commandSeconds } = session.journal();
-  const command = options.commandOf(change) ?? rollbackCommands[change] ?? UNKNOWN_COMMAND;
+  const { rollbacks, commandSeconds } = session.plan;
+  const command = rollbacks[change] ?? UNKNOWN_COMMAND;
+  const noted = session.journal().rollbackCommands[change];
+  if (noted !== undefined && noted !== digestOf(command)) {
+    session.report(`the rollback of ${change} was written anew since the stage began`);
+  }
   for (let attempt = 1; attempt <= options.attempts; attempt += 1) {
     session.report(`takes back ${change}`);
     const { exitCode, stoppedBy, output } = await session.run({

@@ -1,6 +1,7 @@
 import type { Environment } from "../../services/runtime/env.ts";
 import { expectedHops, judgeRestored, judgeStageIdentity } from "./identity-judge.ts";
 import { type ServiceSnapshot, takeSnapshot } from "./identity-snapshot.ts";
+import { redactChecks } from "./redact-for.ts";
 import type { RolloutConfig, RolloutServiceName, StageJudge } from "./rollout-config.ts";
 import type { Session } from "./rollout-session.ts";
 import { changesOf, type Position, positionAfter, type Stage } from "./rollout-state.ts";
@@ -47,8 +48,9 @@ export async function verifyStage(context: VerifyContext, stage: Stage): Promise
     } else checks.push(...(await ask(context, judge, reached)));
   }
   if (verify !== undefined) checks.push(await runVerify(context, stage, verify));
-  await keep(session, stage, `stage ${stage}`, checks);
-  return checks;
+  const clean = redactChecks(checks, session.redact);
+  await keep(session, stage, `stage ${stage}`, clean);
+  return clean;
 }
 
 /** Looks whether going back led exactly back; answers nothing when nobody had looked before. */
@@ -57,7 +59,8 @@ export async function verifyRollback(context: VerifyContext, to: Position): Prom
   const before = session.journal().snapshots[to];
   if (before === undefined) return [];
   session.report(`looks whether everything is as it was at ${to}`);
-  const checks = judgeRestored(to, before, await snapshot(context));
+  const found = judgeRestored(to, before, await snapshot(context));
+  const checks = redactChecks(found, session.redact);
   await keep(session, "rollback", `rollback to ${to}`, checks);
   return checks;
 }
@@ -65,7 +68,7 @@ export async function verifyRollback(context: VerifyContext, to: Position): Prom
 /** Runs the canary after everything was restored. */
 export async function verifyRestored(context: VerifyContext): Promise<Check[]> {
   context.session.report("the canary looks at the restored baseline");
-  const checks = await ask(context, "canary", "baseline");
+  const checks = redactChecks(await ask(context, "canary", "baseline"), context.session.redact);
   await context.session.record("checks", { of: "restored baseline", checks });
   return checks;
 }

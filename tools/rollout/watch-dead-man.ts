@@ -7,6 +7,7 @@ import { isErrorCode, writeDurably } from "./durable-file.ts";
 import { findJournal, type Journal } from "./journal.ts";
 import { identityOf, isAlive } from "./process-identity.ts";
 import { LockedError, type LockHolder } from "./process-lock.ts";
+import type { RolloutPlan } from "./rollout-plan.ts";
 import { openSession, type Session } from "./rollout-session.ts";
 import { assumeBegun, CHANGES, type Position } from "./rollout-state.ts";
 import type { StateFiles } from "./state-files.ts";
@@ -16,6 +17,7 @@ export type DeadManOptions = {
   files: StateFiles;
   token: string;
   environment: Environment;
+  plan: RolloutPlan;
   clock: Clock;
   report(line: string): void;
 };
@@ -62,7 +64,6 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
     const { failed } = await takeBack(session, {
       ...goal,
       by: "timer",
-      commandOf: () => undefined,
       attempts: ATTEMPTS,
       signal: new AbortController().signal,
     });
@@ -118,7 +119,8 @@ async function isThere(path: string): Promise<boolean> {
  */
 async function takeOver(options: DeadManOptions, lastKnown: Journal): Promise<Session> {
   const { report } = options;
-  const { state, commandSeconds } = lastKnown;
+  const { commandSeconds } = options.plan;
+  const { state } = lastKnown;
   const isGoingBack = state.activity.kind === "rolling-back";
   const patienceMs = isGoingBack ? CHANGES.length * commandSeconds * 1_000 : 0;
   for (;;) {

@@ -1,5 +1,6 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { openTrusted } from "../trust/trusted-file.ts";
 
 /** Marks a folder as ours while this process lives. */
 export type FolderClaim = { release(): Promise<void> };
@@ -11,16 +12,36 @@ export type FolderClaim = { release(): Promise<void> };
 export async function claimFolder(folder: string, program: string): Promise<FolderClaim> {
   const file = join(folder, "up.pid");
   try {
-    await writeFile(file, `${process.pid}\n`, { flag: "wx" });
+    await writeClaim(file);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    const holder = Number.parseInt(await readFile(file, "utf8"), 10);
+    const holder = await readClaim(file);
     if (await isRunning(holder, program)) {
       throw new Error(`${folder} is in use by process ${holder}; stop that one first`);
     }
-    await writeFile(file, `${process.pid}\n`);
+    await rm(file, { force: true });
+    await writeClaim(file);
   }
   return { release: async () => await rm(file, { force: true }) };
+}
+
+/** Only where nothing is, be it a link. */
+async function writeClaim(file: string): Promise<void> {
+  const handle = await openTrusted(file, "new");
+  try {
+    await handle.writeFile(`${process.pid}\n`);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readClaim(file: string): Promise<number> {
+  const handle = await openTrusted(file, "read");
+  try {
+    return Number.parseInt(await handle.readFile("utf8"), 10);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Process ids are used again, so a living process counts only when it runs the same program. */

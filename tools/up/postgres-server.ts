@@ -162,7 +162,8 @@ async function initialise(
   if (await exists(dataDirectory)) return (await readFile(passwordFile, "utf8")).trim();
 
   const password = randomBytes(24).toString("base64url");
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+  await rm(passwordFile, { force: true });
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: "wx" });
   // Renamed when it is complete: a start that was cut short leaves no half-made database.
   const unfinished = `${dataDirectory}.new`;
   await rm(unfinished, { recursive: true, force: true });

@@ -11,11 +11,12 @@ const PROBE_TIMEOUT_MS = 1_000;
 /** A little longer than a service takes to end itself by force. */
 const STOP_TIMEOUT_MS = 11_000;
 
-/** One service as a process of its own; it serves when its `/readyz` says so. */
+/** One service as a process of its own; it serves when each of its doors says so. */
 export function createServiceUnit(options: {
   name: string;
   program: URL;
-  url: string;
+  /** What each door answers with 200 when it serves. */
+  probes: readonly string[];
   /** Asked at each start, since it holds the URL of a database that starts before. */
   environment: () => NodeJS.ProcessEnv;
   onLine: (line: string, stream: "stdout" | "stderr") => void;
@@ -36,7 +37,7 @@ export function createServiceUnit(options: {
         },
       });
       try {
-        await waitUntilReady(child, `${options.url}/readyz`, signal);
+        for (const url of options.probes) await waitUntilReady(child, url, signal);
       } catch (error) {
         child.kill("SIGKILL");
         await child.exited;

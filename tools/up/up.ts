@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
 import { assignPorts } from "./assign-ports.ts";
 import { type DemoPublisher, startDemoPublisher } from "./demo-publisher.ts";
 import { claimFolder } from "./folder-claim.ts";
@@ -7,6 +6,7 @@ import { createPostgresUnit } from "./postgres-unit.ts";
 import { createServiceUnit } from "./service-unit.ts";
 import { createSupervisor, type Unit } from "./supervisor.ts";
 import type { PortName, UpConfig } from "./up-config.ts";
+import { makeUpFolder } from "./up-folder.ts";
 import { welcomeText } from "./welcome-text.ts";
 
 export type UpOptions = {
@@ -38,7 +38,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const ports = await assignPorts(portsOf(options.config));
   if (databaseUrl !== undefined) return await runStages(options, ports, databaseUrl);
 
-  await mkdir(folder, { recursive: true });
+  await makeUpFolder(folder);
   const claim = await claimFolder(folder, PROGRAM);
   try {
     await runStages(options, ports, undefined);
@@ -85,7 +85,7 @@ async function runStages(
     await Promise.race([publisher.started, aborted(stop)]);
     stop.throwIfAborted();
     report("portcullis is ready");
-    options.show(welcomeText(ports, databaseUrl));
+    options.show(welcomeText(ports, databaseUrl, config));
     await aborted(stop);
   } catch (error) {
     if (!stop.aborted) throw error;
@@ -106,11 +106,11 @@ function createServiceUnits(options: UpOptions, ports: Ports, databaseUrl: () =>
   const portTexts = Object.fromEntries(
     Object.entries(ports).map(([name, port]) => [name, String(port)]),
   );
-  const create = (name: string, url: string) =>
+  const create = (name: string, probes: readonly string[]) =>
     createServiceUnit({
       name,
       program: new URL(`services/${name}/main.js`, options.programs),
-      url,
+      probes,
       environment: () => ({
         ...urls,
         ...options.environment,
@@ -121,9 +121,9 @@ function createServiceUnits(options: UpOptions, ports: Ports, databaseUrl: () =>
       onLine: options.onLine,
     });
   return [
-    create("limiter", urls.LIMITER_URL),
-    create("auth", urls.AUTH_URL),
-    create("gateway", urls.GATEWAY_RPC_URL),
+    create("limiter", [`${urls.LIMITER_URL}/readyz`]),
+    create("auth", [`${urls.AUTH_URL}/readyz`, `${urls.AUTH_ADMIN_URL}/readyz`]),
+    create("gateway", [`${urls.GATEWAY_RPC_URL}/readyz`, `${urls.GATEWAY_URL}/healthz`]),
   ];
 }
 

@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import type { PortName } from "./up-config.ts";
+import type { PortName, UpConfig } from "./up-config.ts";
 
 const { bold, dim } = picocolors;
 
@@ -7,18 +7,21 @@ const { bold, dim } = picocolors;
 export function welcomeText(
   ports: Readonly<Record<PortName, number>>,
   databaseUrl: string,
+  { publisherToken }: Pick<UpConfig, "publisherToken">,
 ): string {
   const at = (port: number) => `http://127.0.0.1:${port}`;
   const auth = at(ports.AUTH_PORT);
   const limiter = at(ports.LIMITER_PORT);
   const rows = [
     ["auth", auth, metricsUrl(ports.AUTH_METRICS_PORT)],
+    ["", at(ports.AUTH_ADMIN_PORT), "operators only"],
     ["limiter", limiter, metricsUrl(ports.LIMITER_METRICS_PORT)],
     [
       "gateway",
       `ws://127.0.0.1:${ports.GATEWAY_PORT}/gateway/realtime`,
       metricsUrl(ports.GATEWAY_METRICS_PORT),
     ],
+    ["", at(ports.GATEWAY_RPC_PORT), "publishers and operators only"],
     ["postgres", withoutPassword(databaseUrl), ""],
   ];
   const examples = [
@@ -34,6 +37,14 @@ export function welcomeText(
       post(`${auth}/portcullis.auth.v1.DatasourceService/MintToken`, { datasource: "demo" }),
     ],
     ["watch live updates", watchCommand(ports.GATEWAY_PORT)],
+    [
+      "publish one",
+      post(
+        `${at(ports.GATEWAY_RPC_PORT)}/portcullis.realtime.v1.PublishService/Publish`,
+        { datasource: "demo", json: { hello: "world" } },
+        shownToken(publisherToken, "PUBLISHER_SERVICE_TOKEN"),
+      ),
+    ],
     [
       "ask the limiter",
       post(
@@ -68,7 +79,7 @@ function metricsUrl(port: number): string {
 }
 
 function post(url: string, body: unknown, token?: string): string {
-  const authorization = token === undefined ? "" : ` -H 'authorization: Bearer ${token}'`;
+  const authorization = token === undefined ? "" : ` -H "authorization: Bearer ${token}"`;
   return `curl -s ${url}${authorization} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
 }
 
@@ -82,8 +93,15 @@ function watchCommand(port: number): string {
   return `node -e '${program.join(";")}'`;
 }
 
+/** Only what everybody can read in our sources is shown; another token by its variable. */
+function shownToken(token: string, variable: string): string {
+  return token.startsWith("development-") ? token : `$${variable}`;
+}
+
+/** A password may stand among the parameters, too. */
 function withoutPassword(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.password = "";
+  url.search = "";
   return url.href;
 }

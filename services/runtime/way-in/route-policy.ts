@@ -4,6 +4,11 @@ export type AllowedCallers = "anyone" | readonly string[];
 /** What a door grants to one route before its handler sees the request. */
 export type RoutePolicy = {
   callers: AllowedCallers;
+  /**
+   * What other services are taken for: `forbidden` (403) where they know the route, `unknown` (401)
+   * where their token means no more than any other text.
+   */
+  others?: "forbidden" | "unknown";
   /** The largest body, in bytes after decompression; 0 where none is read. */
   bodyBytesMax: number;
   /** Fields, entries and values in one message, nested ones included. */

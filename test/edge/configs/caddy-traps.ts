@@ -316,4 +316,11 @@ ${CLOSED}`,
     rule: "proxy-protocol",
     at: "listener_wrappers",
   },
+  {
+    name: "auth's port for operators",
+    replace: "	reverse_proxy 10.0.0.1:4001 {\n",
+    by: "	reverse_proxy 10.0.0.1:4001 {\n		to 10.0.0.1:4005\n",
+    rule: "private-port",
+    at: "10.0.0.1:4005",
+  },
 ];

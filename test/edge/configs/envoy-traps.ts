@@ -320,4 +320,11 @@ export const ENVOY_EDGE_TRAPS: readonly PlantedTrap[] = [
     rule: "not-followed",
     at: "rds",
   },
+  {
+    name: "the gateway's port for publishers",
+    replace: "port_value: 8001",
+    by: "port_value: 8002",
+    rule: "private-port",
+    at: "port_value: 8002",
+  },
 ];

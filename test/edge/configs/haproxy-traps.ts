@@ -532,4 +532,11 @@ ${HAPROXY_FORWARDED}.endif
     rule: "not-followed",
     at: ".if",
   },
+  {
+    name: "the gateway's port for publishers",
+    replace: "    server gateway1 10.0.0.2:8001 check\n",
+    by: "    server gateway1 10.0.0.2:8002 check\n",
+    rule: "private-port",
+    at: "10.0.0.2:8002",
+  },
 ];

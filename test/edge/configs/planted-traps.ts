@@ -307,4 +307,18 @@ http {`,
     rule: "syntax",
     at: "",
   },
+  {
+    name: "auth's port for operators",
+    replace: "        server 10.0.0.1:4001;\n",
+    by: "        server 10.0.0.1:4001;\n        server 10.0.0.1:4005;\n",
+    rule: "private-port",
+    at: "10.0.0.1:4005",
+  },
+  {
+    name: "the gateway's port for publishers, named by the location itself",
+    replace: "            proxy_pass http://gateway;\n",
+    by: "            proxy_pass http://10.0.0.2:8002;\n",
+    rule: "private-port",
+    at: "10.0.0.2:8002",
+  },
 ];

@@ -19,6 +19,7 @@ export const RULES = {
   "upgrade-everywhere": "an upgrade is forwarded on a route that has no websocket",
   "nominated-headers": "the client's Connection header reaches the next hop",
   "internal-route-exposed": "a route that is not for browsers is forwarded",
+  "private-port": "a port on which services and operators alone are answered is forwarded to",
   "trusts-everyone": "every address is trusted to speak for clients",
   "real-ip-header-default": "set_real_ip_from without real_ip_header reads X-Real-IP",
   "topology-mismatch": "what the file does with addresses is another topology's",

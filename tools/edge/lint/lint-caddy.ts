@@ -7,6 +7,7 @@ import { lintTrustedProxies } from "./caddy-trust-rules.ts";
 import type { Finding, Rule } from "./finding.ts";
 import { INTERNAL_PATHS } from "./lint-policy.ts";
 import { createIncludeReader } from "./nginx-includes.ts";
+import { lintCaddyPorts } from "./private-port-rules.ts";
 
 /** Finds the traps of a Caddyfile, with the files that it imports. */
 export function lintCaddy(file: string, text: string, topology: Topology | undefined): Finding[] {
@@ -23,6 +24,7 @@ export function lintCaddy(file: string, text: string, topology: Topology | undef
     ...lintCaddyIdentity(proxies, topology),
     ...findSites(root).flatMap((site) => lintExposure(site, root)),
     ...proxies.flatMap((proxy) => lintRewrites(proxy, root)),
+    ...lintCaddyPorts(root),
   ]);
 }
 

@@ -17,6 +17,7 @@ import { readHosts } from "./envoy-routes.ts";
 import { createReport, type Report, readMap, readMaps, readText } from "./envoy-yaml.ts";
 import type { Finding } from "./finding.ts";
 import { describeTopology } from "./lint-policy.ts";
+import { lintEnvoyPorts } from "./private-port-rules.ts";
 
 /** Extensions that change headers or paths by rules of their own. */
 const SCRIPTS =
@@ -59,6 +60,7 @@ export function lintEnvoy(file: string, text: string, topology: Topology | undef
   }
   findings.push(...managers.flatMap((manager) => lintManager(manager, topology, report)));
   findings.push(...lintMissingCdn(managers, topology, report));
+  findings.push(...lintEnvoyPorts(file, text));
   return withoutRepeats(findings);
 }
 

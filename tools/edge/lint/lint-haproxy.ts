@@ -26,6 +26,7 @@ import {
   IDENTITY_HEADERS,
   INTERNAL_PATHS,
 } from "./lint-policy.ts";
+import { lintHaproxyPorts } from "./private-port-rules.ts";
 
 const FORWARDED_FOR = "X-Forwarded-For";
 
@@ -60,6 +61,7 @@ export function lintHaproxy(reading: HaproxyReading, given: Topology | undefined
     ...lintRewrites(sections),
     ...lintHaproxySettings(sections),
     ...lintUnread(sections),
+    ...lintHaproxyPorts(sections),
   ];
   return withoutRepeats(findings);
 }

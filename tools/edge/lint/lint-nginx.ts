@@ -16,6 +16,7 @@ import type { NginxTree } from "./nginx-tree.ts";
 import { lintSettings, lintTrust } from "./nginx-trust-rules.ts";
 import { shapeOf } from "./nginx-values.ts";
 import { type NginxVariables, readNginxVariables, variablesAt } from "./nginx-variables.ts";
+import { lintNginxPorts } from "./private-port-rules.ts";
 
 /** Finds every trap in one nginx configuration; without a topology, in the one it seems to mean. */
 export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding[] {
@@ -38,6 +39,7 @@ export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding
     ...findServers(root).flatMap((server) => lintServer(server, context)),
     ...lintTrust(context),
     ...allScopes(root).flatMap(lintSettings),
+    ...lintNginxPorts(tree.directives),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { Topology } from "../edge-config.ts";
-import { NEIGHBOURING_PATHS, PRIVATE_PATHS } from "../private-paths.ts";
+import { PRIVATE_PORTS } from "../edge-policy.ts";
+import { NEIGHBOURING_PATHS, OPERATOR_PATHS, PRIVATE_PATHS } from "../private-paths.ts";
 
 /** Headers with which an edge must not let a client speak; the CDN's own ones included. */
 export const CLAIMS_CLEARED = [
@@ -18,8 +19,19 @@ export const REALTIME_TIMEOUT_SECONDS_MIN = 50;
 /** The whole head that Node, and so every service but the gateway, accepts. */
 export const HEAD_BYTES_MAX = 16_384;
 
-/** Paths that are not for browsers: what services answer, and what a loose pattern would let in. */
-export const INTERNAL_PATHS: readonly string[] = [...PRIVATE_PATHS, ...NEIGHBOURING_PATHS];
+/**
+ * Paths that are not for browsers: what services answer, and what a loose pattern would let in.
+ * What operators call beside browsers is not among them: auth answers it on AUTH_ADMIN_PORT alone,
+ * which no line may forward to (`private-port`), and 404 at the port of browsers.
+ */
+export const INTERNAL_PATHS: readonly string[] = [...PRIVATE_PATHS, ...NEIGHBOURING_PATHS].filter(
+  (path) => !OPERATOR_PATHS.includes(path),
+);
+
+/** The variable of a port that no edge may forward to; undefined for every other. */
+export function privatePortName(port: number): string | undefined {
+  return Object.entries(PRIVATE_PORTS).find(([, known]) => known === port)?.[0];
+}
 
 /** Beneath these a location may forward everything: each is a browser's route, or all of one. */
 const PUBLIC_STEMS = [

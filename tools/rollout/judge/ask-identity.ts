@@ -3,8 +3,8 @@ import {
   Source,
   WhoIsCallingResponseSchema,
 } from "../../../gen/portcullis/identity/v1/identity_pb.ts";
-import { answerText, callRpc, type HeaderLine } from "./call-http.ts";
-import type { Deployment, ServiceName } from "./deployment.ts";
+import { answerText, callRpc, type HeaderLine, type HttpAnswer } from "./call-http.ts";
+import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
 
 /** What a service says about itself and about one caller. */
 export type Identity = {
@@ -35,13 +35,19 @@ export async function askIdentity(
   const { probe, headers = [] } = ask;
   const { operatorToken, services, signal } = deployment;
   if (operatorToken === undefined) return { kind: "unknown", problem: "no operator token is set" };
-  const answer = await callRpc({
-    url: services[name],
-    rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
-    token: operatorToken.reveal(),
-    body: probe === undefined ? {} : { probe },
-    headers,
-    signal,
+  const askAt = (url: string) => {
+    return callRpc({
+      url,
+      rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
+      token: operatorToken.reveal(),
+      body: probe === undefined ? {} : { probe },
+      headers,
+      signal,
+    });
+  };
+  const answer = await askGateway(name, askAt, {
+    ...services,
+    rpc: doorUrl(deployment, "gatewayRpc"),
   });
   if (answer.kind === "answer" && answer.status === 404 && probe !== undefined) {
     return { kind: "unseen" };
@@ -51,6 +57,20 @@ export async function askIdentity(
     return { kind: "unknown", problem: `${answerText(answer)}${hint}` };
   }
   return readIdentity(answer.body);
+}
+
+/** The gateway answers operators at a door of its own; one of an earlier release has none yet. */
+async function askGateway(
+  name: ServiceName,
+  askAt: (url: string) => Promise<HttpAnswer>,
+  urls: Readonly<Record<ServiceName | "rpc", string>>,
+): Promise<HttpAnswer> {
+  if (name !== "gateway") return await askAt(urls[name]);
+  const answer = await askAt(urls.rpc);
+  if (answer.kind === "answer" || urls.rpc === urls.gateway) return answer;
+  const earlier = await askAt(urls.gateway);
+  const isEarlier = earlier.kind === "answer" && earlier.headers["content-type"] !== undefined;
+  return isEarlier && earlier.status !== 404 ? earlier : answer;
 }
 
 function readIdentity(body: string): IdentityAnswer {

@@ -1,7 +1,7 @@
 import { ROLLOUT_SERVICES } from "../rollout-config.ts";
 import type { Check } from "../verdict.ts";
 import { callHttp } from "./call-http.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, doorUrl } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
@@ -18,11 +18,14 @@ const RESOLUTION_MS = 1_000;
 /** As much as a token's life is short of, at most, without anybody noticing. */
 const SKEW_MS_MAX = 2_000;
 
-export async function checkClocks({ services, signal }: Deployment): Promise<Check> {
+export async function checkClocks(deployment: Deployment): Promise<Check> {
   const readings = await Promise.all(
     ROLLOUT_SERVICES.map(async (name): Promise<ClockReading> => {
       const sentMs = Date.now();
-      const answer = await callHttp({ url: new URL("/healthz", services[name]), signal });
+      // The gateway's public port sends no Date.
+      const url = doorUrl(deployment, name === "gateway" ? "gatewayRpc" : name);
+      const { signal } = deployment;
+      const answer = await callHttp({ url: new URL("/healthz", url), signal });
       const receivedMs = Date.now();
       const date = answer.kind === "answer" ? answer.headers.date : undefined;
       const theirsMs = Date.parse(date ?? "") + RESOLUTION_MS / 2;

@@ -1,11 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
-import { GATEWAY_ENDPOINTS, NEIGHBOURING_PATHS, PRIVATE_PATHS } from "../../edge/private-paths.ts";
+import {
+  GATEWAY_ENDPOINTS,
+  NEIGHBOURING_PATHS,
+  OPERATOR_PATHS,
+  PRIVATE_PATHS,
+} from "../../edge/private-paths.ts";
 import type { Check } from "../verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { callHttp, callRpc, type HttpAnswer } from "./call-http.ts";
 import { mapConcurrently } from "./concurrently.ts";
-import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
+import { type Deployment, type Door, doorUrl, PUBLIC_SERVICES } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
 /** What must stay inside, also when it is spelled so that a proxy and a service disagree on it. */
@@ -25,15 +30,16 @@ const NOT_PUBLIC = [
 ];
 
 /** What services answer to the operator or to each other alone. */
-const GUARDED: readonly { service: ServiceName; path: string }[] = [
+const GUARDED: readonly { service: Door; path: string }[] = [
   ...GATEWAY_ENDPOINTS.map((path) => ({ service: "auth" as const, path })),
+  ...OPERATOR_PATHS.map((path) => ({ service: "authAdmin" as const, path })),
   { service: "auth", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
   { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/Consume" },
   { service: "limiter", path: "/portcullis.limiter.v1.LimiterService/GetInfo" },
   { service: "limiter", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
-  { service: "gateway", path: "/portcullis.realtime.v1.PublishService/Publish" },
-  { service: "gateway", path: "/portcullis.realtime.v1.DependencyService/Check" },
-  { service: "gateway", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
+  { service: "gatewayRpc", path: "/portcullis.realtime.v1.PublishService/Publish" },
+  { service: "gatewayRpc", path: "/portcullis.realtime.v1.DependencyService/Check" },
+  { service: "gatewayRpc", path: "/portcullis.identity.v1.IdentityService/WhoIsCalling" },
 ];
 
 const CALLS_MAX = 8;
@@ -111,7 +117,7 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
     calls,
     CALLS_MAX,
     async ({ service, path, label, token }) => {
-      const url = deployment.services[service];
+      const url = doorUrl(deployment, service);
       const { signal } = deployment;
       const answer = await callRpc({ url, rpc: path.slice(1), token, signal });
       return { name: `${service}${path} with ${label}`, answer };

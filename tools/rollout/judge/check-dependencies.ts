@@ -6,7 +6,7 @@ import {
 } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
 import type { Check } from "../verdict.ts";
 import { answerText, callRpc } from "./call-http.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, doorUrl } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
 /** Whether the gateway itself reaches what it relies on, with its own credential. */
@@ -16,12 +16,12 @@ export async function checkDependencies(deployment: Deployment): Promise<Check> 
     title: "What the gateway relies on",
     why: "without any of them it refuses upgrades or subscriptions, or misses revocations",
   };
-  const { operatorToken, services, signal } = deployment;
+  const { operatorToken, signal } = deployment;
   if (operatorToken === undefined) {
     return doubtful(subject, "no operator token is set", "set the operator's token");
   }
   const answer = await callRpc({
-    url: services.gateway,
+    url: doorUrl(deployment, "gatewayRpc"),
     rpc: "portcullis.realtime.v1.DependencyService/Check",
     token: operatorToken.reveal(),
     signal,

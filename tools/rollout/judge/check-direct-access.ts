@@ -1,9 +1,12 @@
 import { networkInterfaces } from "node:os";
 import type { Check } from "../verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
-import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
+import { type Deployment, doorUrl, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
+import { findExposedDoors, moved } from "./exposed-doors.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
+import { PROBE_ROUTES } from "./public-route.ts";
+import { sendProbe } from "./send-probe.ts";
 import { SPOOFED_V4 } from "./spoof.ts";
 
 /** As many entries as hops can be, so that any number of them finds one. */
@@ -14,8 +17,9 @@ const ADDRESSES_MAX = 8;
 type Place = { name: PublicServiceName; url: string };
 
 /**
- * Whether whoever reaches a service past the edge may say who he is. A service at a loopback
- * address is tried at this machine's other addresses, too: it may listen there as well.
+ * Whether whoever reaches a service past the edge may say who he is, and whether the ports of
+ * operators and services can be reached at all. A service at a loopback address is tried at this
+ * machine's other addresses, too: it may listen there as well.
  */
 export async function checkDirectAccess(
   deployment: Deployment,
@@ -26,22 +30,19 @@ export async function checkDirectAccess(
     title: "Claims of callers that go past the edge",
     why: "hop counts alone believe whoever reaches the port directly",
   };
-  const places = PUBLIC_SERVICES.map((name): Place => ({ name, url: deployment.services[name] }));
+  const places = PUBLIC_SERVICES.map((name): Place => ({ name, url: doorUrl(deployment, name) }));
   const others = places
     .filter(({ url }) => isLoopback(url))
-    .flatMap((place) => machineAddresses.map((address) => at(place, address)));
+    .flatMap(({ name, url }) => machineAddresses.map((at) => ({ name, url: moved(url, at) })));
   const own = await Promise.all(places.map(async (place) => await askAt(deployment, place)));
   const other = await Promise.all(others.map(async (place) => await askAt(deployment, place)));
+  const open = await findExposedDoors(deployment, machineAddresses);
 
   const exposed = [
     ...own.filter(({ url, isBelieved }) => isBelieved && !isLoopback(url)),
     ...other.filter(({ isBelieved }) => isBelieved),
   ];
-  if (exposed.length > 0) {
-    const where = exposed.map(({ name, url }) => `${name} at ${url}`).join(", ");
-    const mend = "set TRUSTED_PROXY_CIDRS to the edge's addresses, or close the port to all others";
-    return failed(subject, `a spoofed address was believed by ${where}`, mend);
-  }
+  if (exposed.length > 0 || open.length > 0) return describeExposure(subject, exposed, open);
   if (own.some(({ isKnown }) => !isKnown)) {
     const names = own.filter(({ isKnown }) => !isKnown).map(({ name }) => name);
     return doubtful(
@@ -58,18 +59,40 @@ export async function checkDirectAccess(
   );
 }
 
-async function askAt(deployment: Deployment, place: Place) {
-  const services = { ...deployment.services, [place.name]: place.url };
-  const headers = [["X-Forwarded-For", SPOOFED_LIST]] as const;
-  const answer = await askIdentity({ ...deployment, services }, place.name, { headers });
-  const isKnown = answer.kind === "identity";
-  return { ...place, isKnown, isBelieved: isKnown && answer.address === SPOOFED_V4 };
+function describeExposure(
+  subject: Pick<Check, "id" | "title" | "why">,
+  believing: readonly Place[],
+  open: readonly { door: string; url: string }[],
+): Check {
+  const where = (list: readonly string[]) => list.join(", ");
+  const spoofed = believing.map(({ name, url }) => `${name} at ${url}`);
+  const ports = open.map(({ door, url }) => `${door} at ${url}`);
+  const observed = [
+    ...(spoofed.length > 0 ? [`a spoofed address was believed by ${where(spoofed)}`] : []),
+    ...(ports.length > 0 ? [`ports of operators and services answer: ${where(ports)}`] : []),
+  ];
+  const mend = [
+    ...(spoofed.length > 0
+      ? ["set TRUSTED_PROXY_CIDRS to the edge's addresses, or close the port to all others"]
+      : []),
+    ...(ports.length > 0 ? ["bind these ports to an inner address, or close them to others"] : []),
+  ];
+  return failed(subject, observed.join("; "), mend.join("; "));
 }
 
-function at({ name, url }: Place, address: string): Place {
-  const moved = new URL(url);
-  moved.hostname = address.includes(":") ? `[${address}]` : address;
-  return { name, url: moved.origin };
+async function askAt(deployment: Deployment, place: Place) {
+  const headers = [["X-Forwarded-For", SPOOFED_LIST]] as const;
+  const answer =
+    place.name === "gateway"
+      ? // Its public port tells nobody who is calling: the operators' door says what it saw there.
+        await sendProbe({ ...deployment, edgeUrl: place.url }, PROBE_ROUTES.gateway, headers)
+      : await askIdentity(
+          { ...deployment, services: { ...deployment.services, [place.name]: place.url } },
+          place.name,
+          { headers },
+        );
+  const isKnown = answer.kind === "identity";
+  return { ...place, isKnown, isBelieved: isKnown && answer.address === SPOOFED_V4 };
 }
 
 /** Addresses under which other machines may reach this one; link-local ones need an interface. */

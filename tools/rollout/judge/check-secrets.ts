@@ -1,13 +1,13 @@
 import type { Check } from "../verdict.ts";
 import { callRpc } from "./call-http.ts";
-import type { Deployment, ServiceName } from "./deployment.ts";
+import { type Deployment, type Door, doorUrl, type ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** What anybody can read in our sources, and where it would open something. */
-const WELL_KNOWN: readonly { service: ServiceName; rpc: string; token: string }[] = [
-  ...(["auth", "limiter", "gateway"] as const).map((service) => ({
+const WELL_KNOWN: readonly { service: Door; rpc: string; token: string }[] = [
+  ...(["auth", "limiter", "gatewayRpc"] as const).map((service) => ({
     service,
     rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
     token: "development-operator-token",
@@ -23,7 +23,13 @@ const WELL_KNOWN: readonly { service: ServiceName; rpc: string; token: string }[
     token,
   })),
   {
-    service: "gateway",
+    // It names no datasource, so that it changes nothing where the token is taken.
+    service: "authAdmin",
+    rpc: "portcullis.auth.v1.DatasourceService/Put",
+    token: "development-operator-token",
+  },
+  {
+    service: "gatewayRpc",
     rpc: "portcullis.realtime.v1.DependencyService/Check",
     token: "development-publisher-token",
   },
@@ -38,13 +44,14 @@ export async function checkWellKnownSecrets(deployment: Deployment): Promise<Che
   };
   const tries = await Promise.all(
     WELL_KNOWN.map(async ({ service, rpc, token }) => {
-      const { services, signal } = deployment;
-      const answer = await callRpc({ url: services[service], rpc, token, signal });
+      const { signal } = deployment;
+      const url = doorUrl(deployment, service);
+      const answer = await callRpc({ url, rpc, token, signal });
       return { service, token, status: answer.kind === "answer" ? answer.status : undefined };
     }),
   );
   const accepted = tries.filter(({ status }) => status !== undefined && status !== 401);
-  const exposed = accepted.filter(({ service }) => !isLoopback(deployment.services[service]));
+  const exposed = accepted.filter(({ service }) => !isLoopback(doorUrl(deployment, service)));
   if (exposed.length > 0) {
     const observed = exposed.map(({ service, token }) => `${service} takes ${token}`).join(", ");
     return failed(subject, observed, "set NODE_ENV=production and random service tokens");

@@ -1,5 +1,6 @@
 import type { Secret } from "../../../services/runtime/secret.ts";
 import type { RolloutServiceName, RolloutTopology } from "../rollout-config.ts";
+import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "../service-doors.ts";
 
 export type ServiceName = RolloutServiceName;
 
@@ -11,11 +12,20 @@ export const PUBLIC_SERVICES: readonly PublicServiceName[] = ["auth", "gateway"]
 export type Deployment = {
   edgeUrl: string;
   topology: RolloutTopology;
-  /** The direct addresses. */
-  services: Readonly<Record<ServiceName, string>>;
+  /** The direct addresses; an inner door that is not named is at its usual port. */
+  services: Readonly<Record<ServiceName, string> & Partial<Record<InnerDoor, string>>>;
   /** Without one most of what is only said to the operator cannot be known. */
   operatorToken: Secret | undefined;
   /** How many hops each service shall trust now; what fits the topology unless it says otherwise. */
   expectedHops?: Partial<Readonly<Record<ServiceName, number>>> | undefined;
   signal?: AbortSignal | undefined;
 };
+
+/** A place at which a service answers. */
+export type Door = ServiceName | InnerDoor;
+
+/** Where a door is. */
+export function doorUrl({ services }: Pick<Deployment, "services">, door: Door): string {
+  if (door !== "authAdmin" && door !== "gatewayRpc") return services[door];
+  return services[door] ?? innerDoorUrl(door, services[INNER_DOORS[door].service]);
+}

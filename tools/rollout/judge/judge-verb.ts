@@ -1,7 +1,9 @@
 import type { ParseArgsConfig } from "node:util";
 import { COMMON_HELP, COMMON_OPTIONS, readArguments, UsageError } from "../command-line.ts";
+import { createRedactFor, redactChecks } from "../redact-for.ts";
 import { renderChecks, renderChecksJson } from "../report.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
+import { planFrom } from "../rollout-plan.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { type Check, EXIT, overall } from "../verdict.ts";
 import type { Tracks } from "./measure-gates.ts";
@@ -43,7 +45,9 @@ export function createJudgeVerb(options: {
       );
       const { environment, signal } = context;
       const progress = createProgress(context);
-      const checks = await options.judge({ config, environment, signal }, own, progress.show);
+      const redact = await createRedactFor(environment, planFrom(config).envFiles);
+      const found = await options.judge({ config, environment, signal }, own, progress.show);
+      const checks = redactChecks(found, redact);
       progress.clear();
       const render =
         own["json"] === true ? renderChecksJson(checks) : renderChecks(checks, context);

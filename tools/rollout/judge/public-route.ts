@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { AuthService, DatasourceService } from "../../../gen/portcullis/auth/v1/auth_pb.ts";
+import { PUBLIC_RPCS } from "../../edge/public-rpcs.ts";
 import type { HeaderLine, HttpCall } from "./call-http.ts";
 import type { PublicServiceName } from "./deployment.ts";
 
@@ -13,11 +13,10 @@ export type PublicRoute = {
   isUpgrade: boolean;
 };
 
-const rpcRoutes = [AuthService, DatasourceService].flatMap((service) =>
-  service.methods.map((method): PublicRoute => {
-    const [name, rpc] = [service.typeName, method.name];
-    const id = `${name.split(".").at(-1)}.${rpc}`;
-    return { id, service: "auth", method: "POST", path: `/${name}/${rpc}`, isUpgrade: false };
+const rpcRoutes = PUBLIC_RPCS.flatMap(({ service, methods }) =>
+  methods.map((rpc): PublicRoute => {
+    const id = `${service.split(".").at(-1)}.${rpc}`;
+    return { id, service: "auth", method: "POST", path: `/${service}/${rpc}`, isUpgrade: false };
   }),
 );
 
