@@ -4,16 +4,20 @@ import type { AuthService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import { peerKey } from "../runtime/peer.ts";
 import { type Principal, signAccessToken } from "./access-token.ts";
+import type { Database } from "./database.ts";
+import { newDeviceId, signDeviceToken, verifyDeviceToken } from "./device-token.ts";
 import { normaliseEmail } from "./email.ts";
 import { createLoginCounter } from "./events.ts";
 import { type LoginOptions, type LoginOutcome, login } from "./login.ts";
-import { endLoginSession, rotateRefreshToken } from "./login-session-store.ts";
-import { digestRefreshToken, generateRefreshToken, isRefreshToken } from "./refresh-token.ts";
+import { logout, refresh } from "./refresh.ts";
 import { invalid, limited, unavailable } from "./refusal.ts";
 import type { TokenSigner } from "./signed-token.ts";
-import { REFRESH_TOKEN_TTL_MS } from "./token-lifetimes.ts";
+import type { UnnamedTokens } from "./unnamed-tokens.ts";
 
 export type AuthServiceOptions = LoginOptions & {
+  /** For Refresh and Logout; `db` is for Login. */
+  refreshDb: Database;
+  unnamedTokens: UnnamedTokens;
   signer: TokenSigner;
   identify: ClientIdentity;
   accessTokenTtlMs: number;
@@ -23,7 +27,8 @@ export type AuthServiceOptions = LoginOptions & {
 const PASSWORD_BYTES_MAX = 1_024;
 
 export function createAuthService(options: AuthServiceOptions): ServiceImpl<typeof AuthService> {
-  const { db, clock, signer, identify, accessTokenTtlMs } = options;
+  const { clock, signer, identify, accessTokenTtlMs } = options;
+  const refreshOptions = { ...options, db: options.refreshDb };
   const countLogin = createLoginCounter();
 
   const issue = async (principal: Principal, refreshToken: string) => {
@@ -35,45 +40,48 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
     };
   };
 
+  const renewDevice = async ({ device, principal, deviceEpoch }: SignedIn) => {
+    const id = device?.id ?? newDeviceId();
+    const renewed = { id, accountId: principal.accountId, epoch: deviceEpoch };
+    return { deviceToken: await signDeviceToken(signer, renewed, clock.nowMs()) };
+  };
+
   return {
     async login(request, { values }) {
       const email = normaliseEmail(request.email);
       if (email === undefined) throw invalid("email", "must be 1 to 254 bytes of an address");
-      const passwordBytes = Buffer.byteLength(request.password);
+      const { password, deviceToken } = request;
+      const passwordBytes = Buffer.byteLength(password);
       if (passwordBytes === 0 || passwordBytes > PASSWORD_BYTES_MAX) {
         throw invalid("password", `must have 1 to ${PASSWORD_BYTES_MAX} bytes`);
       }
       const client = identify(values.get(peerKey));
-      const outcome = await login(options, { email, password: request.password, client });
+      // A token that is not ours, or has ended, is as good as none.
+      const device = deviceToken
+        ? await verifyDeviceToken(signer, deviceToken, clock.nowMs())
+        : undefined;
+      const outcome = await login(options, { email, password, client, device });
       countLogin(outcome.kind);
       if (outcome.kind !== "ok") throw refusalOf(outcome);
-      return await issue(outcome.principal, outcome.refreshToken);
+      const tokens = await issue(outcome.principal, outcome.refreshToken);
+      return deviceToken === undefined ? tokens : { ...tokens, ...(await renewDevice(outcome)) };
     },
 
-    async refresh(request) {
-      if (!isRefreshToken(request.refreshToken)) throw signInAgain();
-      const nowMs = clock.nowMs();
-      const digest = digestRefreshToken(request.refreshToken);
-      const refreshToken = generateRefreshToken();
-      const principal = await rotateRefreshToken(db, {
-        digest,
-        successor: digestRefreshToken(refreshToken),
-        now: new Date(nowMs),
-        createdAfter: new Date(nowMs - REFRESH_TOKEN_TTL_MS),
-      });
-      if (principal !== undefined) return await issue(principal, refreshToken);
-      await endLoginSession(db, digest, "refresh-token-reused", new Date(nowMs));
-      throw signInAgain();
+    async refresh(request, { values }) {
+      const client = identify(values.get(peerKey));
+      const refreshed = await refresh(refreshOptions, request.refreshToken, client);
+      if (refreshed === undefined) throw signInAgain();
+      return await issue(refreshed.principal, refreshed.refreshToken);
     },
 
-    async logout(request) {
-      if (!isRefreshToken(request.refreshToken)) return {};
-      const digest = digestRefreshToken(request.refreshToken);
-      await endLoginSession(db, digest, "logout", new Date(clock.nowMs()));
+    async logout(request, { values }) {
+      await logout(refreshOptions, request.refreshToken, identify(values.get(peerKey)));
       return {};
     },
   };
 }
+
+type SignedIn = Extract<LoginOutcome, { kind: "ok" }>;
 
 function signInAgain(): ConnectError {
   return new ConnectError("sign in again", Code.Unauthenticated);

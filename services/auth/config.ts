@@ -21,6 +21,11 @@ export type Config = ReturnType<typeof readConfig>;
 const SIGNING_KEYS_MAX = 2;
 /** Claims count whole seconds. */
 const TOKEN_TTL_SECONDS_MIN = 1;
+/** Longer than anybody has to keep a record. */
+const AUDIT_RETENTION_DAYS_MAX = 36_500;
+/** More than a year, so that whoever looks back at the same month of last year finds it. */
+const AUDIT_RETENTION_DAYS_DEFAULT = 400;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Reads the environment of auth, or names everything that is wrong with it. */
 export function readConfig(environment: Environment, nowMs = systemClock.nowMs()) {
@@ -55,11 +60,22 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
       DATASOURCE_TOKEN_TTL_SECONDS_MAX,
       300,
     ),
+    /** Undefined keeps the audit log for ever. */
+    auditKeptMs: readAuditKeptMs(env),
     signingKeys: readSigningKeys(env),
     authTokens,
     gatewayTokens,
     operatorTokens,
   });
+}
+
+function readAuditKeptMs(env: EnvReader): number | undefined {
+  const days = env.integer("AUDIT_RETENTION_DAYS", {
+    min: 0,
+    max: AUDIT_RETENTION_DAYS_MAX,
+    default: AUDIT_RETENTION_DAYS_DEFAULT,
+  });
+  return days === 0 ? undefined : days * DAY_MS;
 }
 
 /**
@@ -76,7 +92,8 @@ function forwardedFailure(security: FailureConfig, realtime: FailureConfig): Fai
 /**
  * One or two private keys: the first signs, both verify and are published. To rotate, add the new
  * key behind the old one, swap them once verifiers have seen it, and drop the old one when its last
- * token has ended.
+ * access and datasource token has ended. Devices and networks that are known by a key that is dropped
+ * are strangers until they sign in again.
  */
 function readSigningKeys(env: EnvReader): readonly Secret[] {
   const name = "AUTH_SIGNING_KEYS";

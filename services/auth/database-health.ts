@@ -1,4 +1,4 @@
-import type { PostgresPool } from "../runtime/postgres.ts";
+import type { Database } from "./database.ts";
 
 /** Often enough for whoever reads it, and nothing to the database. */
 const PROBE_INTERVAL_MS = 5_000;
@@ -6,10 +6,10 @@ const PROBE_INTERVAL_MS = 5_000;
 /** Whether the database answered when it was last asked. For operators; nothing depends on it. */
 export type DatabaseHealth = { state(): "ok" | "failing"; stop(): void };
 
-export function createDatabaseHealth(db: PostgresPool): DatabaseHealth {
+export function createDatabaseHealth(db: Database): DatabaseHealth {
   let state: "ok" | "failing" = "ok";
   const probe = () => {
-    db.query("select 1").then(
+    db.run("health", (queryable) => queryable.query("select 1"), "known").then(
       () => {
         state = "ok";
       },

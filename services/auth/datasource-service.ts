@@ -8,18 +8,22 @@ import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
 import { peerKey } from "../runtime/peer.ts";
-import type { PostgresPool } from "../runtime/postgres.ts";
+import type { Queryable } from "../runtime/postgres.ts";
 import { type Principal, verifyAccessToken } from "./access-token.ts";
+import type { Database } from "./database.ts";
 import { putDatasource } from "./datasource-store.ts";
 import { PUBLIC_SUBJECT, signDatasourceToken, verifyDatasourceToken } from "./datasource-token.ts";
-import { mintBuckets } from "./limits.ts";
-import { findMintedToken, recordMintedToken, revokeMintedToken } from "./minted-token-store.ts";
+import { mintBuckets, revokeBucket } from "./limits.ts";
+import { findRevocableToken, recordMintedToken, revokeMintedToken } from "./minted-token-store.ts";
 import { invalid, requireAllowed } from "./refusal.ts";
 import { expiryOf, type TokenSigner } from "./signed-token.ts";
 import { isUuid } from "./uuid.ts";
 
 export type DatasourceServiceOptions = {
-  db: PostgresPool;
+  /** For minting and revoking. */
+  db: Database;
+  /** For what operators do. */
+  administrationDb: Database;
   limiter: LimiterClient;
   signer: TokenSigner;
   identify: ClientIdentity;
@@ -41,7 +45,8 @@ const BEFORE_ANY_END_MS = 0;
 export function createDatasourceService(
   options: DatasourceServiceOptions,
 ): ServiceImpl<typeof DatasourceService> {
-  const { db, limiter, signer, identify, credentials, datasourceTokenTtlMs, clock } = options;
+  const { db, administrationDb, limiter, signer, identify, credentials } = options;
+  const { datasourceTokenTtlMs, clock } = options;
 
   /** A bearer that is not valid is refused, never taken for nobody. */
   const actorOf = async (headers: Headers): Promise<Actor> => {
@@ -74,19 +79,21 @@ export function createDatasourceService(
       const principal = actor.kind === "account" ? actor.principal : undefined;
       const { datasource } = request;
       if (!isDatasourceName(datasource)) throw invalid("datasource", "is not a datasource name");
-      const buckets = mintBuckets(identify(values.get(peerKey)), principal);
-      requireAllowed(await limiter.consume(buckets), "minting");
+      const client = identify(values.get(peerKey));
+      requireAllowed(await limiter.consume(mintBuckets(client, principal)), "minting");
 
       const nowMs = clock.nowMs();
       const jti = randomUUID();
       const expiresAtMs = expiryOf(nowMs, datasourceTokenTtlMs);
-      const minted = await recordMintedToken(db, {
-        jti,
-        principal,
-        datasource,
-        now: new Date(nowMs),
-        expiresAt: new Date(expiresAtMs),
-      });
+      const wanted = {
+        ...{ jti, principal, datasource },
+        ...{ now: new Date(nowMs), expiresAt: new Date(expiresAtMs) },
+      };
+      const minted = await db.run(
+        principal?.accountId ?? client.ip,
+        async (queryable) => await recordMintedToken(queryable, wanted),
+        principal === undefined ? "stranger" : "known",
+      );
       if (minted.kind === "signed-out") throw unauthenticated();
       if (minted.kind === "not-found") {
         // Nobody learns without signing in whether there is a private one of that name.
@@ -104,21 +111,30 @@ export function createDatasourceService(
       return { token, expiresAt: timestampFromMs(expiresAtMs) };
     },
 
-    async revokeToken(request, { requestHeader }) {
+    async revokeToken(request, { requestHeader, values }) {
       const actor = await actorOf(requestHeader);
       if (actor.kind === "anonymous") throw unauthenticated();
+      const principal = actor.kind === "account" ? actor.principal : undefined;
+      if (principal !== undefined) {
+        const bucket = revokeBucket(identify(values.get(peerKey)));
+        requireAllowed(await limiter.consume([bucket]), "revoking");
+      }
       const jti = await jtiOf(request.target);
-      const minted = await findMintedToken(db, jti);
-      if (minted === undefined) {
+      const run = async <T>(work: (queryable: Queryable) => Promise<T>) =>
+        await db.run(principal?.accountId ?? "operator", work, "known");
+      const now = new Date(clock.nowMs());
+      const found = await run((queryable) => findRevocableToken(queryable, jti, principal, now));
+      if (found.kind === "signed-out") throw unauthenticated();
+      if (found.kind === "not-found") {
         // A signed token that is not remembered ended long ago.
         if (request.target.case === "token") return {};
         throw invalid("jti", "is not the id of a token that is still alive");
       }
-      if (actor.kind === "account" && minted.accountId !== actor.principal.accountId) {
+      if (principal !== undefined && found.accountId !== principal.accountId) {
         throw new ConnectError("the token belongs to another account", Code.PermissionDenied);
       }
-      const revokedBy = actor.kind === "operator" ? "operator" : "owner";
-      await revokeMintedToken(db, jti, revokedBy, new Date(clock.nowMs()));
+      const revokedBy = principal === undefined ? "operator" : "owner";
+      await run((queryable) => revokeMintedToken(queryable, jti, revokedBy, now));
       return {};
     },
 
@@ -131,12 +147,17 @@ export function createDatasourceService(
       if (!isDatasourceName(request.datasource)) {
         throw invalid("datasource", "is not a datasource name");
       }
-      const accessVersion = await putDatasource(db, {
+      const change = {
         name: request.datasource,
         visibility: visibilityOf(request.visibility),
         revokesTokens: request.revokeTokens,
         now: new Date(clock.nowMs()),
-      });
+      };
+      const accessVersion = await administrationDb.run(
+        "operator",
+        async (queryable) => await putDatasource(queryable, change),
+        "known",
+      );
       return { accessVersion: BigInt(accessVersion) };
     },
   };

@@ -33,7 +33,10 @@ export const PUBLIC_DOOR: RoutePolicies = {
     "mint.user",
     "mint.public.ip",
   ),
-  "POST /portcullis.auth.v1.DatasourceService/RevokeToken": openToAnyone("revoke.ip"),
+  "POST /portcullis.auth.v1.DatasourceService/RevokeToken": openToAnyone(
+    "revoke.ip",
+    "operator.ip",
+  ),
   "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": forService("operator"),
   "POST /internal/gateway/datasource-introspect": forService("gateway", "introspect.caller"),
   "POST /internal/gateway/revoked-tokens": forService("gateway", "revocations.caller"),

@@ -1,22 +1,26 @@
 import type { FailureModeChange } from "../../clients/limiter/failure-mode.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/log.ts";
-import type { Queryable } from "../runtime/postgres.ts";
 import { recordFailureModeChange } from "./audit-log.ts";
+import type { Database } from "./database.ts";
 
 /** Limits are opened while something is wrong, so the database is often away just then. */
 const RETRY_MS = 1_000;
 
 /** Writes changes of the failure mode down in the audit log, as soon as the database takes them. */
 export function createFailureModeAudit(
-  db: Queryable,
+  db: Database,
   { log, clock }: { log: Logger; clock: Clock },
 ) {
   const timers = new Set<NodeJS.Timeout>();
   let isStopped = false;
   const write = async (change: FailureModeChange, at: Date) => {
     try {
-      await recordFailureModeChange(db, change, at);
+      await db.run(
+        "failure mode",
+        async (queryable) => await recordFailureModeChange(queryable, change, at),
+        "known",
+      );
     } catch (error) {
       if (isStopped) return;
       log.warn({ err: error, ...change }, "a change of the failure mode is not yet audited");

@@ -1,6 +1,6 @@
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { PostgresPool } from "../runtime/postgres.ts";
+import type { Database } from "./database.ts";
 import { forwardConsume } from "./forward-consume.ts";
 import {
   badField,
@@ -16,7 +16,8 @@ import { EVENTS_MAX, readRevocationPage } from "./revocation-page.ts";
 import type { TokenSigner } from "./signed-token.ts";
 
 export type GatewayRoutesOptions = {
-  db: PostgresPool;
+  introspectionDb: Database;
+  revocationsDb: Database;
   /** Auth's own. */
   limiter: LimiterClient;
   /** Speaks to the limiter as the gateway. */
@@ -32,7 +33,8 @@ const EVENTS_DEFAULT = 100;
 export function createGatewayHandlers(
   options: GatewayRoutesOptions,
 ): Readonly<Record<string, InternalHandler>> {
-  const { db, limiter, gatewayLimiter } = options;
+  const { introspectionDb, revocationsDb, limiter, gatewayLimiter } = options;
+  const introspection = { ...options, db: introspectionDb };
 
   /** Spends the caller's limit; an answer is a refusal. */
   const spend = async (
@@ -53,13 +55,17 @@ export function createGatewayHandlers(
       if (datasource !== undefined && sessionToken === undefined) {
         if (typeof datasource !== "string") return badField("datasource", "must be a text");
         const refusal = await spend("introspect.caller", call);
-        return refusal ?? { status: 200, body: await introspectDatasource(db, datasource) };
+        if (refusal !== undefined) return refusal;
+        const body = await introspectDatasource(introspectionDb, instanceOf(call), datasource);
+        return { status: 200, body };
       }
       if (typeof sessionToken !== "string" || sessionToken === "") {
         return badField("sessionToken", "must be a token");
       }
       const refusal = await spend("introspect.caller", call);
-      return refusal ?? { status: 200, body: await introspectToken(options, sessionToken) };
+      if (refusal !== undefined) return refusal;
+      const body = await introspectToken(introspection, instanceOf(call), sessionToken);
+      return { status: 200, body };
     },
 
     "/internal/gateway/revoked-tokens": async (call) => {
@@ -71,11 +77,21 @@ export function createGatewayHandlers(
         return badField("limit", `must be a whole number from 1 to ${EVENTS_MAX}`);
       }
       const refusal = await spend("revocations.caller", call);
-      return refusal ?? { status: 200, body: await readRevocationPage(db, sinceCursor, limit) };
+      if (refusal !== undefined) return refusal;
+      const body = await revocationsDb.run(
+        instanceOf(call),
+        async (db) => await readRevocationPage(db, sinceCursor, limit),
+      );
+      return { status: 200, body };
     },
 
     "/internal/gateway/rate-limit/consume": (call) => forwardConsume(gatewayLimiter, call.body),
   };
+}
+
+/** Which instance of a service calls: they take turns with each other. */
+function instanceOf({ caller, client }: InternalCall): string {
+  return `${caller} ${client.ip}`;
 }
 
 function isWholeNumber(value: unknown): value is number {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
@@ -64,6 +65,9 @@ export function createInternalRoutes(options: {
           if (isDatabaseOutage(error)) {
             warn("database", "the database cannot serve now", { err: error });
             return unavailable("temporarily unavailable", RETRY_AFTER_MS);
+          }
+          if (error instanceof ConnectError && error.code === Code.Unavailable) {
+            return unavailable(error.rawMessage, RETRY_AFTER_MS);
           }
           log.error({ err: error, path }, "request failed");
           return internalError;

@@ -1,6 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
-import type { PostgresPool } from "../runtime/postgres.ts";
+import type { Queryable } from "../runtime/postgres.ts";
+import type { Database } from "./database.ts";
 import { findPublicDatasource } from "./datasource-store.ts";
 import { DATASOURCE_SCOPE, PUBLIC_SUBJECT, verifyDatasourceToken } from "./datasource-token.ts";
 import { isTokenLive } from "./minted-token-store.ts";
@@ -26,11 +27,14 @@ export type Introspection =
 
 /** Whether a token of ours counts at this moment. Noise costs no database work. */
 export async function introspectToken(
-  { db, signer, clock }: { db: PostgresPool; signer: TokenSigner; clock: Clock },
+  { db, signer, clock }: { db: Database; signer: TokenSigner; clock: Clock },
+  caller: string,
   token: string,
 ): Promise<Introspection> {
   const claims = await verifyDatasourceToken(signer, token, clock.nowMs());
-  if (claims === undefined || !(await isTokenLive(db, claims.jti))) return { active: false };
+  if (claims === undefined) return { active: false };
+  const isLive = await db.run(caller, async (queryable) => isTokenLive(queryable, claims.jti));
+  if (!isLive) return { active: false };
   const { datasource, subject, accessVersion, loginSession = null, expiresAtMs } = claims;
   return {
     active: true,
@@ -44,11 +48,13 @@ export async function introspectToken(
 
 /** Whether a datasource may be streamed without a token; private and unknown look the same. */
 export async function introspectDatasource(
-  db: PostgresPool,
+  db: Database,
+  caller: string,
   datasource: string,
 ): Promise<Introspection> {
   if (!isDatasourceName(datasource)) return { active: false };
-  const accessVersion = await findPublicDatasource(db, datasource);
+  const find = async (queryable: Queryable) => await findPublicDatasource(queryable, datasource);
+  const accessVersion = await db.run(caller, find);
   if (accessVersion === undefined) return { active: false };
   return {
     active: true,

@@ -1,32 +1,57 @@
-import type { LimiterClient } from "../../clients/limiter/verdict.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
-import type { Clock } from "../runtime/clock.ts";
-import type { Logger } from "../runtime/log.ts";
-import { isDatabaseOutage, type PostgresPool } from "../runtime/postgres.ts";
-import type { Principal } from "./access-token.ts";
-import { findAccount, replacePasswordHash } from "./account-store.ts";
-import { type LoginFailure, recordLoginFailure } from "./audit-log.ts";
-import { type BoundedQueue, overloaded } from "./bounded-queue.ts";
-import { LOGIN_ACCOUNT_POLICIES, loginBuckets } from "./limits.ts";
-import { openLoginSession } from "./login-session-store.ts";
-import { hashPassword, needsRehash, verifyPassword } from "./password-hash.ts";
-import { digestRefreshToken, generateRefreshToken } from "./refresh-token.ts";
-import { LOGIN_SESSION_TTL_MS } from "./token-lifetimes.ts";
+import { isDatabaseOutage } from "../runtime/postgres.ts";
+import { type Account, findAccount } from "./account-store.ts";
+import type { Database } from "./database.ts";
+import type { Device } from "./device-token.ts";
+import { type FairQueue, overloaded } from "./fair-queue.ts";
+import { keepsCharge } from "./kept-charge.ts";
+import { crowded } from "./keyed-turns.ts";
+import { KNOWN_NETWORK_TTL_MS } from "./known-network-store.ts";
+import {
+  type Charges,
+  chargeAsStranger,
+  chargeLogin,
+  type LoginLimits,
+  refundAll,
+  refundMost,
+} from "./login-charges.ts";
+import { recordFailure, rehash, rememberNetwork } from "./login-records.ts";
+import type { LoginTurns } from "./login-turns.ts";
+import type { NetworkDigests } from "./network-digest.ts";
+import { networkOf } from "./network-of.ts";
+import { type OpenedSession, openSession } from "./open-session.ts";
+import { needsRehash, verifyPassword } from "./password-hash.ts";
+import type { RecentNetworks } from "./recent-networks.ts";
+import type { RefreshTokens } from "./refresh-token.ts";
 
-export type LoginOptions = {
-  db: PostgresPool;
-  limiter: LimiterClient;
-  hashing: BoundedQueue;
+export type LoginOptions = LoginLimits & {
+  db: Database;
+  /** For what is written down about failures. */
+  auditDb: Database;
+  hashing: FairQueue;
+  turns: LoginTurns;
+  networkDigests: NetworkDigests;
+  recentNetworks: RecentNetworks;
+  /** How much of an IPv6 address is one client, as in the limiter. */
+  ipv6PrefixBits: number;
+  refreshTokens: RefreshTokens;
   /** Verified in place of the hash of an account that does not exist, so that it takes as long. */
   dummyHash: string;
-  /** Refuse whenever there is no real decision, whatever the failure mode says. */
-  isAlwaysClosed: boolean;
-  clock: Clock;
-  log: Logger;
+  warn: BoundedWarning;
+};
+
+export type LoginAttempt = {
+  email: string;
+  password: string;
+  client: ClientIp;
+  /** Whose device token the client showed, if it showed one. */
+  device?: Device | undefined;
 };
 
 export type LoginOutcome =
-  | { kind: "ok"; principal: Principal; refreshToken: string }
+  | ({ kind: "ok"; device: Device | undefined } & OpenedSession)
   /** Wrong, unknown, disabled or locked: the outside cannot tell. */
   | { kind: "refused" }
   | { kind: "limited"; retryAfterMs: number }
@@ -35,97 +60,130 @@ export type LoginOutcome =
 
 /** An overloaded service or a database that comes back needs about that long. */
 const RETRY_AFTER_MS = 1_000;
+/** As long as a full row of attempts takes to get its turn. */
+const CROWDED_RETRY_AFTER_MS = 3_000;
 
 const unavailable: LoginOutcome = { kind: "unavailable", retryAfterMs: RETRY_AFTER_MS };
 
+/** An attempt, and where it comes from. */
+type Attempt = LoginAttempt & {
+  /** The network as the limiter names it. */
+  network: string;
+  /** Its digests; none where the address is doubtful, since that network may be anybody's. */
+  digests: readonly Buffer[];
+};
+
 /**
  * Signs in. Every limit is charged before the password is looked at, so that guesses made at once
- * cannot outrun the lock; the account's buckets get their charge back when the password was right,
- * and when it could not be looked at.
+ * cannot outrun the lock. Right passwords and what could not be looked at get their charge back.
  */
-export async function login(
-  options: LoginOptions,
-  attempt: { email: string; password: string; client: ClientIp },
-): Promise<LoginOutcome> {
-  const { limiter, isAlwaysClosed } = options;
-  const buckets = loginBuckets(attempt.client, attempt.email);
-  const verdict = await limiter.consume(buckets, { alwaysClosed: isAlwaysClosed });
-  if (verdict.kind === "no-decision") {
-    return { kind: "unavailable", retryAfterMs: verdict.retryAfterMs };
+export async function login(options: LoginOptions, attempt: LoginAttempt): Promise<LoginOutcome> {
+  const { client, email, device } = attempt;
+  const network = networkOf(client, options.ipv6PrefixBits);
+  const digests = client.warning === undefined ? options.networkDigests.of(email, network) : [];
+  const source = device === undefined ? network : `device ${device.id}`;
+  const outcome = await options.turns.run(email, source, async () => {
+    return await chargeAndCheck(options, { ...attempt, network, digests });
+  });
+  if (outcome !== crowded) return outcome;
+  return { kind: "limited", retryAfterMs: CROWDED_RETRY_AFTER_MS };
+}
+
+async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<LoginOutcome> {
+  const { device, network, digests } = attempt;
+  const charged = await chargeLogin(options, {
+    client: attempt.client,
+    email: attempt.email,
+    deviceId: device?.id,
+    network: digests.length === 0 ? undefined : network,
+  });
+  if (charged.kind !== "charged") return charged;
+  let { charges } = charged;
+  let isKnown = false;
+  try {
+    const account = await lookUp(options, attempt, charges);
+    const isKnownDevice =
+      device !== undefined &&
+      device.accountId === account?.id &&
+      device.epoch === account.deviceEpoch;
+    const isKnownNetwork = account?.networkUsedAtMs !== undefined;
+    if (isKnownNetwork) options.recentNetworks.add(digests);
+    isKnown = isKnownDevice || isKnownNetwork;
+    if (charges.as !== "stranger" && !isKnown) {
+      const more = await chargeAsStranger(options, attempt, charges);
+      if (more.kind !== "charged") {
+        await refundMost(options, charges);
+        return more;
+      }
+      charges = more.charges;
+    }
+    const outcome = await check(options, attempt, { account, isKnown, charges });
+    if (outcome.kind === "ok") return isKnownDevice ? { ...outcome, device } : outcome;
+    if (outcome.kind !== "unavailable") return outcome;
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    const text = "a login could not be checked: the database cannot serve now";
+    options.warn("login", text, { err: error });
   }
-  if (verdict.kind === "rejected") {
-    return { kind: "limited", retryAfterMs: verdict.retryAfterMs };
-  }
-  const refund = async () => {
-    await limiter.refund(verdict.receipt, LOGIN_ACCOUNT_POLICIES);
-  };
-  const outcome = await check(options, attempt, refund);
-  if (outcome.kind === "unavailable") await refund();
-  return outcome;
+  // Strangers keep the charge on their address even where they were shed: it bounds their crowd.
+  await (isKnown ? refundAll(options, charges) : refundMost(options, charges));
+  return unavailable;
+}
+
+async function lookUp(
+  { db, clock, recentNetworks }: LoginOptions,
+  { email, network, digests, device }: Attempt,
+  charges: Charges,
+): Promise<Account | undefined> {
+  const usedAfter = new Date(clock.nowMs() - KNOWN_NETWORK_TTL_MS);
+  const isDevice = charges.as === "device" && device !== undefined;
+  return await db.run(
+    isDevice ? device.id : network,
+    async (queryable) => await findAccount(queryable, email, { digests, usedAfter }),
+    isDevice || recentNetworks.has(digests) ? "known" : "stranger",
+  );
 }
 
 async function check(
   options: LoginOptions,
-  attempt: { email: string; password: string },
-  refund: () => Promise<void>,
+  attempt: Attempt,
+  found: { account: Account | undefined; isKnown: boolean; charges: Charges },
 ): Promise<LoginOutcome> {
-  const { db, hashing, dummyHash, log } = options;
-  try {
-    const account = await findAccount(db, attempt.email);
-    const passwordHash = account?.passwordHash ?? dummyHash;
-    const isRight = await hashing.run(() => verifyPassword(passwordHash, attempt.password));
-    if (isRight === overloaded) return unavailable;
-    if (account === undefined || !isRight || account.barredBy !== undefined) {
-      const reason = account === undefined ? "unknown" : isRight ? account.barredBy : undefined;
-      await audit(options, account?.id, reason ?? "wrong-password");
-      return { kind: "refused" };
-    }
-    const [outcome] = await Promise.all([open(options, account.id), refund()]);
-    if (needsRehash(passwordHash)) await rehash(options, account, attempt.password);
-    return outcome;
-  } catch (error) {
-    if (!isDatabaseOutage(error)) throw error;
-    log.warn({ err: error }, "a login could not be checked: the database cannot serve now");
-    return unavailable;
-  }
-}
-
-async function open({ db, clock }: LoginOptions, accountId: string): Promise<LoginOutcome> {
-  const nowMs = clock.nowMs();
-  const refreshToken = generateRefreshToken();
-  const loginSession = await openLoginSession(db, {
-    accountId,
-    digest: digestRefreshToken(refreshToken),
-    createdAt: new Date(nowMs),
-    expiresAt: new Date(nowMs + LOGIN_SESSION_TTL_MS),
+  const { account, isKnown, charges } = found;
+  const passwordHash = account?.passwordHash ?? options.dummyHash;
+  const lane = isKnown ? "known" : "stranger";
+  const share = isKnown ? attempt.email : attempt.network;
+  const isRight = await options.hashing.run({ lane, share }, async () => {
+    return await verifyPassword(passwordHash, attempt.password);
   });
-  if (loginSession === undefined) return { kind: "refused" };
-  return { kind: "ok", principal: { accountId, loginSession }, refreshToken };
+  if (isRight === overloaded) return unavailable;
+  if (account === undefined || !isRight || account.barredBy !== undefined) {
+    const reason = account === undefined ? "unknown" : isRight ? account.barredBy : undefined;
+    await recordFailure(options, account?.id, reason ?? "wrong-password", lane);
+    return { kind: "refused" };
+  }
+  return await admit(options, attempt, account, charges);
 }
 
-/** An answer does not depend on whether it could be written down. */
-async function audit(
-  { db, clock, log }: LoginOptions,
-  accountId: string | undefined,
-  reason: LoginFailure,
-): Promise<void> {
-  try {
-    await recordLoginFailure(db, accountId, reason, new Date(clock.nowMs()));
-  } catch (error) {
-    log.error({ err: error, accountId, reason }, "a failed login is missing in the audit log");
-  }
+/** Opens the login session of whoever knew the password. */
+async function admit(
+  options: LoginOptions,
+  attempt: Attempt,
+  account: Account,
+  charges: Charges,
+): Promise<LoginOutcome> {
+  const [opened] = await Promise.all([
+    openSession(options, account),
+    rememberNetwork(options, account, attempt.digests[0]),
+    keepsCharge() ? refundMost(options, charges) : refundAll(options, charges),
+  ]);
+  options.recentNetworks.add(attempt.digests);
+  if (needsRehash(account.passwordHash)) await rehash(options, account, attempt);
+  return opened === undefined ? { kind: "refused" } : { kind: "ok", device: undefined, ...opened };
 }
 
-/** Best effort: the next login tries again. */
-async function rehash(
-  { db, hashing, log }: LoginOptions,
-  account: { id: string; passwordHash: string },
-  password: string,
-): Promise<void> {
-  try {
-    const strongerHash = await hashing.run(() => hashPassword(password));
-    if (strongerHash !== overloaded) await replacePasswordHash(db, account, strongerHash);
-  } catch (error) {
-    log.warn({ err: error }, "a password hash could not be strengthened");
-  }
+/** The database cannot serve, or has no room for one more. */
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof ConnectError) return error.code === Code.Unavailable;
+  return isDatabaseOutage(error);
 }

@@ -82,17 +82,41 @@ export async function isTokenLive(db: Queryable, jti: string): Promise<boolean> 
   return rows[0]?.is_live ?? false;
 }
 
-/** Whose token this is, as far as it is remembered: `accountId` is null for anonymous ones. */
-export async function findMintedToken(
+/** What somebody who wants to revoke a token may know of it. */
+export type RevocableToken =
+  /** The access token's login session was revoked or has ended, or its account is barred. */
+  | { kind: "signed-out" }
+  /** It is not remembered: unknown, or it ended long ago. */
+  | { kind: "not-found" }
+  /** `accountId` is null for anonymous tokens. */
+  | { kind: "found"; accountId: string | null };
+
+/** Looks a token up for an account, or for the operator where there is no principal. */
+export async function findRevocableToken(
   db: Queryable,
   jti: string,
-): Promise<{ accountId: string | null } | undefined> {
-  const { rows } = await db.query<{ account_id: string | null }>(
-    "select account_id from auth.minted_tokens where jti = $1::uuid",
-    [jti],
+  principal: Principal | undefined,
+  now: Date,
+): Promise<RevocableToken> {
+  const { rows } = await db.query<{
+    is_signed_in: boolean;
+    is_found: boolean;
+    account_id: string | null;
+  }>(
+    `select $2::uuid is null or exists (
+              select from auth.live_login_sessions s
+              where s.account_id = $2::uuid and s.id = $3::uuid
+                and s.expires_at > $4::timestamptz
+            ) as is_signed_in,
+            m.jti is not null as is_found,
+            m.account_id
+     from (values ($1::uuid)) as wanted (jti)
+     left join auth.minted_tokens m on m.jti = wanted.jti`,
+    [jti, principal?.accountId, principal?.loginSession, now],
   );
   const [row] = rows;
-  return row && { accountId: row.account_id };
+  if (!row?.is_signed_in) return { kind: "signed-out" };
+  return row.is_found ? { kind: "found", accountId: row.account_id } : { kind: "not-found" };
 }
 
 /** Revokes a token; a second time changes nothing. */

@@ -4,8 +4,10 @@ import { migrate, readMigrations } from "../runtime/migrate.ts";
 import { createPostgresPool, isDatabaseOutage, type PostgresPool } from "../runtime/postgres.ts";
 import type { Config } from "./config.ts";
 import { seedDemo } from "./demo.ts";
+import { loadRefreshTokenKey } from "./refresh-token-key-store.ts";
 import type { SigningKey } from "./signing-key.ts";
 import { loadSigningKeys } from "./signing-key-store.ts";
+import { readLastUnnamedToken } from "./unnamed-tokens.ts";
 
 /** A database that starts at the same time as we do is up by then. */
 const DATABASE_WAIT_MS = 15_000;
@@ -13,14 +15,21 @@ const DATABASE_RETRY_MS = 250;
 /** Replicas that start together wait for each other's migrations. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
+/** What the database holds that is needed before the first request. */
+export type Prepared = {
+  signingKeys: [SigningKey, ...SigningKey[]];
+  refreshTokenKey: Buffer;
+  lastUnnamedTokenAtMs: number;
+};
+
 /**
- * Waits for the database, brings the schema up to date, and loads the signing keys. Rejects with
- * the reason when the database does not come up in time or refuses us.
+ * Waits for the database, brings the schema up to date, and loads the keys. Rejects with the reason
+ * when the database does not come up in time or refuses us.
  */
 export async function prepareDatabase(
   config: Config,
   { log, now }: { log: Logger; now: Date },
-): Promise<[SigningKey, ...SigningKey[]]> {
+): Promise<Prepared> {
   const pool = createPostgresPool({
     url: config.databaseUrl.reveal(),
     applicationName: "portcullis-auth-start",
@@ -33,7 +42,11 @@ export async function prepareDatabase(
     const migrations = await readMigrations(new URL("./migrations/", import.meta.url));
     await migrate({ pool, schema: "auth", migrations, log });
     if (config.listen.isDevelopment) await seedDemo(pool, now);
-    return await loadSigningKeys(pool, config.signingKeys);
+    return {
+      signingKeys: await loadSigningKeys(pool, config.signingKeys),
+      refreshTokenKey: await loadRefreshTokenKey(pool),
+      lastUnnamedTokenAtMs: await readLastUnnamedToken(pool),
+    };
   } finally {
     await pool.end();
   }

@@ -1,4 +1,4 @@
-import type { PostgresPool } from "../runtime/postgres.ts";
+import type { Queryable } from "../runtime/postgres.ts";
 import { formatCursor, isCursorExpired, parseCursor } from "./revocation-cursor.ts";
 import { readRevocations } from "./revocation-store.ts";
 
@@ -18,7 +18,7 @@ export const EVENTS_MAX = 1_000;
  * the oldest event kept; the holder of the latter is told, and must ask about what it holds.
  */
 export async function readRevocationPage(
-  db: PostgresPool,
+  db: Queryable,
   sinceCursor: string | null,
   limit: number,
 ): Promise<RevocationPage> {

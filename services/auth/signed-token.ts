@@ -4,8 +4,8 @@ import type { SigningKey } from "./signing-key.ts";
 /** Who signs our tokens. */
 const ISSUER = "portcullis";
 
-/** What tokens are for. One kind is never accepted in place of the other. */
-type Audience = "portcullis-api" | "portcullis-realtime";
+/** What tokens are for. One kind is never accepted in place of another. */
+type Audience = "portcullis-api" | "portcullis-realtime" | "portcullis-device";
 
 /** Signs with the first key and accepts the signatures of all of them, so that keys can rotate. */
 export type TokenSigner = {

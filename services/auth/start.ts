@@ -5,41 +5,52 @@ import {
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
+import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
-import { createPostgresPool } from "../runtime/postgres.ts";
 import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
 import { type HttpHandler, sendJson, serve } from "../runtime/serve.ts";
 import { createAuthService } from "./auth-service.ts";
-import { createBoundedQueue } from "./bounded-queue.ts";
 import type { Config } from "./config.ts";
 import { createCors } from "./cors.ts";
 import { createDatabaseHealth } from "./database-health.ts";
+import { createDatabases } from "./databases.ts";
 import { createDatasourceService } from "./datasource-service.ts";
 import { ADMIN_DOOR, PUBLIC_DOOR } from "./doors.ts";
 import { createFailureModeAudit } from "./failure-mode-audit.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { createGatewayHandlers } from "./gateway-routes.ts";
 import { createInternalRoutes } from "./internal-route.ts";
 import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
+import { createLoginTurns } from "./login-turns.ts";
+import { createNetworkDigests } from "./network-digest.ts";
 import { hashPassword } from "./password-hash.ts";
 import { prepareDatabase } from "./prepare-database.ts";
+import { RecentNetworks } from "./recent-networks.ts";
+import { RecentRefunds } from "./recent-refunds.ts";
+import { createRefreshTokens } from "./refresh-token.ts";
 import { retryAfterInterceptor } from "./refusal.ts";
 import { startRetention } from "./retention.ts";
 import { createTokenSigner } from "./signed-token.ts";
 import type { SigningKey } from "./signing-key.ts";
+import { createUnnamedTokens } from "./unnamed-tokens.ts";
+import { createWrongCredentialsInterceptor } from "./wrong-credentials.ts";
 
-/** A paused database is noticed within this time, so that refusals come within a second. */
-const STATEMENT_TIMEOUT_MS = 800;
-/** Beyond this, more connections only make a busy database slower. */
-const CONNECTIONS_MAX = 10;
-/** One hash fills a core and 19 MiB; more at once would starve everything else. */
-const HASHING = { concurrencyMax: 2, waitingMax: 32 };
+/**
+ * One hash fills a core and 19 MiB; more at once would starve everything else, and they share the
+ * four threads of libuv with lookups of names, compression and signatures. A client is answered, or
+ * shed, within a second or two.
+ */
+const HASHING = {
+  ...{ runningMax: 2, waitingMax: 32, shareWaitingMax: 8 },
+  waitMsMax: { known: 5_000, stranger: 2_000 },
+};
 /** Verifiers see a new key within this time. */
 const JWKS_MAX_AGE_SECONDS = 300;
 
@@ -48,17 +59,12 @@ export async function start(
   config: Config,
   { log, clock }: ServiceContext,
 ): Promise<RunningService & { port: number }> {
-  const keys = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
+  const prepared = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
+  const keys = prepared.signingKeys;
   const signer = createTokenSigner(keys);
   announceConfig("auth", config.trust.hops, configHash(config));
-  const db = createPostgresPool({
-    url: config.databaseUrl.reveal(),
-    applicationName: "portcullis-auth",
-    connectionsMax: CONNECTIONS_MAX,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-    log,
-  });
-  const failureModeAudit = createFailureModeAudit(db, { log, clock });
+  const databases = createDatabases(config.databaseUrl.reveal(), log);
+  const failureModeAudit = createFailureModeAudit(databases.administration, { log, clock });
   const { limiter, gatewayLimiter } = createLimiters(config, {
     ...{ log, clock, standIn: await loadStandIn(config.limiter) },
     onFailureModeChange: failureModeAudit.record,
@@ -70,19 +76,29 @@ export async function start(
     clock,
   });
   const authService = createAuthService({
-    db,
+    db: databases.login,
+    auditDb: databases.audit,
+    refreshDb: databases.refresh,
     limiter,
     signer,
     identify,
     clock,
-    log,
-    hashing: createBoundedQueue(HASHING),
+    hashing: new FairQueue(HASHING),
+    turns: createLoginTurns(),
+    recentNetworks: new RecentNetworks(),
+    recentRefunds: new RecentRefunds(),
+    networkDigests: createNetworkDigests(keys),
+    ipv6PrefixBits: config.limiter.ipv6PrefixBits,
+    refreshTokens: createRefreshTokens(prepared.refreshTokenKey),
+    unnamedTokens: createUnnamedTokens(databases.refresh, clock, prepared.lastUnnamedTokenAtMs),
     dummyHash: await hashPassword("nobody's password"),
+    warn: createBoundedWarning(log, clock),
     isAlwaysClosed: config.isLoginAlwaysClosed,
     accessTokenTtlMs: config.accessTokenTtlMs,
   });
   const datasourceService = createDatasourceService({
-    db,
+    db: databases.datasources,
+    administrationDb: databases.administration,
     limiter,
     signer,
     identify,
@@ -94,11 +110,16 @@ export async function start(
   const internalRoutes = createInternalRoutes({
     // Our own services do not come through the proxies, so that no header of theirs is missing.
     identify: ({ remote }) => derive(remote, [], 0),
-    handlers: createGatewayHandlers({ db, limiter, gatewayLimiter, signer, clock }),
+    handlers: createGatewayHandlers({
+      introspectionDb: databases.introspection,
+      revocationsDb: databases.revocations,
+      ...{ limiter, gatewayLimiter, signer, clock },
+    }),
     log,
   });
-  const retention = startRetention(db, { log, clock });
-  const health = createDatabaseHealth(db);
+  const { auditKeptMs } = config;
+  const retention = startRetention(databases.administration, { log, clock, auditKeptMs });
+  const health = createDatabaseHealth(databases.administration);
   const callers = { gateway: config.gatewayTokens, operator: config.operatorTokens };
   const server = await serve({
     door: "auth",
@@ -123,6 +144,7 @@ export async function start(
       createTelemetryInterceptor({ trustTraceContext: false }),
       retryAfterInterceptor,
       createErrorInterceptor(log),
+      createWrongCredentialsInterceptor({ limiter, identify }),
     ],
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
@@ -155,7 +177,7 @@ export async function start(
       limiter.close();
       gatewayLimiter.close();
       failureModeAudit.stop();
-      await db.end();
+      await databases.end();
     },
   };
 }

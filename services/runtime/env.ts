@@ -1,4 +1,5 @@
 import { Secret } from "./secret.ts";
+import { findWeakness } from "./secret-strength.ts";
 
 /** Everything that is wrong with the environment, at once. */
 export class ConfigError extends Error {
@@ -138,19 +139,4 @@ export function createEnvReader(environment: Environment) {
 /** A database that is reached by a socket has none: `postgres://user@/database?host=/folder`. */
 function withHost(url: string): string {
   return /^postgres(ql)?:/.test(url) ? url.replace("@/", "@socket/") : url;
-}
-
-/** 32 characters hold 128 bits even in hexadecimal. */
-const SECRET_CHARACTERS_MIN = 32;
-/** Fewer different characters than this is a pattern, not randomness. */
-const SECRET_DISTINCT_CHARACTERS_MIN = 8;
-const WELL_KNOWN = /development|change-?me|password|example|secret|default|portcullis|12345678/i;
-
-function findWeakness(secret: string): string | undefined {
-  if (WELL_KNOWN.test(secret)) return "is a well-known value; use a random one";
-  if (secret.length < SECRET_CHARACTERS_MIN) {
-    return `is too short: at least ${SECRET_CHARACTERS_MIN} random characters`;
-  }
-  if (new Set(secret).size < SECRET_DISTINCT_CHARACTERS_MIN) return "is not random";
-  return undefined;
 }

@@ -233,7 +233,10 @@ async function handle(
     contextValues: createContextValues().set(peerKey, peer).set(callerKey, caller),
     signal: gone.signal,
   });
-  if (!response.destroyed) response.writeHead(answer.status, answer.headers).end(answer.body);
+  if (response.destroyed) return undefined;
+  // Answers carry tokens; errors go the same way.
+  const headers = { ...answer.headers, "cache-control": "no-store" };
+  response.writeHead(answer.status, headers).end(answer.body);
   return undefined;
 }
 

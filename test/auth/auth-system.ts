@@ -68,9 +68,10 @@ export async function createAccount(databaseUrl: string): Promise<Credentials & 
   return { email, password, id: row?.id ?? "" };
 }
 
-/** Signs in from an address of its own. */
-export async function signIn(url: string, { email, password }: Credentials) {
-  const { accessToken, refreshToken } = await connectTo(url).auth.login({ email, password });
+/** Signs in, from an address of its own unless told otherwise. */
+export async function signIn(url: string, { email, password }: Credentials, caller: Caller = {}) {
+  const { auth } = connectTo(url, caller);
+  const { accessToken, refreshToken } = await auth.login({ email, password });
   return { accessToken, refreshToken, ...connectTo(url, { bearer: accessToken }) };
 }
 

@@ -1,11 +1,21 @@
-import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
-import { createBoundedQueue } from "../../services/auth/bounded-queue.ts";
+import { createDatabase } from "../../services/auth/database.ts";
+import { FairQueue } from "../../services/auth/fair-queue.ts";
 import { API_POLICIES } from "../../services/auth/limits.ts";
 import { login } from "../../services/auth/login.ts";
+import { createLoginTurns } from "../../services/auth/login-turns.ts";
+import { createNetworkDigests } from "../../services/auth/network-digest.ts";
 import { hashPassword } from "../../services/auth/password-hash.ts";
+import { RecentNetworks } from "../../services/auth/recent-networks.ts";
+import { RecentRefunds } from "../../services/auth/recent-refunds.ts";
+import { createRefreshTokens } from "../../services/auth/refresh-token.ts";
+import {
+  createSigningKey,
+  generatePrivateKey,
+  parsePrivateKey,
+} from "../../services/auth/signing-key.ts";
 import type { ClientIp } from "../../services/runtime/client-ip.ts";
 import { systemClock } from "../../services/runtime/clock.ts";
 import { createLogger } from "../../services/runtime/log.ts";
@@ -14,10 +24,10 @@ import { TOKENS } from "../fixtures/services.ts";
 import { createAccount, freshAddress, startAuthSystem } from "./auth-system.ts";
 
 test("login() without room to hash is unavailable, and such attempts count against nobody", async () => {
-  const { account, options, hashing } = await setup();
+  const { account, options } = await setup();
   const client: ClientIp = { ip: freshAddress(), class: "socket", entries: 0 };
   const attempt = { email: account.email, password: account.password, client };
-  const release = occupy(hashing);
+  const release = occupy(options.hashing);
   for (let round = 0; round < 8; round++) {
     expect(await login(options, attempt)).toEqual({ kind: "unavailable", retryAfterMs: 1_000 });
   }
@@ -28,24 +38,51 @@ test("login() without room to hash is unavailable, and such attempts count again
   });
 });
 
+test("login() keeps room to hash for a network that signed in before", async () => {
+  const { account, options } = await setup();
+  const client: ClientIp = { ip: freshAddress(), class: "socket", entries: 0 };
+  const attempt = { email: account.email, password: account.password, client };
+  expect((await login(options, attempt)).kind).toBe("ok");
+  const hashing = new FairQueue({
+    ...{
+      runningMax: 1,
+      waitingMax: 1,
+      shareWaitingMax: 1,
+      waitMsMax: { known: 5_000, stranger: 5_000 },
+    },
+  });
+  const release = occupy(hashing);
+  const strangers = ["one", "two"].map((name) => {
+    const guess = { email: `${name}@portcullis.test`, password: "x" };
+    return login({ ...options, hashing }, { ...guess, client: { ...client, ip: freshAddress() } });
+  });
+  expect(await Promise.race(strangers)).toMatchObject({ kind: "unavailable" });
+  const known = login({ ...options, hashing }, attempt);
+  release();
+  expect((await known).kind).toBe("ok");
+  const kinds = (await Promise.all(strangers)).map(({ kind }) => kind);
+  expect(kinds.sort()).toEqual(["refused", "unavailable"]);
+});
+
 /** Keeps the only place of a queue until released. */
-function occupy(queue: ReturnType<typeof createBoundedQueue>): () => void {
+function occupy(queue: FairQueue): () => void {
   let release = () => {};
-  void queue.run(
-    () =>
-      new Promise<void>((resolve) => {
-        release = resolve;
-      }),
-  );
+  void queue.run({ lane: "stranger", share: "" }, async () => {
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+  });
   return () => release();
 }
 
 async function setup() {
   const system = await startAuthSystem();
   onTestFinished(system.stop);
-  const db = new pg.Pool({ connectionString: system.databaseUrl });
-  onTestFinished(() => db.end());
   const log = createLogger("auth", "silent");
+  const db = createDatabase({
+    ...{ url: system.databaseUrl, kind: "login", connectionsMax: 2, log },
+  });
+  onTestFinished(() => db.end());
   const limiter = createLimiterClient({
     url: system.urls.limiter,
     token: new Secret(TOKENS.auth),
@@ -58,15 +95,24 @@ async function setup() {
     clock: systemClock,
   });
   onTestFinished(() => limiter.close());
-  const hashing = createBoundedQueue({ concurrencyMax: 1, waitingMax: 0 });
+  const privateKey = parsePrivateKey(generatePrivateKey());
+  if (privateKey === undefined) throw new Error("no key");
   const options = {
-    db,
-    limiter,
-    hashing,
+    ...{ db, auditDb: db, limiter, clock: systemClock, warn: () => undefined },
+    hashing: new FairQueue({
+      runningMax: 1,
+      waitingMax: 0,
+      shareWaitingMax: 0,
+      waitMsMax: { known: 1_000, stranger: 1_000 },
+    }),
+    turns: createLoginTurns(),
+    recentNetworks: new RecentNetworks(),
+    recentRefunds: new RecentRefunds(),
+    networkDigests: createNetworkDigests([await createSigningKey(privateKey)]),
+    ipv6PrefixBits: 64,
+    refreshTokens: createRefreshTokens(Buffer.alloc(32, 1)),
     dummyHash: await hashPassword("nobody's password"),
     isAlwaysClosed: false,
-    clock: systemClock,
-    log,
   };
-  return { account: await createAccount(system.databaseUrl), options, hashing };
+  return { account: await createAccount(system.databaseUrl), options };
 }

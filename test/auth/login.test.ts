@@ -120,16 +120,12 @@ test("Login gives the account its charge back when the password was right", asyn
   expect(new Set(codes)).toEqual(new Set([Code.Unauthenticated]));
 });
 
-test("Login keeps the charge on the address, right password or not", async () => {
-  const account = await createAccount(system.databaseUrl);
+test("Login lets an office sign in from one address", async () => {
+  const accounts = await Promise.all([1, 2, 3].map(() => createAccount(system.databaseUrl)));
   const { auth } = connectTo(system.urls.auth);
-  let signedIn = 0;
-  const signInUntilRefused = async () => {
-    for (; signedIn < 40; signedIn++) await auth.login(account);
-  };
-  const refusal = await rejection(signInUntilRefused());
-  expect(refusal.code).toBe(Code.ResourceExhausted);
-  expect(signedIn).toBeGreaterThanOrEqual(30);
+  for (let round = 0; round < 14; round++) {
+    await Promise.all(accounts.map(async (account) => await auth.login(account)));
+  }
 });
 
 test("Login tells what is wrong with a malformed request", async () => {

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/auth/v1/auth.proto.
  */
 export const file_portcullis_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("Ch1wb3J0Y3VsbGlzL2F1dGgvdjEvYXV0aC5wcm90bxIScG9ydGN1bGxpcy5hdXRoLnYxIi8KDExvZ2luUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSJsCg1Mb2dpblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIicKDlJlZnJlc2hSZXF1ZXN0EhUKDXJlZnJlc2hfdG9rZW4YASABKAkibgoPUmVmcmVzaFJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiYKDUxvZ291dFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSIQCg5Mb2dvdXRSZXNwb25zZSImChBNaW50VG9rZW5SZXF1ZXN0EhIKCmRhdGFzb3VyY2UYASABKAkiUgoRTWludFRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPgoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg8KBXRva2VuGAEgASgJSAASDQoDanRpGAIgASgJSABCCAoGdGFyZ2V0IhUKE1Jldm9rZVRva2VuUmVzcG9uc2UiawoKUHV0UmVxdWVzdBISCgpkYXRhc291cmNlGAEgASgJEjIKCnZpc2liaWxpdHkYAiABKA4yHi5wb3J0Y3VsbGlzLmF1dGgudjEuVmlzaWJpbGl0eRIVCg1yZXZva2VfdG9rZW5zGAMgASgIIiUKC1B1dFJlc3BvbnNlEhYKDmFjY2Vzc192ZXJzaW9uGAEgASgEKlcKClZpc2liaWxpdHkSGgoWVklTSUJJTElUWV9VTlNQRUNJRklFRBAAEhUKEVZJU0lCSUxJVFlfUFVCTElDEAESFgoSVklTSUJJTElUWV9QUklWQVRFEAIygAIKC0F1dGhTZXJ2aWNlEkwKBUxvZ2luEiAucG9ydGN1bGxpcy5hdXRoLnYxLkxvZ2luUmVxdWVzdBohLnBvcnRjdWxsaXMuYXV0aC52MS5Mb2dpblJlc3BvbnNlElIKB1JlZnJlc2gSIi5wb3J0Y3VsbGlzLmF1dGgudjEuUmVmcmVzaFJlcXVlc3QaIy5wb3J0Y3VsbGlzLmF1dGgudjEuUmVmcmVzaFJlc3BvbnNlEk8KBkxvZ291dBIhLnBvcnRjdWxsaXMuYXV0aC52MS5Mb2dvdXRSZXF1ZXN0GiIucG9ydGN1bGxpcy5hdXRoLnYxLkxvZ291dFJlc3BvbnNlMpUCChFEYXRhc291cmNlU2VydmljZRJYCglNaW50VG9rZW4SJC5wb3J0Y3VsbGlzLmF1dGgudjEuTWludFRva2VuUmVxdWVzdBolLnBvcnRjdWxsaXMuYXV0aC52MS5NaW50VG9rZW5SZXNwb25zZRJeCgtSZXZva2VUb2tlbhImLnBvcnRjdWxsaXMuYXV0aC52MS5SZXZva2VUb2tlblJlcXVlc3QaJy5wb3J0Y3VsbGlzLmF1dGgudjEuUmV2b2tlVG9rZW5SZXNwb25zZRJGCgNQdXQSHi5wb3J0Y3VsbGlzLmF1dGgudjEuUHV0UmVxdWVzdBofLnBvcnRjdWxsaXMuYXV0aC52MS5QdXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Ch1wb3J0Y3VsbGlzL2F1dGgvdjEvYXV0aC5wcm90bxIScG9ydGN1bGxpcy5hdXRoLnYxIlsKDExvZ2luUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIZCgxkZXZpY2VfdG9rZW4YAyABKAlIAIgBAUIPCg1fZGV2aWNlX3Rva2VuIpgBCg1Mb2dpblJlc3BvbnNlEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIVCg1yZWZyZXNoX3Rva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKDGRldmljZV90b2tlbhgEIAEoCUgAiAEBQg8KDV9kZXZpY2VfdG9rZW4iJwoOUmVmcmVzaFJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJuCg9SZWZyZXNoUmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEhUKDXJlZnJlc2hfdG9rZW4YAiABKAkSLgoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJgoNTG9nb3V0UmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIhAKDkxvZ291dFJlc3BvbnNlIiYKEE1pbnRUb2tlblJlcXVlc3QSEgoKZGF0YXNvdXJjZRgBIAEoCSJSChFNaW50VG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRIuCgpleHBpcmVzX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI+ChJSZXZva2VUb2tlblJlcXVlc3QSDwoFdG9rZW4YASABKAlIABINCgNqdGkYAiABKAlIAEIICgZ0YXJnZXQiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSJrCgpQdXRSZXF1ZXN0EhIKCmRhdGFzb3VyY2UYASABKAkSMgoKdmlzaWJpbGl0eRgCIAEoDjIeLnBvcnRjdWxsaXMuYXV0aC52MS5WaXNpYmlsaXR5EhUKDXJldm9rZV90b2tlbnMYAyABKAgiJQoLUHV0UmVzcG9uc2USFgoOYWNjZXNzX3ZlcnNpb24YASABKAQqVwoKVmlzaWJpbGl0eRIaChZWSVNJQklMSVRZX1VOU1BFQ0lGSUVEEAASFQoRVklTSUJJTElUWV9QVUJMSUMQARIWChJWSVNJQklMSVRZX1BSSVZBVEUQAjKAAgoLQXV0aFNlcnZpY2USTAoFTG9naW4SIC5wb3J0Y3VsbGlzLmF1dGgudjEuTG9naW5SZXF1ZXN0GiEucG9ydGN1bGxpcy5hdXRoLnYxLkxvZ2luUmVzcG9uc2USUgoHUmVmcmVzaBIiLnBvcnRjdWxsaXMuYXV0aC52MS5SZWZyZXNoUmVxdWVzdBojLnBvcnRjdWxsaXMuYXV0aC52MS5SZWZyZXNoUmVzcG9uc2USTwoGTG9nb3V0EiEucG9ydGN1bGxpcy5hdXRoLnYxLkxvZ291dFJlcXVlc3QaIi5wb3J0Y3VsbGlzLmF1dGgudjEuTG9nb3V0UmVzcG9uc2UylQIKEURhdGFzb3VyY2VTZXJ2aWNlElgKCU1pbnRUb2tlbhIkLnBvcnRjdWxsaXMuYXV0aC52MS5NaW50VG9rZW5SZXF1ZXN0GiUucG9ydGN1bGxpcy5hdXRoLnYxLk1pbnRUb2tlblJlc3BvbnNlEl4KC1Jldm9rZVRva2VuEiYucG9ydGN1bGxpcy5hdXRoLnYxLlJldm9rZVRva2VuUmVxdWVzdBonLnBvcnRjdWxsaXMuYXV0aC52MS5SZXZva2VUb2tlblJlc3BvbnNlEkYKA1B1dBIeLnBvcnRjdWxsaXMuYXV0aC52MS5QdXRSZXF1ZXN0Gh8ucG9ydGN1bGxpcy5hdXRoLnYxLlB1dFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * Credentials of an account.
@@ -35,6 +35,15 @@ export type LoginRequest = Message<"portcullis.auth.v1.LoginRequest"> & {
    * @generated from field: string password = 2;
    */
   password: string;
+
+  /**
+   * The device token of an earlier login on this device; empty if there is none yet. A device that
+   * signed in before gets in with the right password however often others guess at the account. Left
+   * out, the answer has no device token either.
+   *
+   * @generated from field: optional string device_token = 3;
+   */
+  deviceToken?: string | undefined;
 };
 
 /**
@@ -70,6 +79,14 @@ export type LoginResponse = Message<"portcullis.auth.v1.LoginResponse"> & {
    * @generated from field: google.protobuf.Timestamp expires_at = 3;
    */
   expiresAt?: Timestamp | undefined;
+
+  /**
+   * A signed token (JWT) by which this device is known at the next login, where the request has the
+   * field. Signs nobody in; ends after 90 days, and when the password changes.
+   *
+   * @generated from field: optional string device_token = 4;
+   */
+  deviceToken?: string | undefined;
 };
 
 /**
@@ -393,7 +410,8 @@ export const AuthService: GenService<{
    * Exchanges a refresh token for new tokens. Each refresh token works once; using one again ends
    * the whole login session.
    *
-   * Errors: `unauthenticated` when the token is unknown, used, expired or revoked.
+   * Errors: `unauthenticated` when the token is unknown, used, expired or revoked;
+   * `resource_exhausted` (429) and `unavailable` (503) as in Login.
    *
    * @generated from rpc portcullis.auth.v1.AuthService.Refresh
    */
@@ -405,6 +423,8 @@ export const AuthService: GenService<{
   /**
    * Ends the login session of a refresh token and revokes the datasource tokens minted in it.
    * Unknown tokens are accepted silently.
+   *
+   * Errors: `resource_exhausted` (429) and `unavailable` (503) as in Login.
    *
    * @generated from rpc portcullis.auth.v1.AuthService.Logout
    */
@@ -441,8 +461,9 @@ export const DatasourceService: GenService<{
    * Revokes one datasource token. Needs the access token of its owner, or the operator's token.
    * Repeating it is harmless.
    *
-   * Errors: `permission_denied` when the token belongs to another account; `invalid_argument` when
-   * it is not a token of this service.
+   * Errors: `unauthenticated` also when the login session of the access token has ended;
+   * `permission_denied` when the token belongs to another account; `invalid_argument` when it is not
+   * a token of this service; `resource_exhausted` (429) and `unavailable` (503) as in Login.
    *
    * @generated from rpc portcullis.auth.v1.DatasourceService.RevokeToken
    */
