@@ -59,7 +59,7 @@ const HEAD_LENGTH_MAX = 8_192;
 
 /** What comes after any number of answers like `100 Continue`. */
 function finalStatus(text: string): string | undefined {
-  return /^(?:HTTP\/1\.1 1(?!01)\d\d[^]*?\r\n\r\n)*HTTP\/1\.1 (101|[2-5]\d\d)/.exec(text)?.[1];
+  return /^(?:HTTP\/1\.1 1(?!01)\d\d[\s\S]*?\r\n\r\n)*HTTP\/1\.1 (101|[2-5]\d\d)/.exec(text)?.[1];
 }
 
 function reasonOf(error: Error): Outcome {

@@ -16,7 +16,7 @@ export type Measured = {
   logLines: number;
   /** Errors in the logs, and whatever is no log line. */
   errors: readonly string[];
-  /** Services whose process ended. */
+  /** Services that ended or did nothing any more, in words. */
   ended: readonly string[];
   /** What else was wrong, in words. */
   problems: readonly string[];
@@ -25,7 +25,6 @@ export type Measured = {
 /** What came of one attack. */
 export type Finding = {
   name: string;
-  title: string;
   /** Which bounds were broken, in words; empty when all held. */
   broken: readonly string[];
   /** Why honest calls were refused where they may be. */
@@ -65,7 +64,7 @@ export function findBroken(
   shared: SharedBounds = SHARED_BOUNDS,
 ): string[] {
   return [
-    ...measured.ended.map((name) => `${name} ended`),
+    ...measured.ended,
     ...measured.problems,
     ...brokenForHonest(measured, bounds),
     ...brokenAnswers(measured, bounds),

@@ -14,6 +14,8 @@ export type LoadPlan = {
   seconds: number;
   /** For attacks that are measured by what they send and not by how long they last. */
   inputs: number;
+  /** Of its full size, where several attacks share a machine. */
+  share: number;
   seed: number;
 };
 
@@ -54,7 +56,7 @@ export async function pace(
   const startedAtMs = performance.now();
   let round = 0;
   while (!load.signal.aborted) {
-    const due = ((performance.now() - startedAtMs) * perSecond) / 1_000;
+    const due = ((performance.now() - startedAtMs) * perSecond * load.share) / 1_000;
     for (; round < due; round++) {
       if (running.size >= inFlightMax) {
         load.count("not sent: too many wait for answers");
@@ -66,6 +68,11 @@ export async function pace(
     await rest(load, TICK_MS);
   }
   await Promise.all(running);
+}
+
+/** How many of something there are in an attack of this size; some in any case. */
+export function scaled(load: Load, count: number): number {
+  return Math.max(2, Math.round(count * load.share));
 }
 
 /** Does something a number of times, so many at once. */

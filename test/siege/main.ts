@@ -16,6 +16,9 @@ const HONEST_ADDRESS = "127.0.0.2";
 const ATTACKER_ADDRESS = "127.0.0.3";
 const SHARED_ADDRESS = "127.0.0.1";
 
+/** Until connections are open and code is compiled. */
+const WARM_UP_MS = 3_000;
+
 type Told = { calm: HonestTally | undefined; findings: Finding[] };
 
 try {
@@ -39,7 +42,8 @@ async function run(options: SiegeOptions): Promise<number> {
     options.only.length === 0 || options.only.some((prefix) => name.startsWith(prefix));
   const attacks = ATTACKS.filter(isWanted);
   const faults = FAULTS.filter(isWanted);
-  if (attacks.length + faults.length === 0) throw new Error("no attack has such a name; see --list");
+  if (attacks.length + faults.length === 0)
+    throw new Error("no attack has such a name; see --list");
   const shared = options.variants.includes("shared")
     ? attacks.filter(({ holdsFromSharedAddress }) => holdsFromSharedAddress)
     : [];
@@ -73,7 +77,11 @@ async function besiege(
       for (const attack of attacks) {
         const { seconds, inputs, seed } = options;
         const round = roundOf(attack);
-        tell(options, told, await runRound(stage, round, { attackerAddress, seconds, inputs, seed }));
+        tell(
+          options,
+          told,
+          await runRound(stage, round, { attackerAddress, seconds, inputs, seed }),
+        );
       }
     } finally {
       await stage.stop();
@@ -88,7 +96,8 @@ async function hang(options: SiegeOptions, told: Told, faults: typeof FAULTS): P
   const faultStage = await openFaultStage(HONEST_ADDRESS);
   try {
     await measureCalm(options, told, faultStage.stage, "the database hangs, in every way");
-    for (const fault of faults) tell(options, told, await runFault(faultStage, fault, options.seconds));
+    for (const fault of faults)
+      tell(options, told, await runFault(faultStage, fault, options.seconds));
   } finally {
     await faultStage.stop();
   }
@@ -101,21 +110,16 @@ async function measureCalm(
   stage: Stage,
   where: string,
 ): Promise<void> {
+  await sleep(WARM_UP_MS);
   stage.honest.record.take();
   await sleep(options.seconds * 1_000);
   const calm = stage.honest.record.take();
   told.calm ??= calm;
   if (!options.isJson) process.stdout.write(`${pc.bold(`\n${where}`)}\n${tableHead(calm)}\n`);
-  tell(options, told, {
-    name: "calm",
-    title: "nobody attacks",
-    broken: [...calm.refusals].map(([what, count]) => `${count} honest × ${what}`),
-    ...(calm.refusals.size === 0 && { skipped: "for comparison" }),
-  });
 }
 
 function tell(options: SiegeOptions, told: Told, finding: Finding): void {
-  if (finding.name !== "calm" || finding.broken.length > 0) told.findings.push(finding);
-  if (options.isJson || finding.skipped === "for comparison") return;
+  told.findings.push(finding);
+  if (options.isJson) return;
   process.stdout.write(`${findingLines(finding).join("\n")}\n`);
 }

@@ -20,8 +20,9 @@ export function tableHead(calm: HonestTally): string {
     "after".padStart(13),
     "backends".padStart(9),
   ];
+  const refused = [...calm.refusals].map(([what, count]) => `; ${count} × ${what}`).join("");
   return [
-    `calm: ${calm.calls} honest calls, ${refusedOf(calm)} refused, p99 ${calm.p99Ms} ms`,
+    `calm: ${calm.calls} honest calls, ${refusedOf(calm)} refused, p99 ${calm.p99Ms} ms${refused}`,
     pc.bold(`  ${"attack".padEnd(NAME_WIDTH)}${columns.join("")}`),
   ].join("\n");
 }

@@ -5,7 +5,7 @@ import { startLoad } from "./load-child.ts";
 import type { Stage } from "./stage.ts";
 
 /** Attacks that run at the same time, under one name. */
-export type Round = { name: string; title: string; attacks: readonly Attack[] };
+export type Round = { name: string; attacks: readonly Attack[] };
 
 export type RoundOptions = {
   attackerAddress: string;
@@ -16,15 +16,15 @@ export type RoundOptions = {
 
 /** One round a attack. */
 export function roundOf(attack: Attack): Round {
-  return { name: attack.name, title: attack.title, attacks: [attack] };
+  return { name: attack.name, attacks: [attack] };
 }
 
 /** A round of several attacks, by their names or the beginnings of those. */
-export function roundOfAll(name: string, title: string, prefixes: readonly string[]): Round {
+export function roundOfAll(name: string, prefixes: readonly string[]): Round {
   const attacks = ATTACKS.filter((attack) =>
     prefixes.some((prefix) => attack.name.startsWith(prefix)),
   );
-  return { name, title, attacks };
+  return { name, attacks };
 }
 
 /** Lets attackers loose on a stage and tells what came of it. */
@@ -33,7 +33,7 @@ export async function runRound(
   round: Round,
   options: RoundOptions,
 ): Promise<Finding> {
-  const { attacks, name, title } = round;
+  const { attacks, name } = round;
   const bounds = boundsOf(attacks);
   const needsSecond = attacks.some((attack) => attack.needs === "second-limiter");
   const secondLimiter = needsSecond ? await stage.secondLimiter() : undefined;
@@ -47,6 +47,7 @@ export async function runRound(
       localAddress: options.attackerAddress,
       seconds: options.seconds,
       inputs: options.inputs,
+      share: 1 / attacks.length,
       seed: options.seed,
     });
     try {
@@ -56,7 +57,7 @@ export async function runRound(
     }
   });
   stage.honest.setFocus("everybody");
-  return { name, title, broken: findBroken(measured, bounds), measured };
+  return { name, broken: findBroken(measured, bounds), measured };
 }
 
 /** What all of several attacks may do together. */

@@ -3,8 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { type PostgresServer, startPostgresServer } from "../../tools/up/postgres-server.ts";
-import { type ServiceName, type ServiceProcess, startServiceProcess } from "../fixtures/service-process.ts";
-import { startSystem, type System } from "../fixtures/services.ts";
+import {
+  type ServiceName,
+  type ServiceProcess,
+  startServiceProcess,
+} from "../fixtures/service-process.ts";
+import { type System, startSystem } from "../fixtures/services.ts";
 import { type Doors, doorsOf } from "./doors.ts";
 import { INSPECTOR } from "./measure/live-bytes.ts";
 

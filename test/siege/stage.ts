@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceProcess } from "../fixtures/service-process.ts";
 import type { Measured } from "./finding.ts";
 import { type HonestClients, startHonestClients } from "./honest/honest-clients.ts";
+import type { HonestRecord } from "./honest/honest-record.ts";
 import type { LoadCounts } from "./load.ts";
 import { createBackendCounter } from "./measure/backends.ts";
 import { isAboutInspector, measureLiveBytes } from "./measure/live-bytes.ts";
@@ -26,6 +27,9 @@ export type ActResult = { counts: LoadCounts; problems?: readonly string[] };
 /** Services close what nobody uses, and honest calls settle, within this time. */
 const REST_MS = 8_000;
 const REST_POLL_MS = 200;
+/** After an attack everything serves again within this time. */
+const RECOVERY_MS = 15_000;
+const RECOVERED_MS = 1_000;
 /** As many more sockets are no sign of an attack. */
 const CALM_SOCKETS = 10;
 
@@ -65,24 +69,20 @@ export async function openStage(
       watch.takeMost();
       honest.record.take();
       const { counts, problems = [] } = await act();
-      const ended = await findEnded(watched);
-      for (const { process } of ended) await process.restart();
       await settle(watch.now, start);
       const tally = honest.record.take();
       const most = watch.takeMost();
-      return {
-        honest: tally,
-        start,
-        most,
-        after: await watch.now(),
-        liveBytesStart,
-        // A new process has nothing to do with the old one.
-        liveBytesAfter: await liveBytes(watched.filter((one) => !ended.includes(one))),
-        counts,
-        ended: ended.map(({ name }) => name),
-        problems,
+      const after = await watch.now();
+      const { alive, ended } = await bringBack(watched);
+      const liveBytesAfter = await liveBytes(alive);
+      const found = {
+        ...{ honest: tally, start, most, after, liveBytesStart, liveBytesAfter },
+        ...{ counts, ended },
         ...logs(),
       };
+      const unrecovered = await recover(honest.record);
+      if (unrecovered.length > 0) await restartAll(watched);
+      return { ...found, problems: [...problems, ...unrecovered] };
     },
     async stop() {
       await honest.stop();
@@ -105,12 +105,50 @@ async function settle(now: () => Promise<Figures>, start: Figures): Promise<void
   }
 }
 
-async function findEnded(watched: readonly Watched[]): Promise<Watched[]> {
-  const ended: Watched[] = [];
+/** Starts services again that have ended, or that do nothing any more; tells which. */
+async function bringBack(
+  watched: readonly Watched[],
+): Promise<{ alive: Watched[]; ended: string[] }> {
+  const alive: Watched[] = [];
+  const ended: string[] = [];
   for (const one of watched) {
-    if ((await readProcess(one.process.pid)) === undefined) ended.push(one);
+    const { name, process } = one;
+    const isThere = (await readProcess(process.pid)) !== undefined;
+    if (isThere && (await isResponsive(process))) {
+      alive.push(one);
+      continue;
+    }
+    ended.push(isThere ? `${name} was stuck` : `${name} ended`);
+    if (isThere) await process.kill("SIGKILL");
+    await process.restart();
   }
-  return ended;
+  return { alive, ended };
+}
+
+/** Waits for a stretch without a refusal; tells what is still refused when there is none. */
+async function recover(record: HonestRecord): Promise<string[]> {
+  const deadlineMs = performance.now() + RECOVERY_MS;
+  for (;;) {
+    record.take();
+    await sleep(RECOVERED_MS);
+    const { refusals, calls } = record.take();
+    if (refusals.size === 0 && calls > 0) return [];
+    if (performance.now() > deadlineMs) {
+      return [...refusals].map(([what, count]) => `after the end: ${count} honest × ${what}`);
+    }
+  }
+}
+
+/** What does not recover by itself must not spoil what comes next. */
+async function restartAll(watched: readonly Watched[]): Promise<void> {
+  for (const { process } of watched) await process.restart();
+}
+
+async function isResponsive(process: ServiceProcess): Promise<boolean> {
+  return await measureLiveBytes(process.output()).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function liveBytes(watched: readonly Watched[]): Promise<Record<string, number>> {

@@ -16,10 +16,16 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const GREETINGS: readonly { name: string; bytes: Buffer }[] = [
   {
     name: "TLS",
-    bytes: Buffer.concat([Buffer.from("16030102000100 01fc0303".replace(" ", ""), "hex"), randomBytes(500)]),
+    bytes: Buffer.concat([
+      Buffer.from("16030102000100 01fc0303".replace(" ", ""), "hex"),
+      randomBytes(500),
+    ]),
   },
   { name: "HTTP/2", bytes: Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0") },
-  { name: "PROXY", bytes: Buffer.from("PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\n\r\n") },
+  {
+    name: "PROXY",
+    bytes: Buffer.from("PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\n\r\n"),
+  },
   { name: "PROXY v2", bytes: Buffer.from("0d0a0d0a000d0a515549540a20000000", "hex") },
   { name: "SSH", bytes: Buffer.from("SSH-2.0-OpenSSH_9.9\r\n") },
   { name: "SMTP", bytes: Buffer.from("EHLO portcullis\r\n") },

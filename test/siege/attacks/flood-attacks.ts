@@ -1,6 +1,6 @@
 import type { Attack } from "../attack.ts";
 import { createHttpCaller, type HttpCaller, problemOf } from "../http-call.ts";
-import { type Load, pace, rest } from "../load.ts";
+import { type Load, pace, rest, scaled } from "../load.ts";
 import { addressOf, FLOODS, type Flood, type FloodRequest } from "./floods.ts";
 
 const SOCKETS_MAX = 48;
@@ -34,7 +34,7 @@ async function runFlood(load: Load, flood: Flood): Promise<void> {
     const { perSecond } = flood;
     await pace(load, { perSecond, inFlightMax: IN_FLIGHT_MAX }, send);
   } else {
-    const count = Math.round((flood.perSecond * flood.burstEveryMs) / 1_000);
+    const count = scaled(load, (flood.perSecond * flood.burstEveryMs) / 1_000);
     while (!load.signal.aborted) {
       await Promise.all([...Array(count).keys()].map(send));
       await rest(load, flood.burstEveryMs);

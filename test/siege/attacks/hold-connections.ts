@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { dial } from "../exchange.ts";
-import { type Load, rest } from "../load.ts";
+import { type Load, rest, scaled } from "../load.ts";
 
 /** A connection that an attacker keeps busy, or keeps. */
 export type Held = {
@@ -27,7 +27,8 @@ export async function holdConnections(
   options: { name: string; url: string; count: number },
   script: (held: Held, index: number) => Promise<void>,
 ): Promise<void> {
-  const { name, url, count } = options;
+  const { name, url } = options;
+  const count = scaled(load, options.count);
   const scripts: Promise<void>[] = [];
   const all: Held[] = [];
   for (let index = 0; index < count && !load.signal.aborted; index++) {

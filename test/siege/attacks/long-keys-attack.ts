@@ -6,6 +6,8 @@ import { type Load, repeatInputs } from "../load.ts";
 /** The longest that the limiter takes. */
 const KEY_LENGTH = 512;
 const REQUESTS_PER_CALL = 500;
+/** Ten keys for each input of a fuzzer, in calls of many. */
+const INPUTS_PER_CALL = 50;
 /** Calls under way, as one busy service has. */
 const AT_ONCE = 4;
 const ANSWER_TIMEOUT_MS = 20_000;
@@ -19,7 +21,11 @@ export const LONG_KEYS_ATTACK: Attack = {
   needs: "second-limiter",
   isCounted: true,
   run: async (load) =>
-    await repeatInputs(load, AT_ONCE, async (round) => await consumeMany(load, round)),
+    await repeatInputs(
+      { ...load, inputs: load.inputs / INPUTS_PER_CALL },
+      AT_ONCE,
+      async (round) => await consumeMany(load, round),
+    ),
   bounds: {
     // Its caches are meant to fill; the heap is the bound.
     liveGrowthBytesMax: 200 * MEBIBYTE,

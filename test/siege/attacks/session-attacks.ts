@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Attack } from "../attack.ts";
 import { createHttpCaller } from "../http-call.ts";
-import { type Load, pace, rest } from "../load.ts";
+import { type Load, pace, rest, scaled } from "../load.ts";
 import { strangerAddress } from "../random.ts";
 import { bogusJwt } from "./bogus.ts";
 import { textFrame, upgrade } from "./raw-websocket.ts";
@@ -102,7 +102,7 @@ function frameAttack(
     run: async (load) => {
       const tokens = await mintPublicTokens(load);
       await Promise.all(
-        Array.from({ length: FRAME_SESSIONS }, async (_, index) => {
+        Array.from({ length: scaled(load, FRAME_SESSIONS) }, async (_, index) => {
           // Four addresses, so that each has several sessions.
           const address = `203.0.113.${100 + (index % 4)}`;
           while (!load.signal.aborted) {

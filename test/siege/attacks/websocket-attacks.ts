@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Attack } from "../attack.ts";
-import { type Load, pace, rest } from "../load.ts";
+import { type Load, pace, rest, scaled } from "../load.ts";
 import { strangerAddress } from "../random.ts";
 import { frameOf, OPCODE, textFrame, upgrade } from "./raw-websocket.ts";
 
@@ -40,7 +40,8 @@ const PIECES: Readonly<Record<string, (round: number) => Buffer>> = {
   "reserved-opcodes": () => frameOf(5, Buffer.alloc(10)),
   "long-pings": () => frameOf(OPCODE.ping, Buffer.alloc(60_000)),
   "broken-utf8": () => frameOf(OPCODE.text, Buffer.alloc(1_000, 0xff)),
-  "half-a-frame": (round) => frameOf(OPCODE.text, Buffer.alloc(2), { claimed: 1_000n + BigInt(round) }),
+  "half-a-frame": (round) =>
+    frameOf(OPCODE.text, Buffer.alloc(2), { claimed: 1_000n + BigInt(round) }),
 };
 
 export const WEBSOCKET_ATTACKS: readonly Attack[] = [
@@ -107,7 +108,7 @@ async function overwhelm(
   };
   // A session that was closed is followed by another one.
   await Promise.all(
-    Array.from({ length: SESSIONS }, async () => {
+    Array.from({ length: scaled(load, SESSIONS) }, async () => {
       while (!load.signal.aborted) {
         await one();
         await rest(load, 100);
@@ -131,7 +132,7 @@ async function write(load: Load, socket: Socket, bytes: Buffer): Promise<boolean
 async function slowReaders(load: Load): Promise<void> {
   const sockets: Socket[] = [];
   await Promise.all(
-    Array.from({ length: SLOW_READERS }, async (_, index) => {
+    Array.from({ length: scaled(load, SLOW_READERS) }, async (_, index) => {
       await rest(load, index * 4);
       const { outcome, socket } = await upgrade({
         gateway: load.doors.gateway,

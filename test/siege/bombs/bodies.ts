@@ -119,10 +119,7 @@ function repeat(piece: readonly number[], bytes: number): Buffer {
 }
 
 function field(number: number, value: Buffer): Buffer {
-  return Buffer.concat([
-    Buffer.from([...tag(number, WIRE.bytes), ...varint(value.length)]),
-    value,
-  ]);
+  return Buffer.concat([Buffer.from([...tag(number, WIRE.bytes), ...varint(value.length)]), value]);
 }
 
 /** Each level costs its sender a few bytes and the reader a call. */

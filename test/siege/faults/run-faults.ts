@@ -15,14 +15,14 @@ import { type Network, startNetwork } from "./network.ts";
 /** A stage whose database can be made to hang in every way. */
 export type FaultStage = { stage: Stage; place: FaultPlace; stop(): Promise<void> };
 
-/** After an outage everything serves again within this time. */
-const RECOVERY_MS = 15_000;
-const RECOVERED_MS = 1_000;
 /** Somebody else who uses the same server, without the right to its reserved connections. */
 const BYSTANDER = { name: "siege_bystander", password: "siege" };
 const BYSTANDER_TIMEOUT_MS = 2_000;
 
-export async function openFaultStage(honestAddress: string): Promise<FaultStage> {
+export async function openFaultStage(
+  honestAddress: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<FaultStage> {
   const disk = mountDisk();
   const folder = disk?.directory ?? (await mkdtemp(join(tmpdir(), "portcullis-siege-")));
   const removeFolder = async () => {
@@ -33,6 +33,7 @@ export async function openFaultStage(honestAddress: string): Promise<FaultStage>
   try {
     const system = await startSiegeSystem({
       folder,
+      environment,
       wayToPostgres: async (url) => {
         network = await startNetwork(url);
         return network;
@@ -63,9 +64,9 @@ export async function runFault(
   fault: Fault,
   seconds: number,
 ): Promise<Finding> {
-  const { name, title } = fault;
+  const { name } = fault;
   const skipped = fault.impossible?.(place);
-  if (skipped !== undefined) return { name, title, broken: [], skipped };
+  if (skipped !== undefined) return { name, broken: [], skipped };
   const bounds = { ...DEFAULT_BOUNDS, ...fault.bounds };
   const measured = await stage.measure(async () => {
     const mend = await fault.inflict(place);
@@ -79,10 +80,13 @@ export async function runFault(
     }
     return { counts: {}, problems };
   });
-  const recovery = await recover(stage);
-  const broken = [...findBroken(measured, bounds), ...recovery];
   const { refusals } = bounds;
-  return { name, title, broken, measured, ...(refusals && { reason: refusals.reason }) };
+  return {
+    name,
+    broken: findBroken(measured, bounds),
+    measured,
+    ...(refusals && { reason: refusals.reason }),
+  };
 }
 
 /** The server has connections left for others. */
@@ -101,19 +105,5 @@ async function tryAsBystander({ system }: FaultPlace): Promise<string[]> {
     return [];
   } catch (error) {
     return [`others cannot connect to the database: ${String(error)}`];
-  }
-}
-
-/** Waits for a stretch without a refusal; tells what is still refused when there is none. */
-async function recover(stage: Stage): Promise<string[]> {
-  const deadlineMs = performance.now() + RECOVERY_MS;
-  for (;;) {
-    stage.honest.record.take();
-    await sleep(RECOVERED_MS);
-    const { refusals, calls } = stage.honest.record.take();
-    if (refusals.size === 0 && calls > 0) return [];
-    if (performance.now() > deadlineMs) {
-      return [...refusals].map(([what, count]) => `after the end: ${count} honest × ${what}`);
-    }
   }
 }

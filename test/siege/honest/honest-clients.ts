@@ -5,7 +5,13 @@ import { createHttpCaller, problemOf } from "../http-call.ts";
 import { createHonestCalls } from "./honest-calls.ts";
 import { HonestRecord } from "./honest-record.ts";
 import { PATIENCE_MS } from "./honest-stream.ts";
-import { HonestPage, revokeAndWait, type StreamOptions, visit, type Want } from "./honest-streams.ts";
+import {
+  HonestPage,
+  revokeAndWait,
+  type StreamOptions,
+  visit,
+  type Want,
+} from "./honest-streams.ts";
 import { createHonestUsers, type HonestUser, OWNERS } from "./honest-users.ts";
 
 /** Enough that each stays within its own limits for as long as a siege lasts. */

@@ -17,6 +17,9 @@ export type HonestTally = {
   p99MsByKind: Readonly<Record<string, number>>;
 };
 
+/** How long these take says how often somebody polls, and nothing of how busy a service is. */
+const PACED_BY_A_POLL = new Set(["revocation"]);
+
 export class HonestRecord {
   #calls: HonestCall[] = [];
 
@@ -36,7 +39,7 @@ export class HonestRecord {
     }
     const kinds = [...new Set(calls.map(({ kind }) => kind))].sort();
     const timesOf = (kind: string) => sortedTimes(calls.filter((call) => call.kind === kind));
-    const times = sortedTimes(calls);
+    const times = sortedTimes(calls.filter(({ kind }) => !PACED_BY_A_POLL.has(kind)));
     return {
       calls: calls.length,
       refusals,

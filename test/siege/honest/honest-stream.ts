@@ -10,9 +10,8 @@ export type HonestStream = {
   received(datasource: string, offset: bigint): Promise<void>;
   /** Resolves once the gateway has ended a subscription. */
   ended(datasource: string): Promise<void>;
-  /** Settles with the close code. */
-  closed: Promise<number>;
-  isOpen(): boolean;
+  /** Settles once the gateway has ended the connection or a subscription, with what it said. */
+  over: Promise<string>;
   close(): void;
 };
 
@@ -34,10 +33,17 @@ export async function openStream(options: {
     headers: { "x-forwarded-for": options.address },
     handshakeTimeout: PATIENCE_MS,
   });
-  const inbox = new Inbox();
+  let end: (reason: string) => void = () => undefined;
+  const over = new Promise<string>((resolve) => {
+    end = resolve;
+  });
+  const inbox = new Inbox((datasource, reason) => end(`${datasource} ended: ${reason}`));
   socket.on("message", (data) => inbox.put(JSON.parse(String(data)) as StreamFrame));
   const closed = new Promise<number>((resolve) => socket.once("close", resolve));
-  void closed.then((code) => inbox.end(`closed with ${code}`));
+  void closed.then((code) => {
+    inbox.end(`closed with ${code}`);
+    end(`closed with ${code}`);
+  });
   await new Promise<void>((resolve, reject) => {
     socket.once("open", resolve);
     socket.on("error", reject);
@@ -68,8 +74,7 @@ export async function openStream(options: {
     ended: async (datasource) => {
       await inbox.until(() => inbox.ended.has(datasource), `end of ${datasource}`);
     },
-    closed,
-    isOpen: () => socket.readyState === WebSocket.OPEN,
+    over,
     close: () => socket.terminate(),
   };
 }
@@ -80,15 +85,23 @@ class Inbox {
   readonly ended = new Set<string>();
   #frames: StreamFrame[] = [];
   readonly #looks = new Set<() => void>();
+  readonly #onEnded: (datasource: string, reason: string) => void;
   #end: string | undefined;
+
+  constructor(onEnded: (datasource: string, reason: string) => void) {
+    this.#onEnded = onEnded;
+  }
 
   put(frame: StreamFrame): void {
     const update = recordOf(frame["update"]);
     const status = recordOf(frame["status"]);
     if (update !== undefined) {
       this.offsets.set(String(update["datasource"]), BigInt(String(update["offset"])));
-    } else if (status?.["state"] === "STATE_ENDED") this.ended.add(String(status["datasource"]));
-    else this.#frames.push(frame);
+    } else if (status?.["state"] === "STATE_ENDED") {
+      const datasource = String(status["datasource"]);
+      this.ended.add(datasource);
+      this.#onEnded(datasource, String(status["reason"]));
+    } else this.#frames.push(frame);
     this.#look();
   }
 

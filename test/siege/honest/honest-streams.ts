@@ -41,7 +41,7 @@ export class HonestPage {
       }
       if (this.#isLeaving) return stream.close();
       this.#stream = stream;
-      void stream.closed.then((code) => this.#lost(code));
+      void stream.over.then((reason) => this.#lost(stream, reason));
     });
   }
 
@@ -73,10 +73,11 @@ export class HonestPage {
     return { token: await calls.mint(this.#user, this.datasource, accessToken) };
   }
 
-  #lost(code: number): void {
+  #lost(stream: HonestStream, reason: string): void {
+    stream.close();
     this.#stream = undefined;
     if (this.#isLeaving) return;
-    void this.#options.want("page", () => Promise.reject(new Error(`closed with ${code}`)));
+    void this.#options.want("page", () => Promise.reject(new Error(reason)));
   }
 }
 
