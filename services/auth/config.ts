@@ -2,7 +2,12 @@ import { type FailureConfig, readFailureConfig } from "../../clients/limiter/fai
 import { readLimiterConfig } from "../../clients/limiter/limiter-config.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createEnvReader, type Environment, type EnvReader } from "../runtime/env.ts";
-import { readListenConfig, readOrigins, readProxyTrust } from "../runtime/listen-config.ts";
+import {
+  readListenConfig,
+  readOrigins,
+  readPort,
+  readProxyTrust,
+} from "../runtime/listen-config.ts";
 import { Secret } from "../runtime/secret.ts";
 import { parsePrivateKey } from "./signing-key.ts";
 import {
@@ -34,6 +39,8 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
       metricsName: "AUTH_METRICS_PORT",
       metricsDefault: 9464,
     }),
+    /** Where operators administer; no edge forwards to it. */
+    adminPort: readPort(env, "AUTH_ADMIN_PORT", 4005),
     trust: readProxyTrust(env, "API_TRUST_PROXY_HOPS"),
     // Holds a password.
     databaseUrl: new Secret(env.url("DATABASE_URL", ["postgres", "postgresql"])),

@@ -1,15 +1,13 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { type Credentials, findCaller } from "../runtime/caller.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createHttpTelemetry } from "../runtime/http-telemetry.ts";
-import { readJsonObject } from "../runtime/json-body.ts";
 import type { Logger } from "../runtime/log.ts";
 import { peerOf } from "../runtime/peer.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
-import { type HttpHandler, sendJson } from "../runtime/serve.ts";
+import { type HttpCall, type HttpHandler, sendJson } from "../runtime/serve.ts";
 import { retryAfterHeader } from "./refusal.ts";
 
 /** An authenticated call of one of our services. */
@@ -28,17 +26,13 @@ export type JsonAnswer = {
 
 export type InternalHandler = (call: InternalCall) => Promise<JsonAnswer>;
 
-/** As much as an RPC may send. */
-export const BODY_BYTES_MAX = 65_536;
-
 const RETRY_AFTER_MS = 1_000;
 
 /**
- * Makes plain HTTP routes for our own services: the token is checked before anything is spent or
- * read, and every failure has an answer in JSON.
+ * Makes plain HTTP routes for our own services. The door has checked their token before it read
+ * anything; every failure has an answer in JSON.
  */
 export function createInternalRoutes(options: {
-  credentials: Credentials;
   identify: ClientIdentity;
   handlers: Readonly<Record<string, InternalHandler>>;
   log: Logger;
@@ -48,30 +42,25 @@ export function createInternalRoutes(options: {
   const telemetry = createHttpTelemetry();
 
   const answer = async (
-    request: IncomingMessage,
-    caller: string | undefined,
+    { request, caller, body }: HttpCall,
     handle: InternalHandler,
   ): Promise<JsonAnswer> => {
-    if (caller === undefined) return unauthenticated;
-    const read = await readJsonObject(request, BODY_BYTES_MAX);
-    if (read.kind === "too-large") return tooLarge;
-    if (read.kind === "not-json") return badField("body", "must be a JSON object");
-    return await handle({ caller, client: identify(peerOf(request)), body: read.body });
+    const read = readJsonObject(body);
+    if (read === undefined) return badField("body", "must be a JSON object");
+    return await handle({ caller, client: identify(peerOf(request)), body: read });
   };
 
   const routes = Object.entries(options.handlers).map(([path, handle]) => {
-    const handler: HttpHandler = (request, response) => {
-      const caller = findCaller(request.headers.authorization, options.credentials);
-      const call = {
+    const handler: HttpHandler = async (call) => {
+      const { request, response } = call;
+      const measured = {
         method: "POST",
         route: path,
-        header: (name: string) => headerOf(request, name),
-        trustTraceContext: caller !== undefined,
+        header: (name: string) => headerOf(request.headers, name),
+        trustTraceContext: true,
       };
       const serve = () =>
-        answer(request, caller, handle).catch((error: unknown): JsonAnswer => {
-          // The caller hung up while it was still sending; nobody reads this.
-          if (request.errored !== null) return hungUp;
+        answer(call, handle).catch((error: unknown): JsonAnswer => {
           if (isDatabaseOutage(error)) {
             warn("database", "the database cannot serve now", { err: error });
             return unavailable("temporarily unavailable", RETRY_AFTER_MS);
@@ -79,31 +68,35 @@ export function createInternalRoutes(options: {
           log.error({ err: error, path }, "request failed");
           return internalError;
         });
-      telemetry(call, serve)
-        .then(({ status, body, headers }) => sendJson(response, status, body, headers))
-        .catch((error: unknown) => log.warn({ err: error, path }, "an answer was not sent"));
+      const { status, body, headers } = await telemetry(measured, serve);
+      sendJson(response, status, body, headers);
     };
     return [`POST ${path}`, handler] as const;
   });
   return Object.fromEntries(routes);
 }
 
-function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
+/** An empty body is the empty object; undefined for what is no object. */
+function readJsonObject(body: Buffer): Readonly<Record<string, unknown>> | undefined {
+  if (body.length === 0) return {};
+  const value = parse(body.toString("utf8"));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return value as Record<string, unknown>;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
 
-const unauthenticated: JsonAnswer = {
-  status: 401,
-  body: { error: "unauthenticated", message: "a valid service token is required" },
-  headers: { "www-authenticate": "Bearer", connection: "close" },
-};
-const tooLarge: JsonAnswer = {
-  status: 413,
-  body: { error: "invalid_argument", message: `body: at most ${BODY_BYTES_MAX} bytes` },
-  headers: { connection: "close" },
-};
-const hungUp: JsonAnswer = { status: 400, body: { error: "canceled" } };
 const internalError: JsonAnswer = { status: 500, body: { error: "internal" } };
 
 /** 400 that names the field. */

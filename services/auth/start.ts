@@ -22,9 +22,10 @@ import type { Config } from "./config.ts";
 import { createCors } from "./cors.ts";
 import { createDatabaseHealth } from "./database-health.ts";
 import { createDatasourceService } from "./datasource-service.ts";
+import { ADMIN_DOOR, PUBLIC_DOOR } from "./doors.ts";
 import { createFailureModeAudit } from "./failure-mode-audit.ts";
 import { createGatewayHandlers } from "./gateway-routes.ts";
-import { BODY_BYTES_MAX, createInternalRoutes } from "./internal-route.ts";
+import { createInternalRoutes } from "./internal-route.ts";
 import { API_POLICIES, REALTIME_POLICIES } from "./limits.ts";
 import { hashPassword } from "./password-hash.ts";
 import { prepareDatabase } from "./prepare-database.ts";
@@ -89,8 +90,8 @@ export async function start(
     credentials: { operator: config.operatorTokens },
     datasourceTokenTtlMs: config.datasourceTokenTtlMs,
   });
+  const { mintToken, revokeToken, put } = datasourceService;
   const internalRoutes = createInternalRoutes({
-    credentials: { gateway: config.gatewayTokens },
     // Our own services do not come through the proxies, so that no header of theirs is missing.
     identify: ({ remote }) => derive(remote, [], 0),
     handlers: createGatewayHandlers({ db, limiter, gatewayLimiter, signer, clock }),
@@ -98,17 +99,22 @@ export async function start(
   });
   const retention = startRetention(db, { log, clock });
   const health = createDatabaseHealth(db);
+  const callers = { gateway: config.gatewayTokens, operator: config.operatorTokens };
   const server = await serve({
+    door: "auth",
+    kind: "public",
+    policies: PUBLIC_DOOR,
+    callers,
+    trust: config.trust,
     host: config.listen.host,
     port: config.listen.port,
     log,
     routes: (router) => {
       router.service(AuthService, authService);
-      router.service(DatasourceService, datasourceService);
+      router.service(DatasourceService, { mintToken, revokeToken });
       identityRoutes(router, {
         trust: config.trust,
         probes,
-        operatorTokens: config.operatorTokens,
         failureMode: limiter.failureMode,
         configHash: configHash(config),
       });
@@ -121,14 +127,29 @@ export async function start(
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
     probes,
-    readBytesMax: BODY_BYTES_MAX,
+  });
+  const adminServer = await serve({
+    door: "auth-admin",
+    kind: "internal",
+    policies: ADMIN_DOOR,
+    callers,
+    trust: config.trust,
+    host: config.listen.host,
+    port: config.adminPort,
+    log,
+    routes: (router) => router.service(DatasourceService, { put }),
+    interceptors: [
+      createTelemetryInterceptor({ trustTraceContext: true }),
+      retryAfterInterceptor,
+      createErrorInterceptor(log),
+    ],
     dependencies: () => ({ postgres: health.state() }),
   });
 
   return {
     port: server.port,
     async stop() {
-      await server.stop();
+      await Promise.all([server.stop(), adminServer.stop()]);
       health.stop();
       await retention.stop();
       limiter.close();
@@ -166,5 +187,5 @@ function createLimiters(
 function createJwksRoute(keys: readonly SigningKey[]): HttpHandler {
   const body = { keys: keys.map((key) => key.publicJwk) };
   const headers = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
-  return (_request, response) => sendJson(response, 200, body, headers);
+  return ({ response }) => sendJson(response, 200, body, headers);
 }

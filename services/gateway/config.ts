@@ -2,7 +2,12 @@ import { readFailureConfig } from "../../clients/limiter/failure-config.ts";
 import { readLimiterConfig } from "../../clients/limiter/limiter-config.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { createEnvReader, type Environment } from "../runtime/env.ts";
-import { readListenConfig, readOrigins, readProxyTrust } from "../runtime/listen-config.ts";
+import {
+  readListenConfig,
+  readOrigins,
+  readPort,
+  readProxyTrust,
+} from "../runtime/listen-config.ts";
 
 export type GatewayConfig = ReturnType<typeof readConfig>;
 
@@ -16,6 +21,8 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
       metricsName: "GATEWAY_METRICS_PORT",
       metricsDefault: 9466,
     }),
+    /** Where services publish and operators ask; no edge forwards to it. */
+    rpcPort: readPort(env, "GATEWAY_RPC_PORT", 8002),
     trust: readProxyTrust(env, "REALTIME_TRUST_PROXY_HOPS"),
     allowedOrigins: readOrigins(env),
     authUrl: env.url("AUTH_URL", ["http", "https"], "http://127.0.0.1:4001"),

@@ -6,26 +6,18 @@ import { observeProbe } from "./observe-probe.ts";
 import { copyRequest, type TemplatedApp } from "./uws.ts";
 import { REALTIME_PATH, refusalAnswer } from "./websocket-route.ts";
 
-/** Serves health, and says what is wrong with everything that is not a route. */
+/** Serves bare liveness, and says what is wrong with everything that is not a route. */
 export function addHttpRoutes(
   app: TemplatedApp,
   options: {
-    isDraining: () => boolean;
-    /** The health of dependencies, as information; it never changes readiness. */
-    dependencies: () => Readonly<Record<string, string>>;
     allowedOrigins: ReadonlySet<string>;
     events: Pick<RealtimeEvents, "upgraded" | "refused">;
     probes: ProbeMemory;
   },
 ): void {
-  const { isDraining, dependencies, allowedOrigins, events, probes } = options;
+  const { allowedOrigins, events, probes } = options;
   app.get("/healthz", (response) => {
-    sendAnswer(response, jsonAnswer(200, { status: "alive", dependencies: dependencies() }));
-  });
-  app.get("/readyz", (response) => {
-    const status = isDraining() ? "draining" : "ready";
-    const body = { status, dependencies: dependencies() };
-    sendAnswer(response, jsonAnswer(isDraining() ? 503 : 200, body));
+    sendAnswer(response, jsonAnswer(200, { status: "alive" }));
   });
   app.any("/*", (response, request) => {
     const copied = copyRequest(response, request);

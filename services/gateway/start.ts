@@ -4,7 +4,6 @@ import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { createCallerInterceptor } from "../runtime/caller.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
@@ -14,11 +13,13 @@ import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/i
 import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
+import { serve } from "../runtime/serve.ts";
 import { createAdmission, PLACE_TTL_MS } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
 import { addDependencyService } from "./dependency-service.ts";
+import { RPC_DOOR } from "./doors.ts";
 import { createRealtimeEvents } from "./events.ts";
 import { addHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
@@ -27,7 +28,6 @@ import { PublicViews } from "./public-views.ts";
 import { addPublishService } from "./publish-service.ts";
 import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
-import { addRpcRoutes } from "./rpc-route.ts";
 import { scheduleTimer } from "./schedule.ts";
 import { Sessions } from "./sessions.ts";
 import { listen, loadUws } from "./uws.ts";
@@ -87,7 +87,16 @@ export async function start(
   const app = uws.App();
   const telemetry = createHttpTelemetry();
   addWebsocketRoute(uws, app, { admit, sessions, leases, context, events, probes, telemetry, log });
-  addRpcRoutes(app, {
+  addHttpRoutes(app, { allowedOrigins, events, probes });
+  const server = await listen(uws, app, config.listen.host, config.listen.port);
+  const rpcServer = await serve({
+    door: "gateway-rpc",
+    kind: "internal",
+    policies: RPC_DOOR,
+    callers: config.callers,
+    trust: config.trust,
+    host: config.listen.host,
+    port: config.rpcPort,
     routes(router) {
       addPublishService(router, hub);
       addDependencyService(router, {
@@ -98,7 +107,6 @@ export async function start(
       identityRoutes(router, {
         trust: config.trust,
         probes,
-        operatorTokens: config.callers.operator,
         failureMode: limiter.failureMode,
         configHash: configHash(config),
       });
@@ -106,18 +114,10 @@ export async function start(
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
-      createCallerInterceptor(config.callers),
     ],
+    dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
     log,
   });
-  addHttpRoutes(app, {
-    isDraining: () => sessions.isDraining,
-    dependencies: () => ({ auth: feed.isCurrent ? "ok" : "unreachable" }),
-    allowedOrigins,
-    events,
-    probes,
-  });
-  const server = await listen(uws, app, config.listen.host, config.listen.port);
   const following = followRevocations(feed, config.revocationPollMs, log);
   log.info({ port: server.port }, "gateway is listening");
 
@@ -127,6 +127,7 @@ export async function start(
       sessions.drain(Math.random);
       following.stop();
       await sessions.settled();
+      await rpcServer.stop();
       await leases.stop();
       await new Promise((resolve) => setTimeout(resolve, STOP_FLUSH_MS));
       limiter.close();

@@ -1,6 +1,5 @@
 import { Durability, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { createCallerInterceptor } from "../runtime/caller.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
@@ -13,6 +12,7 @@ import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { serve } from "../runtime/serve.ts";
 import { BucketDirectory } from "./bucket-directory.ts";
 import type { Config } from "./config.ts";
+import { DOOR } from "./doors.ts";
 import { Engine } from "./engine.ts";
 import { createEvents } from "./events.ts";
 import { saltFingerprint } from "./key-digest.ts";
@@ -23,8 +23,6 @@ import { longestPeriodMs } from "./policy.ts";
 import { createLimiterService } from "./service.ts";
 import { startSweeper } from "./sweeper.ts";
 
-/** A full batch of the largest requests a caller of ours makes. */
-const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** How far a waiting request may outlive its deadline before it is noticed. */
 const DEADLINE_SLACK_MS = 20;
 /** Writing the answers to a large batch is no waiting, and still below what callers wait. */
@@ -63,12 +61,18 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
   );
   const identity = {
     trust: config.trust,
-    operatorTokens: config.credentials.operator,
     // The limiter decides or does not; what that means is for its callers to say.
     failureMode: () => "fail-closed",
     configHash: configHash(config),
   };
   const server = await serve({
+    door: "limiter",
+    kind: "internal",
+    policies: DOOR,
+    callers: config.credentials,
+    trust: config.trust,
+    // Whoever is told 429 takes it for the limit of a client of its own.
+    overShareStatus: 503,
     host: config.listen.host,
     port: config.listen.port,
     log,
@@ -79,10 +83,8 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     interceptors: [
       createTelemetryInterceptor({ trustTraceContext: true }),
       createErrorInterceptor(log),
-      createCallerInterceptor(config.credentials),
       createDeadlineInterceptor(decisionTimeoutMs + ANSWER_SLACK_MS),
     ],
-    readBytesMax: READ_BYTES_MAX,
     dependencies: () => ({ [config.backend]: engine.isFailing ? "failing" : "ok" }),
   });
 

@@ -1,4 +1,4 @@
-import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { createContextKey } from "@connectrpc/connect";
 import type { Secret } from "./secret.ts";
 
 /** Which service (or the operator) makes a call; empty when it presented no service token. */
@@ -29,16 +29,4 @@ export function findCaller(
 /** The token of `Bearer <token>`; undefined for anything else. */
 export function readBearer(authorization: string | null | undefined): string | undefined {
   return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? "")?.[1];
-}
-
-/** Refuses calls without a known service token, and names the caller to the handlers of the rest. */
-export function createCallerInterceptor(credentials: Credentials): Interceptor {
-  return (next) => async (request) => {
-    const caller = findCaller(request.header.get("authorization"), credentials);
-    if (caller === undefined) {
-      throw new ConnectError("a valid service token is required", Code.Unauthenticated);
-    }
-    request.contextValues.set(callerKey, caller);
-    return await next(request);
-  };
 }

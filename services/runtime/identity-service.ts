@@ -1,35 +1,28 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { IdentityService, Source } from "../../gen/portcullis/identity/v1/identity_pb.ts";
-import { findCaller } from "./caller.ts";
 import type { ProxyTrust } from "./client-identity.ts";
 import { derive } from "./client-ip.ts";
 import { peerKey } from "./peer.ts";
 import { isProbeNonce } from "./probe.ts";
 import type { ProbeFindings, ProbeMemory } from "./probe-memory.ts";
-import type { Secret } from "./secret.ts";
 
 /** What a service tells the operator about itself beside the address. */
 export type IdentityOptions = {
   trust: ProxyTrust;
   /** None in a service that no proxy forwards to. */
   probes?: ProbeMemory;
-  operatorTokens: readonly Secret[];
   failureMode: () => string;
   configHash: string;
 };
 
 /**
- * Serves IdentityService by the very rule that serves the limits. It is not counted: the operator
+ * Serves IdentityService to the operator, whom the door lets in alone, by the very rule that serves the limits. It is not counted: the operator
  * asks each service directly, past the proxies, and that is no doubtful client.
  */
 export function identityRoutes(router: ConnectRouter, options: IdentityOptions): void {
   const { trust } = options;
   router.service(IdentityService, {
     whoIsCalling(request, context) {
-      const authorization = context.requestHeader.get("authorization");
-      if (findCaller(authorization, { operator: options.operatorTokens }) === undefined) {
-        throw new ConnectError("the operator's token is required", Code.Unauthenticated);
-      }
       const { remote, forwardedLines } = context.values.get(peerKey);
       const findings =
         request.probe === undefined ? undefined : getFindings(options.probes, request.probe);

@@ -1,20 +1,60 @@
 import { setMaxListeners } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
-import { tooLargeText } from "./bounded-requests.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { type Credentials, callerKey } from "./caller.ts";
+import type { ProxyTrust } from "./client-identity.ts";
+import { systemClock } from "./clock.ts";
+import { createDoorEvents } from "./door-events.ts";
+import { createDoorServer } from "./door-server.ts";
 import type { Logger } from "./log.ts";
-import { peerOf } from "./peer.ts";
+import { peerKey, peerOf } from "./peer.ts";
 import { PROBE_HEADER } from "./probe.ts";
 import type { ProbeMemory } from "./probe-memory.ts";
-import { createRpcListener } from "./rpc-listener.ts";
+import {
+  answerRpc,
+  createRpcHandlers,
+  findMessageProblem,
+  type RpcHandler,
+  takesContentType,
+} from "./rpc-handlers.ts";
+import type { DoorKind } from "./way-in/door-bounds.ts";
+import { findJsonProblem } from "./way-in/json-bounds.ts";
+import {
+  badMessage,
+  noSuchRoute,
+  type Refusal,
+  sendRefusal,
+  wrongContentType,
+  wrongMethod,
+} from "./way-in/refusal.ts";
+import { PLAIN_GET, type RoutePolicies, type RoutePolicy } from "./way-in/route-policy.ts";
+import { type Passed, WayIn } from "./way-in/way-in.ts";
 
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
+/** A plain HTTP request that has come all the way in. */
+export type HttpCall = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** The service that calls, empty for a stranger. */
+  caller: string;
+  /** The whole body, decompressed. */
+  body: Buffer;
+};
+
+export type HttpHandler = (call: HttpCall) => Promise<void> | void;
 
 export type ServeOptions = {
+  /** The name of the door, for metrics. */
+  door: string;
+  kind: DoorKind;
   host: string;
   port: number;
   log: Logger;
+  /** Every route of the door but health, and what its way in grants. */
+  policies: RoutePolicies;
+  /** The services that may show a token here. */
+  callers: Credentials;
+  trust: ProxyTrust;
+  /** RPCs; those without a policy are not served. */
   routes: (router: ConnectRouter) => void;
   /** The first one is the outermost. */
   interceptors: Interceptor[];
@@ -24,9 +64,9 @@ export type ServeOptions = {
   before?: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Remembers what the operator's probes show on every route. */
   probes?: ProbeMemory;
-  /** The largest request message. */
-  readBytesMax: number;
-  /** The health of dependencies, as information; it never changes readiness. */
+  /** What a caller over its own share is told; 429 unless that means something else here. */
+  overShareStatus?: 429 | 503;
+  /** The health of dependencies, as information; never at a public door. */
   dependencies?: () => Readonly<Record<string, string>>;
 };
 
@@ -36,76 +76,165 @@ export type RunningServer = {
   stop(): Promise<void>;
 };
 
-/** No call of ours takes longer; what still runs after that is cut off. */
-const STOP_GRACE_MS = 5_000;
-/** Proxies keep idle connections for about a minute; ours must outlive theirs. */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+type Route =
+  | { policy: RoutePolicy; kind: "rpc"; handler: RpcHandler }
+  | { policy: RoutePolicy; kind: "plain"; handler: HttpHandler };
 
-/** Serves RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
+/** What may be read may be asked about. */
+const ALLOWS_READING = "GET, HEAD";
+
+/** Health answers about the process, and at an internal door about its dependencies. */
+const HEALTH: RoutePolicies = { "GET /healthz": PLAIN_GET, "GET /readyz": PLAIN_GET };
+
+/** Opens a door: RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  let draining = false;
-  const health = (response: ServerResponse, ok: boolean, status: string) => {
-    sendJson(response, ok ? 200 : 503, { status, dependencies: options.dependencies?.() ?? {} });
-  };
-  const httpRoutes: Readonly<Record<string, HttpHandler>> = {
-    ...options.httpRoutes,
-    "GET /healthz": (_request, response) => health(response, true, "alive"),
-    "GET /readyz": (_request, response) =>
-      health(response, !draining, draining ? "draining" : "ready"),
-  };
+  const { door, log, callers, trust, overShareStatus = 429 } = options;
   const shutdown = new AbortController();
   // Every call under way listens to it: their number is no leak.
   setMaxListeners(0, shutdown.signal);
-  const { routes, interceptors, readBytesMax, log } = options;
-  const shutdownSignal = shutdown.signal;
-  const rpc = createRpcListener({ routes, interceptors, readBytesMax, shutdownSignal, log });
-  const server = createServer((request, response) => {
-    if (draining) response.setHeader("connection", "close");
-    // What was under way when the stop began leaves a connection behind that is idle only now.
-    response.once("close", () => {
-      if (draining) setImmediate(() => server.closeIdleConnections());
-    });
+  const wayIn = new WayIn({ callers, trust, clock: systemClock, overShareStatus });
+  const routes = createRoutes(options, {
+    isDraining: () => shutdown.signal.aborted,
+    shutdownSignal: shutdown.signal,
+  });
+  const methods = methodsByPath(routes);
+
+  const findRoute = (request: IncomingMessage): Route | Refusal => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const route = routes.get(`${method} ${path}`);
+    if (route !== undefined) return route;
+    const allowed = methods.get(path);
+    return allowed === undefined ? noSuchRoute() : wrongMethod(allowed);
+  };
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const probe = request.headers[PROBE_HEADER];
     if (typeof probe === "string") options.probes?.observe(peerOf(request), probe);
     if (options.before?.(request, response)) return;
-    const path = request.url?.split("?", 1)[0];
-    const route = httpRoutes[`${request.method} ${path}`];
-    if (route !== undefined) return route(request, response);
-    // Not worth reading. What says nothing of its length is ended where it is read.
-    if (Number(request.headers["content-length"]) > readBytesMax) {
-      const refusal = { code: "invalid_argument", message: tooLargeText(readBytesMax) };
-      return sendJson(response, 413, refusal, { connection: "close" });
+    const refuse = (refusal: Refusal) => {
+      events.refused(refusal.step);
+      sendRefusal(request, response, refusal);
+    };
+    const route = findRoute(request);
+    if ("step" in route) {
+      const allow = route.headers?.["allow"];
+      if (request.method === "OPTIONS" && allow === ALLOWS_READING) {
+        response.writeHead(204, { allow }).end();
+        return;
+      }
+      return refuse(route);
     }
-    rpc(request, response);
+    const verdict = await wayIn.pass(request, response, route.policy);
+    if (verdict.kind === "gone") return;
+    if (verdict.kind === "refused") return refuse(verdict.refusal);
+    if (verdict.caller !== "") server.prove(request.socket);
+    try {
+      const refusal = await handle(route, verdict, { request, response });
+      if (refusal !== undefined) refuse(refusal);
+    } finally {
+      verdict.release();
+    }
+  };
+
+  const server = createDoorServer(
+    { kind: options.kind, trust, onClosed: (count) => events.refused("connections", count) },
+    (request, response) => {
+      answer(request, response).catch((error: unknown) => {
+        // The caller hung up; nobody reads an answer.
+        if (response.destroyed || request.errored !== null) return;
+        log.error({ err: error, path: request.url }, "a request could not be answered");
+        response.destroy();
+      });
+    },
+  );
+  const events = createDoorEvents(door, {
+    inFlight: () => wayIn.inFlight,
+    connections: () => server.connections,
   });
-  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-  const port = await listen(server, options.host, options.port);
+  const port = await server.listen(options.host, options.port);
 
   return {
     port,
     async stop() {
-      draining = true;
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
+      const closed = server.close();
       shutdown.abort();
-      const grace = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
       await closed;
-      clearTimeout(grace);
     },
   };
 }
 
-async function listen(
-  server: ReturnType<typeof createServer>,
-  host: string,
-  port: number,
-): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, resolve);
+/** Puts each route together with its policy. Neither may be there without the other. */
+function createRoutes(
+  options: ServeOptions,
+  life: { isDraining: () => boolean; shutdownSignal: AbortSignal },
+): ReadonlyMap<string, Route> {
+  const { interceptors, dependencies, httpRoutes = {} } = options;
+  const rpcs = createRpcHandlers({ routes: options.routes, interceptors, ...life });
+  const health = (status: string) => ({
+    status,
+    ...(dependencies === undefined ? {} : { dependencies: dependencies() }),
   });
-  const address = server.address() as AddressInfo;
-  return address.port;
+  const plain: Readonly<Record<string, HttpHandler>> = {
+    ...httpRoutes,
+    "GET /healthz": ({ response }) => sendJson(response, 200, health("alive")),
+    "GET /readyz": ({ response }) =>
+      life.isDraining()
+        ? sendJson(response, 503, health("draining"))
+        : sendJson(response, 200, health("ready")),
+  };
+  const routes = new Map<string, Route>();
+  for (const [name, policy] of Object.entries({ ...options.policies, ...HEALTH })) {
+    const rpc = rpcs.get(name);
+    const handler = plain[name];
+    if (rpc !== undefined) routes.set(name, { policy, kind: "rpc", handler: rpc });
+    else if (handler !== undefined) routes.set(name, { policy, kind: "plain", handler });
+    else throw new Error(`${name} has a policy at the door ${options.door}, and no handler`);
+  }
+  const unruled = Object.keys(plain).find((name) => !routes.has(name));
+  if (unruled === undefined) return routes;
+  throw new Error(`${unruled} has a handler at the door ${options.door}, and no policy`);
+}
+
+function methodsByPath(routes: ReadonlyMap<string, Route>): ReadonlyMap<string, string[]> {
+  const methods = new Map<string, string[]>();
+  for (const name of routes.keys()) {
+    const [method = "", path = ""] = name.split(" ");
+    const known = methods.get(path) ?? [];
+    methods.set(path, [...known, method, ...(method === "GET" ? ["HEAD"] : [])]);
+  }
+  return methods;
+}
+
+/** Handles a request that has come in; answers a refusal when its message cannot be read. */
+async function handle(
+  route: Route,
+  { caller, body }: Passed,
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+): Promise<Refusal | undefined> {
+  if (route.kind === "plain") {
+    const problem = findJsonProblem(body, route.policy);
+    if (problem !== undefined) return badMessage(`body: ${problem}`);
+    await route.handler({ request, response, caller, body });
+    return undefined;
+  }
+  const { handler, policy } = route;
+  const contentType = request.headers["content-type"];
+  if (contentType === undefined || !takesContentType(handler, contentType)) {
+    return wrongContentType();
+  }
+  const problem = findMessageProblem(handler, contentType, body, policy);
+  if (problem !== undefined) return badMessage(problem);
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const answer = await answerRpc(handler, {
+    headers: request.headers,
+    body,
+    contextValues: createContextValues().set(peerKey, peerOf(request)).set(callerKey, caller),
+    signal: gone.signal,
+  });
+  if (!response.destroyed) response.writeHead(answer.status, answer.headers).end(answer.body);
+  return undefined;
 }
 
 /** Answers with JSON that no cache may keep. */

@@ -166,12 +166,16 @@ test("RevokeToken is for the owner and the operator alone", async () => {
 });
 
 test("Put is for the operator alone and names a bad field", async () => {
-  const account = await signIn(system.urls.auth, DEMO_ACCOUNT);
-  const operator = connectTo(system.urls.auth, { bearer: TOKENS.operator });
-  const anonymous = connectTo(system.urls.auth);
+  const { accessToken } = await signIn(system.urls.auth, DEMO_ACCOUNT);
+  const { authAdmin } = system.urls;
+  const account = connectTo(authAdmin, { bearer: accessToken });
+  const operator = connectTo(authAdmin, { bearer: TOKENS.operator });
+  const anonymous = connectTo(authAdmin);
   const good = { datasource: "put-by-nobody", visibility: Visibility.PUBLIC };
   expect((await rejection(anonymous.datasources.put(good))).code).toBe(Code.Unauthenticated);
-  expect((await rejection(account.datasources.put(good))).code).toBe(Code.PermissionDenied);
+  expect((await rejection(account.datasources.put(good))).code).toBe(Code.Unauthenticated);
+  const publicly = connectTo(system.urls.auth, { bearer: TOKENS.operator });
+  expect((await rejection(publicly.datasources.put(good))).code).toBe(Code.NotFound);
   const badName = await rejection(operator.datasources.put({ ...good, datasource: "A b" }));
   expect(badName.rawMessage).toMatch(/^datasource: /);
   const bad = { ...good, visibility: Visibility.UNSPECIFIED };
@@ -179,7 +183,7 @@ test("Put is for the operator alone and names a bad field", async () => {
 });
 
 test("Put revokes every token when asked to, and when a datasource stops being public", async () => {
-  const operator = connectTo(system.urls.auth, { bearer: TOKENS.operator }).datasources;
+  const operator = connectTo(system.urls.authAdmin, { bearer: TOKENS.operator }).datasources;
   const { datasources } = connectTo(system.urls.auth);
   const datasource = "weather.v1";
   const open = { datasource, visibility: Visibility.PUBLIC };

@@ -33,7 +33,7 @@ test("revoked-tokens tells of every kind of revocation, in order, after a cursor
   await runSql(system.databaseUrl, "update auth.accounts set disabled_at = now() where id = $1", [
     account.id,
   ]);
-  const operator = connectTo(system.urls.auth, { bearer: TOKENS.operator }).datasources;
+  const operator = connectTo(system.urls.authAdmin, { bearer: TOKENS.operator }).datasources;
   const datasource = { datasource: "prices", visibility: Visibility.PUBLIC, revokeTokens: true };
   await operator.put(datasource);
   await operator.put(datasource);

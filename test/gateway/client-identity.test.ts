@@ -24,7 +24,7 @@ beforeAll(async () => {
     const { urls, environment } = await findAddresses();
     const process = await startServiceProcess({
       name: "gateway",
-      url: urls.gateway,
+      url: urls.gatewayRpc,
       environment: {
         ...environment,
         NODE_ENV: "test",

@@ -77,7 +77,7 @@ async function startSecondGateway() {
   const { urls, environment } = await findAddresses();
   const gateway = await startServiceProcess({
     name: "gateway",
-    url: urls.gateway,
+    url: urls.gatewayRpc,
     environment: {
       ...environment,
       NODE_ENV: "test",

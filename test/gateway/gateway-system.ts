@@ -43,11 +43,11 @@ export async function revoke({ auth }: ServiceUrls, token: string, accessToken: 
 
 /** Makes a datasource, or changes it. */
 export async function putDatasource(
-  { auth }: ServiceUrls,
+  { authAdmin }: ServiceUrls,
   datasource: string,
   change: { visibility: "VISIBILITY_PUBLIC" | "VISIBILITY_PRIVATE"; revokeTokens?: boolean },
 ) {
-  const url = `${auth}/portcullis.auth.v1.DatasourceService/Put`;
+  const url = `${authAdmin}/portcullis.auth.v1.DatasourceService/Put`;
   const answer = await call(url, { datasource, ...change }, { token: TOKENS.operator });
   expect(answer).toMatchObject({ status: 200 });
 }

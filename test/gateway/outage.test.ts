@@ -89,10 +89,10 @@ test("without auth nothing new is opened, what is open goes on, and revocations 
   expect(refresh).toMatchObject({ error: UNAVAILABLE });
   await publish(urls, "demo-private", "meanwhile");
   await client.find(({ update }) => update?.json === "meanwhile");
-  const health = await fetch(`${urls.gateway}/readyz`);
+  const health = await fetch(`${urls.gatewayRpc}/readyz`);
   expect(health.status).toBe(200);
   await eventually(async () => {
-    const answer = await fetch(`${urls.gateway}/readyz`);
+    const answer = await fetch(`${urls.gatewayRpc}/readyz`);
     expect(await answer.json()).toMatchObject({ dependencies: { auth: "unreachable" } });
   });
 

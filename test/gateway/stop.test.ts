@@ -82,7 +82,8 @@ async function startGateway(decisions: { delayMs?: number } = {}) {
   const addresses = await findAddresses();
   const environment = { ...addresses.environment, NODE_ENV: "test", LIMITER_URL: limiter.url };
   const url = addresses.urls.gateway;
-  const gateway = await startServiceProcess({ name: "gateway", url, environment });
+  const healthUrl = addresses.urls.gatewayRpc;
+  const gateway = await startServiceProcess({ name: "gateway", url: healthUrl, environment });
   onTestFinished(gateway.stop);
   return { gateway, url, environment, limiter };
 }

@@ -249,7 +249,7 @@ test("the gateway counts connections, subscriptions, updates and closes", async 
 });
 
 test("Publish is for publishers, and names the field that is wrong", async () => {
-  const url = `${system.urls.gateway}/portcullis.realtime.v1.PublishService/Publish`;
+  const url = `${system.urls.gatewayRpc}/portcullis.realtime.v1.PublishService/Publish`;
   const good = { datasource: "demo", json: 1 };
   const token = TOKENS.publisher;
   const cases = [
@@ -273,7 +273,7 @@ test("Publish is for publishers, and names the field that is wrong", async () =>
     },
     body: gzipSync(JSON.stringify({ ...good, json: "x".repeat(600_000) })),
   });
-  expect(inflated.status).toBe(400);
+  expect(inflated.status).toBe(413);
   expect(await inflated.json()).toMatchObject({
     code: "invalid_argument",
     message: expect.stringMatching(/bytes/),

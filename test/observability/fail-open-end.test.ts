@@ -152,7 +152,7 @@ async function startGateway(failure: Readonly<Record<string, string>>) {
   const { urls, metricsUrls, environment } = await findAddresses();
   const process = await startServiceProcess({
     name: "gateway",
-    url: urls.gateway,
+    url: urls.gatewayRpc,
     environment: {
       ...productionEnvironment(UNUSED_DATABASE),
       ...environment,

@@ -58,7 +58,7 @@ test("WhoIsCalling names probes that it has not seen, or that are none", async (
 });
 
 test("DependencyService/Check names what the gateway cannot reach, to the operator alone", async () => {
-  const url = `${system.urls.gateway}/portcullis.realtime.v1.DependencyService/Check`;
+  const url = `${system.urls.gatewayRpc}/portcullis.realtime.v1.DependencyService/Check`;
   expect((await call(url, {})).status).toBe(401);
   expect((await call(url, {}, { token: TOKENS.publisher })).status).toBe(403);
   expect(await check()).toMatchObject({ verdict: "pass" });

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { startChild } from "../../tools/up/child.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { eventually } from "../fixtures/eventually.ts";
-import type { ServiceUrls } from "../fixtures/services.ts";
+import type { PerService } from "../fixtures/services.ts";
 
 const HINT = 'prometheus is not installed here: "apt-get install prometheus" brings it';
 const START_TIMEOUT_MS = 20_000;
@@ -21,7 +21,7 @@ export function canRunPrometheus(): boolean {
 }
 
 /** Starts a real Prometheus that scrapes the services every second, with the alerts that we ship. */
-export async function startPrometheus(metricsUrls: ServiceUrls) {
+export async function startPrometheus(metricsUrls: PerService) {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-judge-prometheus-"));
   const targets = Object.values(metricsUrls).map((url) => JSON.stringify(new URL(url).host));
   const configFile = join(directory, "prometheus.yml");

@@ -9,8 +9,10 @@ export type PortName = keyof typeof SERVICE_PORTS;
 /** The ports of the services, with their defaults. */
 export const SERVICE_PORTS = {
   AUTH_PORT: 4001,
+  AUTH_ADMIN_PORT: 4005,
   LIMITER_PORT: 4002,
   GATEWAY_PORT: 8001,
+  GATEWAY_RPC_PORT: 8002,
   AUTH_METRICS_PORT: 9464,
   LIMITER_METRICS_PORT: 9465,
   GATEWAY_METRICS_PORT: 9466,
@@ -36,8 +38,10 @@ export function readUpConfig(environment: Environment) {
     publisherToken: env.list("PUBLISHER_SERVICE_TOKEN")[0] ?? "development-publisher-token",
     ports: {
       AUTH_PORT: port("AUTH_PORT"),
+      AUTH_ADMIN_PORT: port("AUTH_ADMIN_PORT"),
       LIMITER_PORT: port("LIMITER_PORT"),
       GATEWAY_PORT: port("GATEWAY_PORT"),
+      GATEWAY_RPC_PORT: port("GATEWAY_RPC_PORT"),
       AUTH_METRICS_PORT: port("AUTH_METRICS_PORT"),
       LIMITER_METRICS_PORT: port("LIMITER_METRICS_PORT"),
       GATEWAY_METRICS_PORT: port("GATEWAY_METRICS_PORT"),

@@ -79,7 +79,7 @@ async function runStages(
   try {
     await supervisor.start();
     publisher = startDemoPublisher({
-      gatewayUrl: loopbackUrl(ports.GATEWAY_PORT),
+      gatewayUrl: loopbackUrl(ports.GATEWAY_RPC_PORT),
       token: config.publisherToken,
     });
     await Promise.race([publisher.started, aborted(stop)]);
@@ -100,6 +100,8 @@ function createServiceUnits(options: UpOptions, ports: Ports, databaseUrl: () =>
     AUTH_URL: loopbackUrl(ports.AUTH_PORT),
     LIMITER_URL: loopbackUrl(ports.LIMITER_PORT),
     GATEWAY_URL: loopbackUrl(ports.GATEWAY_PORT),
+    GATEWAY_RPC_URL: loopbackUrl(ports.GATEWAY_RPC_PORT),
+    AUTH_ADMIN_URL: loopbackUrl(ports.AUTH_ADMIN_PORT),
   };
   const portTexts = Object.fromEntries(
     Object.entries(ports).map(([name, port]) => [name, String(port)]),
@@ -121,7 +123,7 @@ function createServiceUnits(options: UpOptions, ports: Ports, databaseUrl: () =>
   return [
     create("limiter", urls.LIMITER_URL),
     create("auth", urls.AUTH_URL),
-    create("gateway", urls.GATEWAY_URL),
+    create("gateway", urls.GATEWAY_RPC_URL),
   ];
 }
 

@@ -1,0 +1,47 @@
+import {
+  openToAnyone,
+  PLAIN_GET,
+  type RoutePolicies,
+  type RoutePolicy,
+  SMALL_MESSAGE,
+} from "../runtime/way-in/route-policy.ts";
+
+/** What the gateway asks fits many times over; a token takes most of it. */
+const SERVICE_BODY_BYTES_MAX = 65_536;
+
+function forService(caller: string, ...charges: readonly string[]): RoutePolicy {
+  return {
+    callers: [caller],
+    others: "unknown",
+    bodyBytesMax: SERVICE_BODY_BYTES_MAX,
+    ...SMALL_MESSAGE,
+    charges,
+  };
+}
+
+/** The door that edges forward to, with the routes of the gateway that they do not. */
+export const PUBLIC_DOOR: RoutePolicies = {
+  "POST /portcullis.auth.v1.AuthService/Login": openToAnyone(
+    "login.ip",
+    "login.account.network",
+    "login.account",
+    "login.account.known",
+  ),
+  "POST /portcullis.auth.v1.AuthService/Refresh": openToAnyone("refresh.ip", "refresh.session"),
+  "POST /portcullis.auth.v1.AuthService/Logout": openToAnyone("refresh.ip", "refresh.session"),
+  "POST /portcullis.auth.v1.DatasourceService/MintToken": openToAnyone(
+    "mint.user",
+    "mint.public.ip",
+  ),
+  "POST /portcullis.auth.v1.DatasourceService/RevokeToken": openToAnyone("revoke.ip"),
+  "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": forService("operator"),
+  "POST /internal/gateway/datasource-introspect": forService("gateway", "introspect.caller"),
+  "POST /internal/gateway/revoked-tokens": forService("gateway", "revocations.caller"),
+  "POST /internal/gateway/rate-limit/consume": forService("gateway", "the named policy"),
+  "GET /.well-known/jwks.json": PLAIN_GET,
+};
+
+/** The door of operators; no edge forwards to it. */
+export const ADMIN_DOOR: RoutePolicies = {
+  "POST /portcullis.auth.v1.DatasourceService/Put": forService("operator"),
+};

@@ -1,0 +1,128 @@
+import type { IncomingHttpHeaders } from "node:http";
+import {
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { findBinaryProblem } from "./way-in/binary-bounds.ts";
+import { findJsonProblem } from "./way-in/json-bounds.ts";
+import type { MessageBounds } from "./way-in/message-bounds.ts";
+
+/** One RPC, ready to be called with a body that was read. */
+export type RpcHandler = UniversalHandler;
+
+export type RpcCall = {
+  headers: IncomingHttpHeaders;
+  body: Uint8Array;
+  contextValues: ContextValues;
+  signal: AbortSignal;
+};
+
+export type RpcAnswer = { status: number; headers: Record<string, string>; body: Uint8Array };
+
+/**
+ * Makes the handlers of RPCs by `POST /path`. Messages arrive decompressed, and answers leave
+ * uncompressed: our services are next to each other, and the edge compresses for browsers.
+ */
+export function createRpcHandlers(options: {
+  routes: (router: ConnectRouter) => void;
+  interceptors: Interceptor[];
+  shutdownSignal: AbortSignal;
+}): ReadonlyMap<string, RpcHandler> {
+  const router = createConnectRouter({
+    interceptors: options.interceptors,
+    acceptCompression: [],
+    binaryOptions: { readUnknownFields: false },
+    jsonOptions: { alwaysEmitImplicit: true },
+    shutdownSignal: options.shutdownSignal,
+    // gRPC proper needs the trailers of HTTP/2.
+    grpc: false,
+  });
+  options.routes(router);
+  return new Map(
+    router.handlers.map((handler) => {
+      if (handler.method.methodKind === "unary") return [`POST ${handler.requestPath}`, handler];
+      throw new Error(`${handler.requestPath} streams, which these doors do not`);
+    }),
+  );
+}
+
+export function takesContentType(handler: RpcHandler, contentType: string | undefined): boolean {
+  return contentType !== undefined && handler.supportedContentType(contentType);
+}
+
+/** What is wrong with a message before it is parsed; undefined when nothing is. */
+export function findMessageProblem(
+  handler: RpcHandler,
+  contentType: string,
+  body: Uint8Array,
+  bounds: MessageBounds,
+): string | undefined {
+  const isJson = /json/i.test(contentType);
+  const find = (message: Uint8Array) =>
+    isJson
+      ? findJsonProblem(message, bounds)
+      : findBinaryProblem(handler.method.input, message, bounds);
+  if (!/grpc|connect\+/i.test(contentType)) return find(body);
+  const message = onlyMessage(body);
+  return message === undefined
+    ? "the body must hold one message, uncompressed and in one envelope"
+    : find(message);
+}
+
+/** A byte of flags and four of length come before each message of gRPC-Web. */
+const ENVELOPE_BYTES = 5;
+
+function onlyMessage(body: Uint8Array): Uint8Array | undefined {
+  if (body.length < ENVELOPE_BYTES) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const isPlain = view.getUint8(0) === 0;
+  const isWhole = view.getUint32(1) === body.length - ENVELOPE_BYTES;
+  return isPlain && isWhole ? body.subarray(ENVELOPE_BYTES) : undefined;
+}
+
+/** Calls an RPC and collects its answer: a unary answer is one message. */
+export async function answerRpc(handler: RpcHandler, call: RpcCall): Promise<RpcAnswer> {
+  const answer = await handler({
+    httpVersion: "1.1",
+    // The client's word for our host is of no use here.
+    url: `http://service${handler.requestPath}`,
+    method: "POST",
+    header: readHeaders(call.headers),
+    body: only(call.body),
+    signal: call.signal,
+    contextValues: call.contextValues,
+  });
+  return await collect(answer);
+}
+
+async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
+
+/** What is not made of bytes that a header may hold can mean nothing to an RPC, and is left out. */
+function readHeaders(lines: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(lines)) {
+    const text = Array.isArray(value) ? value.join(", ") : value;
+    if (text !== undefined && HEADER_VALUE.test(text)) headers.set(name, text);
+  }
+  // The body is as it is by now.
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return headers;
+}
+
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+async function collect(response: UniversalServerResponse): Promise<RpcAnswer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of response.body ?? []) pieces.push(piece);
+  const [first = EMPTY] = pieces;
+  const body = pieces.length > 1 ? Buffer.concat(pieces) : first;
+  return { status: response.status, headers: Object.fromEntries(response.header ?? []), body };
+}
+
+const EMPTY = new Uint8Array();

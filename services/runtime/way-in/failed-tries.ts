@@ -1,0 +1,28 @@
+/** Wrong tokens that one address may show: an operator who mistypes needs a few. */
+const TRIES_BURST = 20;
+const TRIES_PER_MINUTE = 20;
+/** Addresses remembered at most; the one remembered longest makes room. */
+const ADDRESSES_MAX = 10_000;
+
+const MS_PER_TRY = 60_000 / TRIES_PER_MINUTE;
+
+/**
+ * Counts wrong tokens by address. A right one is never held up: whoever shows it is known before
+ * anything is counted.
+ */
+export class FailedTries {
+  /** When the tries of an address will have refilled, in milliseconds. */
+  readonly #fullAtMs = new Map<string, number>();
+
+  /** Counts one; answers how long the address has to wait, 0 while it may go on. */
+  add(address: string, nowMs: number): number {
+    const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(address) ?? 0);
+    const waitMs = fullAtMs + MS_PER_TRY - nowMs - TRIES_BURST * MS_PER_TRY;
+    if (waitMs > 0) return waitMs;
+    this.#fullAtMs.delete(address);
+    this.#fullAtMs.set(address, fullAtMs + MS_PER_TRY);
+    const [oldest] = this.#fullAtMs.keys();
+    if (this.#fullAtMs.size > ADDRESSES_MAX && oldest !== undefined) this.#fullAtMs.delete(oldest);
+    return 0;
+  }
+}

@@ -1,0 +1,20 @@
+/** How large the structure of one message may be, whatever its bytes. */
+export type MessageBounds = {
+  /** Fields, entries and values, nested ones included. */
+  elementsMax: number;
+  /** Entries in one list. */
+  listEntriesMax: number;
+};
+
+/** Messages in messages; deeper ones would run parsers out of stack long after this. */
+export const DEPTH_MAX = 64;
+
+export function tooManyElements(elementsMax: number): string {
+  return `the message holds more than ${elementsMax} elements`;
+}
+
+export function tooManyEntries(field: string, listEntriesMax: number): string {
+  return `${field}: holds more than ${listEntriesMax} entries`;
+}
+
+export const TOO_DEEP = `the message is nested more than ${DEPTH_MAX} levels deep`;

@@ -1,0 +1,64 @@
+import type { IncomingMessage } from "node:http";
+import type { BodyMemory } from "./body-memory.ts";
+
+export type Body =
+  | { kind: "read"; bytes: Buffer }
+  | { kind: "too-large" }
+  | { kind: "timed-out" }
+  /** The bodies of others leave no memory for this one. */
+  | { kind: "no-memory" }
+  /** The sender went away before all of it was there. */
+  | { kind: "gone" };
+
+export type ReadBody = Body & {
+  /** Returns the memory; to be called when the bytes are no longer needed. */
+  release: () => void;
+};
+
+/** What most messages fit into, so that most bodies are never copied. */
+const FIRST_BYTES = 2_048;
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Reads a body into one buffer. The buffer grows with what has arrived, never with what was
+ * announced, and never past the bound; pieces are copied and let go of at once.
+ */
+export function readBody(
+  request: IncomingMessage,
+  bounds: { bytesMax: number; timeoutMs: number; memory: BodyMemory },
+): Promise<ReadBody> {
+  const { bytesMax, timeoutMs, memory } = bounds;
+  return new Promise((resolve) => {
+    let buffer = NOTHING;
+    let length = 0;
+    const release = () => {
+      memory.give(buffer.length);
+      buffer = NOTHING;
+    };
+    const settle = (body: Body) => {
+      clearTimeout(timer);
+      request.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
+      // Whatever else arrives is dropped; the door closes the connection.
+      request.on("error", () => undefined);
+      if (body.kind !== "read") release();
+      resolve({ ...body, release });
+    };
+    const onData = (piece: Buffer) => {
+      if (length + piece.length > bytesMax) return settle({ kind: "too-large" });
+      if (length + piece.length > buffer.length) {
+        const wanted = Math.max(FIRST_BYTES, 2 * buffer.length, length + piece.length);
+        const grown = Math.min(bytesMax, wanted);
+        if (!memory.take(grown - buffer.length)) return settle({ kind: "no-memory" });
+        const larger = Buffer.allocUnsafeSlow(grown);
+        buffer.copy(larger, 0, 0, length);
+        buffer = larger;
+      }
+      length += piece.copy(buffer, length);
+    };
+    const onEnd = () => settle({ kind: "read", bytes: buffer.subarray(0, length) });
+    const onGone = () => settle({ kind: "gone" });
+    const timer = setTimeout(() => settle({ kind: "timed-out" }), timeoutMs);
+    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+  });
+}

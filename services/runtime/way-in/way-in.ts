@@ -1,0 +1,189 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Credentials, findCaller } from "../caller.ts";
+import type { ProxyTrust } from "../client-identity.ts";
+import { derive } from "../client-ip.ts";
+import type { Clock } from "../clock.ts";
+import { formatIpAddress, maskIpAddress, parseIpAddress } from "../ip-address.ts";
+import { peerOf } from "../peer.ts";
+import { BodyMemory } from "./body-memory.ts";
+import { decompress, ENCODINGS, isKnownEncoding } from "./decompress.ts";
+import { BODIES_BYTES_MAX, BODY_TIMEOUT_MS, HEAD_LINES_MAX, IN_FLIGHT } from "./door-bounds.ts";
+import { FailedTries } from "./failed-tries.ts";
+import { InFlight } from "./in-flight.ts";
+import { type ReadBody, readBody } from "./read-body.ts";
+import * as refusals from "./refusal.ts";
+import type { RoutePolicy } from "./route-policy.ts";
+
+/** A request that may be handled. */
+export type Passed = {
+  kind: "passed";
+  /** The service that calls, empty for a stranger. */
+  caller: string;
+  /** The whole body, decompressed. */
+  body: Buffer;
+  /** Ends the request's share; to be called once it was handled. */
+  release: () => void;
+};
+
+export type Verdict =
+  | Passed
+  | { kind: "refused"; refusal: refusals.Refusal }
+  /** The client went away; nobody reads an answer. */
+  | { kind: "gone" };
+
+export type WayInOptions = {
+  callers: Credentials;
+  trust: ProxyTrust;
+  clock: Clock;
+  /** What a caller or address is told that is over its own share. */
+  overShareStatus: 429 | 503;
+};
+
+/** Strangers of one IPv6 site can use any address of their network. */
+const IPV6_PREFIX_BITS = 64;
+
+/**
+ * The one way in for every request of a door: who calls is known from the head alone, then the
+ * request takes from the share of that caller or address, and only then is its body read.
+ */
+export class WayIn {
+  readonly #options: WayInOptions;
+  readonly #inFlight = new InFlight(IN_FLIGHT);
+  readonly #memory = new BodyMemory(BODIES_BYTES_MAX);
+  readonly #tries = new FailedTries();
+
+  constructor(options: WayInOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that are being read or handled. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  async pass(
+    request: IncomingMessage,
+    response: ServerResponse,
+    policy: RoutePolicy,
+  ): Promise<Verdict> {
+    if (request.rawHeaders.length > 2 * HEAD_LINES_MAX) {
+      return refuse(refusals.tooManyHeaderLines(HEAD_LINES_MAX));
+    }
+    const caller = findCaller(request.headers.authorization, this.#options.callers) ?? "";
+    const refusal = this.#findCallerRefusal(request, policy, caller);
+    if (refusal !== undefined) return refuse(refusal);
+    const share = this.#inFlight.take(
+      caller === ""
+        ? { kind: "address", name: this.#addressOf(request) }
+        : { kind: "caller", name: caller },
+    );
+    if (share.kind === "door-full") return refuse(refusals.shareInUse(503));
+    if (share.kind === "share-full") {
+      return refuse(refusals.shareInUse(this.#options.overShareStatus));
+    }
+    const verdict = await this.#read(request, response, policy, caller);
+    if (verdict.kind !== "passed") {
+      share.release();
+      return verdict;
+    }
+    const release = () => {
+      verdict.release();
+      share.release();
+    };
+    return { ...verdict, release };
+  }
+
+  #findCallerRefusal(
+    request: IncomingMessage,
+    { callers, others = "forbidden" }: RoutePolicy,
+    caller: string,
+  ): refusals.Refusal | undefined {
+    if (callers === "anyone" || callers.includes(caller)) return undefined;
+    if (caller !== "" && others === "forbidden") return refusals.wrongCaller(caller);
+    const { clock, overShareStatus } = this.#options;
+    const isTry = request.headers.authorization !== undefined && overShareStatus === 429;
+    const waitMs = isTry ? this.#tries.add(this.#addressOf(request), clock.nowMs()) : 0;
+    return waitMs > 0 ? refusals.tooManyTries(waitMs) : refusals.unknownCaller();
+  }
+
+  /** The derived address of a client, or its network where it may choose among many. */
+  #addressOf(request: IncomingMessage): string {
+    const { hops, trustedProxies } = this.#options.trust;
+    const { remote, forwardedLines } = peerOf(request);
+    const { ip } = derive(remote, forwardedLines, hops, trustedProxies);
+    const address = ip.includes(":") ? parseIpAddress(ip) : undefined;
+    return address === undefined ? ip : formatIpAddress(maskIpAddress(address, IPV6_PREFIX_BITS));
+  }
+
+  async #read(
+    request: IncomingMessage,
+    response: ServerResponse,
+    policy: RoutePolicy,
+    caller: string,
+  ): Promise<Verdict> {
+    const { bodyBytesMax } = policy;
+    const { headers } = request;
+    if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
+      request.resume();
+      return { kind: "passed", caller, body: NOTHING, release: () => undefined };
+    }
+    if (Number(headers["content-length"] ?? 0) > bodyBytesMax) {
+      return refuse(refusals.tooLarge(bodyBytesMax));
+    }
+    const encoding = headers["content-encoding"] ?? "identity";
+    const isCompressed = encoding !== "identity";
+    if (isCompressed) {
+      if (caller === "") {
+        return refuse(refusals.cannotDecompress("content-encoding: is for known callers only"));
+      }
+      if (!isKnownEncoding(encoding)) {
+        const message = `content-encoding: must be ${ENCODINGS.join(" or ")}`;
+        return refuse(refusals.cannotDecompress(message));
+      }
+    }
+    if (headers.expect !== undefined) response.writeContinue();
+    const bounds = { bytesMax: bodyBytesMax, timeoutMs: BODY_TIMEOUT_MS, memory: this.#memory };
+    const read = await readBody(request, bounds);
+    const verdict = verdictOf(read, bodyBytesMax, caller);
+    if (verdict.kind !== "passed" || !isCompressed) return verdict;
+    return await this.#decompress(verdict, encoding, bodyBytesMax);
+  }
+
+  async #decompress(passed: Passed, encoding: string, bytesMax: number): Promise<Verdict> {
+    if (!this.#memory.take(bytesMax)) {
+      passed.release();
+      return refuse(refusals.bodiesFull());
+    }
+    const result = await decompress(passed.body, encoding, bytesMax);
+    passed.release();
+    const release = () => this.#memory.give(bytesMax);
+    if (result.kind === "decompressed") return { ...passed, body: result.bytes, release };
+    release();
+    return refuse(
+      result.kind === "too-large"
+        ? refusals.tooLarge(bytesMax)
+        : refusals.badMessage(`body: is not ${encoding}`),
+    );
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function verdictOf(read: ReadBody, bytesMax: number, caller: string): Verdict {
+  switch (read.kind) {
+    case "read":
+      return { kind: "passed", caller, body: read.bytes, release: read.release };
+    case "too-large":
+      return refuse(refusals.tooLarge(bytesMax));
+    case "timed-out":
+      return refuse(refusals.bodyTimedOut(BODY_TIMEOUT_MS));
+    case "no-memory":
+      return refuse(refusals.bodiesFull());
+    case "gone":
+      return { kind: "gone" };
+  }
+}
+
+function refuse(refusal: refusals.Refusal): Verdict {
+  return { kind: "refused", refusal };
+}
