@@ -13,7 +13,6 @@ export const DOOR_NAMES: readonly DoorName[] = [
 
 export type Doors = Readonly<Record<DoorName, string>>;
 
-/** The operators' RPCs and those of the gateway share a port with the public ones. */
 export function doorsOf(urls: ServiceUrls): Doors {
-  return { ...urls, authAdmin: urls.auth, gatewayRpc: urls.gateway };
+  return urls;
 }

@@ -58,7 +58,8 @@ export function isServed({ door, path }: Target): boolean {
 }
 
 const HOMES: readonly (readonly [string, readonly DoorName[]])[] = [
-  ["/portcullis.auth.", ["auth", "authAdmin"]],
+  ["/portcullis.auth.v1.DatasourceService/Put", ["authAdmin"]],
+  ["/portcullis.auth.", ["auth"]],
   ["/portcullis.limiter.", ["limiter"]],
   ["/portcullis.realtime.", ["gatewayRpc"]],
   ["/portcullis.identity.", ["auth", "limiter", "gatewayRpc"]],

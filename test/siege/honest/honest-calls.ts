@@ -27,7 +27,6 @@ export function createHonestCalls(doors: Doors, http: HttpCaller) {
         "content-type": "application/json",
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(user === undefined ? {} : { "x-forwarded-for": user.address }),
-        ...(user === undefined || user.cookie === "" ? {} : { cookie: user.cookie }),
       },
       body: JSON.stringify(body),
       // Every fourth call comes on a new connection.
@@ -36,17 +35,18 @@ export function createHonestCalls(doors: Doors, http: HttpCaller) {
     const answer = await http.call(url, request).catch((error: unknown) => {
       throw new Refused(problemOf(error));
     });
-    if (user !== undefined) keepCookie(user, answer);
     if (answer.status !== 200) throw new Refused(`${answer.status} ${messageOf(answer)}`);
     return decode(answer.text);
   };
 
   return {
     async login(user: HonestUser) {
-      const { email, password } = user;
-      const answer = await post(`${doors.auth}/${AUTH}/Login`, { email, password }, { user });
+      const { email, password, deviceToken } = user;
+      const body = { email, password, ...(deviceToken === undefined ? {} : { deviceToken }) };
+      const answer = await post(`${doors.auth}/${AUTH}/Login`, body, { user });
       user.accessToken = textOf(answer, "accessToken");
       user.refreshToken = textOf(answer, "refreshToken");
+      if (deviceToken !== undefined) user.deviceToken = String(answer["deviceToken"] ?? "");
     },
     /** Continues the login session; one that is known as being spent is not sent again. */
     async refresh(user: HonestUser) {
@@ -90,13 +90,6 @@ export function createHonestCalls(doors: Doors, http: HttpCaller) {
       if (answer.status !== 200) throw new Refused(`${answer.status}`);
     },
   };
-}
-
-/** A device keeps what it is given, as a browser does. */
-function keepCookie(user: HonestUser, { headers }: HttpAnswer): void {
-  const cookies = headers["set-cookie"] ?? [];
-  if (cookies.length === 0) return;
-  user.cookie = cookies.map((cookie) => cookie.split(";", 1)[0]).join("; ");
 }
 
 function messageOf({ text }: HttpAnswer): string {

@@ -9,13 +9,16 @@ export type HonestUser = {
   password: string;
   accessToken: string;
   refreshToken: string;
-  /** What auth asked the device to keep. */
-  cookie: string;
+  /** By which auth knows the device; undefined for users who are known by their network. */
+  deviceToken: string | undefined;
 };
 
 const PASSWORD = "a password of honest people";
 
-/** Makes accounts that may read `demo-private`; every second one is at an IPv6 address. */
+/**
+ * Makes accounts that may read `demo-private`. Every second one is at an IPv6 address, and half of
+ * them keep a device token.
+ */
 export async function createHonestUsers(databaseUrl: string, count: number): Promise<HonestUser[]> {
   const emails = Array.from({ length: count }, (_, index) => emailOf(index));
   await runSql(
@@ -35,7 +38,7 @@ export async function createHonestUsers(databaseUrl: string, count: number): Pro
     password: PASSWORD,
     accessToken: "",
     refreshToken: "",
-    cookie: "",
+    deviceToken: index % 4 < 2 ? "" : undefined,
   }));
 }
 
