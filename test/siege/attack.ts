@@ -45,4 +45,14 @@ export type Attack = {
   isCounted?: boolean;
   needs?: "second-limiter";
   focus?: "owners";
+  /** Whether it matters that attackers come from an address that cannot be a proxy. */
+  isAboutConnections?: boolean;
+};
+
+/** A caller with a valid token may use up its own share, and nobody else's. */
+export const OWN_SHARE: Partial<Bounds> = {
+  refusals: {
+    matching: /^consume as operator: 503/,
+    reason: "the caller that misbehaves has used up its own share",
+  },
 };

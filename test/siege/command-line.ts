@@ -9,15 +9,22 @@ export type SiegeOptions = {
   inputs: number;
   seed: number;
   variants: readonly Variant[];
+  /** Services wait longer for each other, so that a slow machine refuses nobody. */
+  isPatient: boolean;
   isJson: boolean;
   isList: boolean;
 };
 
-/** Whether attackers share their address with honest clients and with the services. */
-export type Variant = "apart" | "shared";
+/**
+ * Where attackers come from: an address of their own that may be a proxy, one that cannot be one, or
+ * the one that honest clients and the services share.
+ */
+export type Variant = "apart" | "direct" | "shared";
+
+export const VARIANTS: readonly Variant[] = ["apart", "direct", "shared"];
 
 export const USAGE = `npm run test:siege -- [--only NAME]… [--seconds N] [--inputs N] [--seed N]
-  [--variant apart|shared]… [--json] [--list]
+  [--variant apart|direct|shared]… [--patient] [--json] [--list]
 `;
 
 const SECONDS = 10;
@@ -32,7 +39,8 @@ export function readCommandLine(arguments_: readonly string[]): SiegeOptions {
       seconds: { type: "string", default: String(SECONDS) },
       inputs: { type: "string", default: String(INPUTS) },
       seed: { type: "string", default: "1" },
-      variant: { type: "string", multiple: true, default: ["apart", "shared"] },
+      variant: { type: "string", multiple: true, default: [...VARIANTS] },
+      patient: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
     },
@@ -43,6 +51,7 @@ export function readCommandLine(arguments_: readonly string[]): SiegeOptions {
     inputs: readNumber("--inputs", values.inputs),
     seed: readNumber("--seed", values.seed),
     variants: values.variant.map(readVariant),
+    isPatient: values.patient,
     isJson: values.json,
     isList: values.list,
   };
@@ -55,6 +64,7 @@ function readNumber(name: string, text: string): number {
 }
 
 function readVariant(text: string): Variant {
-  if (text === "apart" || text === "shared") return text;
-  throw new Error("--variant is apart or shared");
+  const variant = VARIANTS.find((one) => one === text);
+  if (variant !== undefined) return variant;
+  throw new Error(`--variant is one of ${VARIANTS.join(", ")}`);
 }

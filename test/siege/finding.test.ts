@@ -37,8 +37,8 @@ test.for<{ what: string; change: Partial<Measured>; broken: RegExp }>([
   },
   {
     what: "too many sockets",
-    change: { most: { ...calm().most, sockets: { auth: 9_000 } } },
-    broken: /auth held 9000 sockets/,
+    change: { most: { ...calm().most, sockets: { auth: 90_000 } } },
+    broken: /auth held 90000 sockets/,
   },
   {
     what: "sockets that stay",

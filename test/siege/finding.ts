@@ -1,3 +1,4 @@
+import { connectionBounds } from "../../services/runtime/way-in/door-bounds.ts";
 import type { Bounds } from "./attack.ts";
 import type { HonestTally } from "./honest/honest-record.ts";
 import type { LoadCounts } from "./load.ts";
@@ -39,17 +40,20 @@ export type SharedBounds = {
   socketsMax: number;
   /** Sockets that are still there after an attack, beyond those before it. */
   socketsLeftMax: number;
-  /** By the beginning of the application name. */
+  /** Of one process, by the beginning of the application name. */
   backendsMax: Readonly<Record<string, number>>;
 };
 
+/** Sockets to the database and to other services, and those that listen. */
+const OWN_SOCKETS_MAX = 100;
+
 export const SHARED_BOUNDS: SharedBounds = {
-  // Below what one process may open on a common Linux (1,024 soft is raised to 4,096 by Node).
-  socketsMax: 4_000,
+  // Each service has at most one door of each kind.
+  socketsMax: connectionBounds("public").max + connectionBounds("internal").max + OWN_SOCKETS_MAX,
   socketsLeftMax: 40,
   backendsMax: {
-    "portcullis-auth": 40,
-    "portcullis-limiter": 20,
+    "portcullis-auth": 20,
+    "portcullis-limiter": 12,
     "portcullis-gateway": 0,
   },
 };
@@ -117,11 +121,18 @@ function brokenConnections({ start, most, after }: Measured, shared: SharedBound
     .map(([name, count]) => ({ name, left: count - (start.sockets[name] ?? count) }))
     .filter(({ left }) => left > shared.socketsLeftMax)
     .map(({ name, left }) => `${name} keeps ${left} sockets, at most ${shared.socketsLeftMax}`);
-  const backends = Object.entries(shared.backendsMax).flatMap(([prefix, max]) => {
+  const backends = Object.entries(shared.backendsMax).flatMap(([prefix, perProcess]) => {
     const count = sumOf(most.backends, prefix);
+    const max = perProcess * processesOf(prefix, most.rssBytes);
     return count > max ? [`${count} backends of ${prefix}, at most ${max}`] : [];
   });
   return [...tooMany, ...left, ...backends];
+}
+
+/** Replicas of a service share an application name. */
+function processesOf(prefix: string, processes: Readonly<Record<string, unknown>>): number {
+  const service = prefix.replace("portcullis-", "");
+  return Object.keys(processes).filter((name) => name.endsWith(service)).length;
 }
 
 function brokenLogs({ errors, logLines }: Measured, bounds: Bounds): string[] {

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pc from "picocolors";
+import { PATIENCE } from "../fixtures/services.ts";
+import type { Attack } from "./attack.ts";
 import { ATTACKS } from "./attacks.ts";
-import { readCommandLine, type SiegeOptions, USAGE } from "./command-line.ts";
+import { readCommandLine, type SiegeOptions, USAGE, type Variant } from "./command-line.ts";
 import { FAULTS } from "./faults/faults.ts";
 import { openFaultStage, runFault } from "./faults/run-faults.ts";
 import type { Finding } from "./finding.ts";
@@ -16,11 +18,38 @@ const HONEST_ADDRESS = "127.0.0.2";
 const ATTACKER_ADDRESS = "127.0.0.3";
 const SHARED_ADDRESS = "127.0.0.1";
 
+type Setting = {
+  honest: string;
+  attacker: string;
+  environment: Readonly<Record<string, string>>;
+  isTried(attack: Attack): boolean;
+};
+
+const VARIANTS: Readonly<Record<Variant, Setting>> = {
+  apart: {
+    ...{ honest: HONEST_ADDRESS, attacker: ATTACKER_ADDRESS },
+    environment: {},
+    isTried: () => true,
+  },
+  direct: {
+    ...{ honest: HONEST_ADDRESS, attacker: ATTACKER_ADDRESS },
+    environment: { TRUSTED_PROXY_CIDRS: `${SHARED_ADDRESS}/32,${HONEST_ADDRESS}/32` },
+    isTried: ({ isAboutConnections }) => isAboutConnections === true,
+  },
+  shared: {
+    ...{ honest: SHARED_ADDRESS, attacker: SHARED_ADDRESS },
+    environment: {},
+    isTried: ({ holdsFromSharedAddress }) => holdsFromSharedAddress,
+  },
+};
+
 /** Until connections are open and code is compiled. */
 const WARM_UP_MS = 3_000;
 
 type Told = { calm: HonestTally | undefined; findings: Finding[] };
 
+// What must be undone is undone when the process exits.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   const options = readCommandLine(process.argv.slice(2));
   process.exitCode = options.isList ? list() : await run(options);
@@ -44,14 +73,11 @@ async function run(options: SiegeOptions): Promise<number> {
   const faults = FAULTS.filter(isWanted);
   if (attacks.length + faults.length === 0)
     throw new Error("no attack has such a name; see --list");
-  const shared = options.variants.includes("shared")
-    ? attacks.filter(({ holdsFromSharedAddress }) => holdsFromSharedAddress)
-    : [];
-  if (options.variants.includes("apart")) {
-    await besiege(options, told, attacks, { honest: HONEST_ADDRESS, attacker: ATTACKER_ADDRESS });
-    await hang(options, told, faults);
+  for (const variant of options.variants) {
+    const chosen = attacks.filter(VARIANTS[variant].isTried);
+    await besiege(options, told, chosen, VARIANTS[variant]);
+    if (variant === "apart") await hang(options, told, faults);
   }
-  await besiege(options, told, shared, { honest: SHARED_ADDRESS, attacker: SHARED_ADDRESS });
   const { calm, findings } = told;
   if (calm === undefined) throw new Error("nothing was tried");
   const summary = options.isJson ? findingsAsJson(calm, findings) : summaryLine(findings);
@@ -63,16 +89,19 @@ async function run(options: SiegeOptions): Promise<number> {
 async function besiege(
   options: SiegeOptions,
   told: Told,
-  attacks: typeof ATTACKS,
-  addresses: { honest: string; attacker: string },
+  attacks: readonly Attack[],
+  setting: Setting,
 ): Promise<void> {
   if (attacks.length === 0) return;
-  const { attacker: attackerAddress, honest: honestAddress } = addresses;
-  const system = await startSiegeSystem();
+  const { attacker: attackerAddress, honest: honestAddress, environment } = setting;
+  const patience = options.isPatient ? PATIENCE : {};
+  const system = await startSiegeSystem({ environment: { ...environment, ...patience } });
   try {
     const stage = await openStage(system, { honestAddress });
     try {
-      const where = `honest clients at ${honestAddress}, attackers at ${attackerAddress}`;
+      const proxies = environment["TRUSTED_PROXY_CIDRS"];
+      const trusted = proxies === undefined ? "" : `, proxies at ${proxies}`;
+      const where = `honest clients at ${honestAddress}, attackers at ${attackerAddress}${trusted}`;
       await measureCalm(options, told, stage, where);
       for (const attack of attacks) {
         const { seconds, inputs, seed } = options;
@@ -93,7 +122,7 @@ async function besiege(
 
 async function hang(options: SiegeOptions, told: Told, faults: typeof FAULTS): Promise<void> {
   if (faults.length === 0) return;
-  const faultStage = await openFaultStage(HONEST_ADDRESS);
+  const faultStage = await openFaultStage(HONEST_ADDRESS, options.isPatient ? PATIENCE : {});
   try {
     await measureCalm(options, told, faultStage.stage, "the database hangs, in every way");
     for (const fault of faults)

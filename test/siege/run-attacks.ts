@@ -57,13 +57,16 @@ export async function runRound(
     }
   });
   stage.honest.setFocus("everybody");
-  return { name, broken: findBroken(measured, bounds), measured };
+  const { refusals } = bounds;
+  const broken = findBroken(measured, bounds);
+  return { name, broken, measured, ...(refusals && { reason: refusals.reason }) };
 }
 
 /** What all of several attacks may do together. */
 function boundsOf(attacks: readonly Attack[]): Bounds {
   const own = attacks.map(({ bounds }) => ({ ...DEFAULT_BOUNDS, ...bounds }));
   const most = (read: (bounds: Bounds) => number) => Math.max(...own.map(read));
+  const refusals = own.find((bounds) => bounds.refusals !== undefined)?.refusals;
   return {
     ...DEFAULT_BOUNDS,
     countsMax: own.flatMap(({ countsMax }) => countsMax ?? []),
@@ -71,5 +74,6 @@ function boundsOf(attacks: readonly Attack[]): Bounds {
     liveGrowthBytesMax: most((bounds) => bounds.liveGrowthBytesMax),
     logLinesMax: most((bounds) => bounds.logLinesMax),
     mayLogErrors: own.some(({ mayLogErrors }) => mayLogErrors),
+    ...(refusals && { refusals }),
   };
 }

@@ -27,8 +27,8 @@ export type SiegeSystem = {
 /** Every client has an address of its own, which the proxy in front tells. */
 const BEHIND_ONE_PROXY = { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" };
 
-/** What a container with half a gigabyte leaves for the heap. */
-const SMALL_HEAP_MB = 256;
+/** What is left for the heap in a small container. */
+const SMALL_HEAP_MB = 128;
 
 export async function startSiegeSystem(
   options: {

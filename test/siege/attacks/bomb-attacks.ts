@@ -1,4 +1,4 @@
-import type { Attack } from "../attack.ts";
+import { type Attack, OWN_SHARE } from "../attack.ts";
 import { type Bomb, bombsFor } from "../bombs/bodies.ts";
 import { ENCODINGS, type Encoding } from "../bombs/encodings.ts";
 import { FRAMINGS, type Framing } from "../bombs/framings.ts";
@@ -32,7 +32,7 @@ export const BOMB_ATTACKS: readonly Attack[] = [
     name: "bombs-of-a-known-caller",
     title: "the same with a valid service token: other callers must not notice",
     holdsFromSharedAddress: false,
-    bounds: { countsMax: [unanswered()] },
+    bounds: { ...OWN_SHARE, countsMax: [unanswered()] },
     run: async (load) => await throwBombs(load, (target) => target.token),
   },
 ];

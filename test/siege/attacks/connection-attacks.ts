@@ -6,7 +6,7 @@ import { type Load, pace } from "../load.ts";
 import { holdConnections } from "./hold-connections.ts";
 
 /** Of each door; together they are thousands. */
-const IDLE_CONNECTIONS = 1_000;
+const IDLE_CONNECTIONS = 2_500;
 const STALLED_READERS = 40;
 const STORM = { perSecond: 600, inFlightMax: 400 };
 const PIPELINED = 2_000;
@@ -43,6 +43,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "idle-connections",
     title: `${IDLE_CONNECTIONS} connections to each door, on which nothing is ever sent`,
     holdsFromSharedAddress: false,
+    isAboutConnections: true,
     run: async (load) =>
       await toEachDoor(async (url, door) => {
         const name = `idle ${door}`;
@@ -53,6 +54,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "idle-after-one-request",
     title: "connections that are kept after a good request",
     holdsFromSharedAddress: false,
+    isAboutConnections: true,
     run: async (load) =>
       await toEachDoor(async (url, door) => {
         const options = { name: `kept ${door}`, url, count: IDLE_CONNECTIONS / 2 };
@@ -65,6 +67,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "connection-storm",
     title: "connects and disconnects, hundreds a second",
     holdsFromSharedAddress: true,
+    isAboutConnections: true,
     run: async (load) => {
       await pace(load, STORM, async (round) => {
         const door = DOOR_NAMES[round % DOOR_NAMES.length] ?? "auth";
@@ -81,6 +84,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "stalled-readers",
     title: "pipelined requests whose answers nobody reads",
     holdsFromSharedAddress: false,
+    isAboutConnections: true,
     run: async (load) =>
       await toEachDoor(async (url, door) => {
         const options = { name: `stalled ${door}`, url, count: STALLED_READERS };
@@ -95,6 +99,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "other-protocols",
     title: "the first bytes of TLS, HTTP/2, SSH and others, on plain ports",
     holdsFromSharedAddress: true,
+    isAboutConnections: true,
     run: async (load) => {
       await pace(load, { perSecond: 60, inFlightMax: 100 }, async (round) => {
         const door = DOOR_NAMES[round % DOOR_NAMES.length] ?? "auth";

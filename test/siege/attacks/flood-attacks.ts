@@ -4,6 +4,8 @@ import { type Load, pace, rest, scaled } from "../load.ts";
 import { addressOf, FLOODS, type Flood, type FloodRequest } from "./floods.ts";
 
 const SOCKETS_MAX = 48;
+/** What comes at once comes on as many connections. */
+const BURST_SOCKETS_MAX = 1_000;
 const IN_FLIGHT_MAX = 300;
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -13,7 +15,8 @@ export const FLOOD_ATTACKS: readonly Attack[] = Object.entries(FLOODS).map(
     title: flood.title,
     // Whoever shares an address with a flood shares what one address may do at once.
     holdsFromSharedAddress: true,
-    ...(flood.focus === undefined ? {} : { focus: flood.focus }),
+    ...(flood.focus && { focus: flood.focus }),
+    ...(flood.bounds && { bounds: flood.bounds }),
     run: async (load) => await runFlood(load, flood),
   }),
 );
@@ -22,7 +25,7 @@ async function runFlood(load: Load, flood: Flood): Promise<void> {
   const { localAddress, random } = load;
   const http = createHttpCaller({
     localAddress,
-    socketsMax: SOCKETS_MAX,
+    socketsMax: flood.burstEveryMs === undefined ? SOCKETS_MAX : BURST_SOCKETS_MAX,
     timeoutMs: ANSWER_TIMEOUT_MS,
   });
   const send = async (round: number) => {

@@ -1,3 +1,5 @@
+import { TOKENS } from "../../fixtures/services.ts";
+import { type Bounds, OWN_SHARE } from "../attack.ts";
 import type { DoorName } from "../doors.ts";
 import { emailOf, OWNERS } from "../honest/honest-users.ts";
 import { type Random, strangerAddress } from "../random.ts";
@@ -19,6 +21,7 @@ export type Flood = {
   perSecond: number;
   /** Sent at once this often, instead of one after another. */
   burstEveryMs?: number;
+  bounds?: Partial<Bounds>;
   focus?: "owners";
   request(random: Random, round: number): FloodRequest;
 };
@@ -59,6 +62,18 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     perSecond: 100,
     burstEveryMs: 2_000,
     request: (random) => login(`user-${random.below(5_000)}@siege.test`, "wrong"),
+  },
+  "consume-in-bursts": {
+    title: "a caller of the limiter that starts cold, a thousand requests at once",
+    perSecond: 500,
+    burstEveryMs: 2_000,
+    bounds: OWN_SHARE,
+    request: (random) => ({
+      door: "limiter",
+      path: "/portcullis.limiter.v1.LimiterService/Consume",
+      headers: bearer(TOKENS.operator),
+      body: { buckets: [{ policy: "login.account", key: `burst-${random.below(1e9)}` }] },
+    }),
   },
   "login-with-long-fields": {
     title: "logins with the longest e-mail addresses and passwords",

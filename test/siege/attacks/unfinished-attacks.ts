@@ -88,6 +88,7 @@ export const UNFINISHED_ATTACKS: readonly Attack[] = Object.entries(SCRIPTS).map
     name,
     title: `${name.replaceAll("-", " ")}: requests that are never complete, to every door`,
     holdsFromSharedAddress: false,
+    isAboutConnections: true,
     run: async (load) => {
       await Promise.all(
         DOOR_NAMES.map(

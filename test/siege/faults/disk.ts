@@ -37,7 +37,11 @@ export function mountDisk(): Disk | undefined {
     isFrozen = false;
   };
   // Whoever writes to a frozen disk cannot even be killed.
-  process.once("exit", thaw);
+  const abandon = () => {
+    thaw();
+    succeeds("umount", ["--lazy", directory]);
+  };
+  process.once("exit", abandon);
   return {
     directory,
     freeze() {
@@ -47,7 +51,7 @@ export function mountDisk(): Disk | undefined {
     thaw,
     unmount() {
       thaw();
-      process.off("exit", thaw);
+      process.off("exit", abandon);
       succeeds("umount", [directory]);
       rmSync(folder, { recursive: true, force: true });
     },

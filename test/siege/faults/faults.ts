@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import pg from "pg";
 import { findPostgresProcesses, signalIfAlive } from "../../../tools/up/postgres-processes.ts";
 import { runSql } from "../../fixtures/postgres.ts";
 import type { Bounds } from "../attack.ts";
 import type { Fault, FaultPlace } from "./fault.ts";
+import { HELD_ROW } from "./held-row.ts";
+import { holdLock } from "./hold-lock.ts";
 
 /**
  * Whatever needs a commit or a row is refused with 503; what is open stays open, and what needs no
@@ -95,6 +96,7 @@ export const FAULTS: readonly Fault[] = [
     inflict: async ({ system }) =>
       await holdLock(system.databaseUrl, "lock table limiter.buckets in access exclusive mode"),
   },
+  HELD_ROW,
 ];
 
 const CUT_EVERY_MS = 300;
@@ -107,19 +109,6 @@ async function setSetting(url: string, name: string, value: string): Promise<voi
 async function resetSetting(url: string, name: string): Promise<void> {
   await runSql(url, `alter system reset ${name}`);
   await runSql(url, "select pg_reload_conf()");
-}
-
-/** Keeps a transaction with a lock open until it is let go. */
-export async function holdLock(url: string, statement: string): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: url });
-  client.on("error", () => undefined);
-  await client.connect();
-  await client.query("begin");
-  await client.query(statement);
-  return async () => {
-    await client.query("rollback");
-    await client.end();
-  };
 }
 
 /** Children first; the postmaster would notice that they are stopped. */

@@ -135,10 +135,11 @@ function createBusiness(options: {
       ]);
     },
     consume: async (round) => {
-      const token = round % 2 === 0 ? TOKENS.gateway : TOKENS.operator;
+      const caller = round % 2 === 0 ? "gateway" : "operator";
+      const token = TOKENS[caller];
       const { secondLimiter } = state;
       await Promise.all([
-        want("consume", () => calls.consume(doors.limiter, token, keyOf(round))),
+        want(`consume as ${caller}`, () => calls.consume(doors.limiter, token, keyOf(round))),
         secondLimiter === undefined
           ? undefined
           : want("consume (second)", () => calls.consume(secondLimiter, token, keyOf(round))),
