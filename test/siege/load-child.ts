@@ -23,7 +23,7 @@ export async function startLoad(plan: LoadPlan): Promise<LoadChild> {
   });
   const counts = child.exited.then(({ code, signal }): LoadCounts => {
     const [line] = output;
-    if (code === 0 && line !== undefined) return JSON.parse(line) as LoadCounts;
+    if (code === 0 && line !== undefined) return JSON.parse(line);
     const errors = child.errorLines().join("\n");
     throw new Error(`the attackers ended with ${code ?? signal}:\n${errors}`);
   });

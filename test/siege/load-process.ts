@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import { ATTACKS } from "./attacks.ts";
 import { createLoad, type LoadPlan } from "./load.ts";
 
@@ -6,7 +7,9 @@ const OVERTIME_MS = 60_000;
 /** As long as the longest of those that are counted by their inputs. */
 const COUNTED_TIMEOUT_MS = 15 * 60_000;
 
-const plan = JSON.parse(process.argv[2] ?? "{}") as LoadPlan;
+// Attackers have machines of their own; here they get what the services leave.
+setPriority(constants.priority.PRIORITY_LOW);
+const plan: LoadPlan = JSON.parse(process.argv[2] ?? "{}");
 const attacks = plan.attacks.map((name) => {
   const attack = ATTACKS.find((one) => one.name === name);
   if (attack === undefined) throw new Error(`no attack ${name}`);

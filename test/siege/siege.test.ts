@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PATIENCE } from "../fixtures/services.ts";
 import { FAULTS } from "./faults/faults.ts";
@@ -22,6 +23,13 @@ describe("strangers", () => {
   afterAll(async () => {
     await stage.stop();
     await system.stop();
+  });
+
+  test("honest clients get everything while nobody attacks", async () => {
+    stage.honest.record.take();
+    await sleep(SHORT_SECONDS * 1_000);
+    const { refusals } = stage.honest.record.take();
+    expect([...refusals.keys()], "this machine is too busy to show anything").toEqual([]);
   });
 
   test.for(SHORT_ROUNDS)(

@@ -182,7 +182,7 @@ const ERROR_LENGTH = 200;
 /** What is wrong according to a line of output; undefined for an ordinary log line. */
 function errorOf(line: string): string | undefined {
   try {
-    const log = JSON.parse(line) as { level?: string; msg?: string; err?: { message?: string } };
+    const log: { level?: string; msg?: string; err?: { message?: string } } = JSON.parse(line);
     if (log.level !== "error" && log.level !== "fatal") return undefined;
     return `${log.msg} (${log.err?.message ?? "no reason"})`.slice(0, ERROR_LENGTH);
   } catch {

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Which way the network lets pass. */
 export type Passage = "both" | "nothing" | "requests-only";
@@ -35,7 +34,7 @@ export async function startNetwork(databaseUrl: string): Promise<Network> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = new URL(databaseUrl);
-  url.port = String((server.address() as AddressInfo).port);
+  url.port = String(portOf(server));
   const cut = () => {
     for (const { client, server } of lines) {
       client.resetAndDestroy();
@@ -56,6 +55,12 @@ export async function startNetwork(databaseUrl: string): Promise<Network> {
       if (server.listening) await once(server, "close");
     },
   };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the network has no port");
+  return address.port;
 }
 
 /** Bytes and ends go through by reading; what is paused is not read, so nothing goes through. */

@@ -1,7 +1,7 @@
 import type { Random } from "../random.ts";
 
 /** What parsers of HTTP, JSON, protobuf and websockets have stumbled over before. */
-const DICTIONARY: readonly [Buffer, ...Buffer[]] = [
+const DICTIONARY: readonly [string, ...string[]] = [
   "\0",
   "\r\n",
   "\n\n",
@@ -37,7 +37,7 @@ const DICTIONARY: readonly [Buffer, ...Buffer[]] = [
   "../",
   "%00",
   "?",
-].map((text) => Buffer.from(text, "latin1")) as [Buffer, ...Buffer[]];
+];
 
 type Mutation = (bytes: Buffer, random: Random) => Buffer;
 
@@ -51,8 +51,8 @@ const MUTATIONS: readonly [Mutation, ...Mutation[]] = [
   (bytes, random) => replaced(bytes, random, 1, random.bytes(1)),
   (bytes, random) => replaced(bytes, random, 0, random.bytes(1 + random.below(16))),
   (bytes, random) => replaced(bytes, random, 1 + random.below(16), Buffer.alloc(0)),
-  (bytes, random) => replaced(bytes, random, 0, random.pick(DICTIONARY)),
-  (bytes, random) => replaced(bytes, random, random.below(8), random.pick(DICTIONARY)),
+  (bytes, random) => replaced(bytes, random, 0, word(random)),
+  (bytes, random) => replaced(bytes, random, random.below(8), word(random)),
   (bytes, random) => bytes.subarray(0, random.below(bytes.length + 1)),
   (bytes, random) => {
     const from = random.below(bytes.length + 1);
@@ -68,6 +68,10 @@ export function mutate(bytes: Buffer, random: Random): Buffer {
     mutated = random.pick(MUTATIONS)(mutated, random);
   }
   return mutated;
+}
+
+function word(random: Random): Buffer {
+  return Buffer.from(random.pick(DICTIONARY), "latin1");
 }
 
 function replaced(bytes: Buffer, random: Random, length: number, by: Buffer): Buffer {

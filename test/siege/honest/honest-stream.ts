@@ -38,7 +38,7 @@ export async function openStream(options: {
     end = resolve;
   });
   const inbox = new Inbox((datasource, reason) => end(`${datasource} ended: ${reason}`));
-  socket.on("message", (data) => inbox.put(JSON.parse(String(data)) as StreamFrame));
+  socket.on("message", (data) => inbox.put(JSON.parse(String(data))));
   const closed = new Promise<number>((resolve) => socket.once("close", resolve));
   void closed.then((code) => {
     inbox.end(`closed with ${code}`);

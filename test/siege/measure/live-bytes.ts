@@ -53,7 +53,7 @@ async function connect(url: string) {
           finish();
         };
         const look = (data: WebSocket.RawData) => {
-          const answer = JSON.parse(String(data)) as Answer;
+          const answer: Answer = JSON.parse(String(data));
           if (answer.id === id) settle(() => resolve(answer));
         };
         const timer = setTimeout(() => {
