@@ -12,7 +12,7 @@ const ONE_REQUEST: RoutePolicy = {
   bodyBytesMax: 64 * 1024,
   elementsMax: 512,
   listEntriesMax: 64,
-  charges: [],
+  charges: ["the policies that it names"],
 };
 
 /** A thousand requests, or ids of leases. */
@@ -21,7 +21,7 @@ const MANY: RoutePolicy = {
   bodyBytesMax: 4 * 1024 * 1024,
   elementsMax: 131_072,
   listEntriesMax: 1_000,
-  charges: [],
+  charges: ["the policies that it names"],
 };
 
 const FOR_OPERATORS: RoutePolicy = {
@@ -41,7 +41,7 @@ export const DOOR: RoutePolicies = {
   "POST /portcullis.limiter.v1.LimiterService/Acquire": ONE_REQUEST,
   "POST /portcullis.limiter.v1.LimiterService/Renew": MANY,
   "POST /portcullis.limiter.v1.LimiterService/Release": MANY,
-  "POST /portcullis.limiter.v1.LimiterService/GetInfo": ONE_REQUEST,
+  "POST /portcullis.limiter.v1.LimiterService/GetInfo": { ...ONE_REQUEST, charges: [] },
   "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": {
     ...FOR_OPERATORS,
     others: "unknown",

@@ -1,5 +1,5 @@
 import { createContextKey } from "@connectrpc/connect";
-import type { Secret } from "./secret.ts";
+import { digestOf, type Secret } from "./secret.ts";
 
 /** Which service (or the operator) makes a call; empty when it presented no service token. */
 export const callerKey = createContextKey<string>("");
@@ -17,10 +17,11 @@ export function findCaller(
 ): string | undefined {
   const token = readBearer(authorization);
   if (token === undefined) return undefined;
+  const digest = digestOf(token);
   let caller: string | undefined;
   for (const [name, secrets] of Object.entries(credentials)) {
     for (const secret of secrets) {
-      if (secret.equals(token)) caller = name;
+      if (secret.equalsDigest(digest)) caller = name;
     }
   }
   return caller;

@@ -1,9 +1,11 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
 
 /** A value that prints as `[redacted]` wherever it is logged or serialised. */
 export class Secret {
   readonly #value: string;
+  /** Made when first compared: many secrets never are. */
+  #digest: Buffer | undefined;
 
   constructor(value: string) {
     this.#value = value;
@@ -16,7 +18,13 @@ export class Secret {
 
   /** Compares in a time that does not depend on where the values differ, or on their lengths. */
   equals(candidate: string): boolean {
-    return timingSafeEqual(digest(this.#value), digest(candidate));
+    return this.equalsDigest(digestOf(candidate));
+  }
+
+  /** The same for a candidate of which the digest is known, for comparing it with many secrets. */
+  equalsDigest(candidate: Buffer): boolean {
+    this.#digest ??= digestOf(this.#value);
+    return timingSafeEqual(this.#digest, candidate);
   }
 
   toString(): string {
@@ -32,6 +40,7 @@ export class Secret {
   }
 }
 
-function digest(value: string): Buffer {
-  return createHash("sha256").update(value).digest();
+/** What secrets are compared by: all digests have one length. */
+export function digestOf(value: string): Buffer {
+  return hash("sha256", value, "buffer");
 }

@@ -209,7 +209,7 @@ function methodsByPath(routes: ReadonlyMap<string, Route>): ReadonlyMap<string, 
 /** Handles a request that has come in; answers a refusal when its message cannot be read. */
 async function handle(
   route: Route,
-  { caller, body }: Passed,
+  { caller, peer, body }: Passed,
   { request, response }: { request: IncomingMessage; response: ServerResponse },
 ): Promise<Refusal | undefined> {
   if (route.kind === "plain") {
@@ -230,7 +230,7 @@ async function handle(
   const answer = await answerRpc(handler, {
     headers: request.headers,
     body,
-    contextValues: createContextValues().set(peerKey, peerOf(request)).set(callerKey, caller),
+    contextValues: createContextValues().set(peerKey, peer).set(callerKey, caller),
     signal: gone.signal,
   });
   if (!response.destroyed) response.writeHead(answer.status, answer.headers).end(answer.body);

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent, createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +6,7 @@ import { join } from "node:path";
 import pc from "picocolors";
 import { startServiceProcess } from "../fixtures/service-process.ts";
 import { findAddresses, TOKENS } from "../fixtures/services.ts";
+import { cpuMs } from "./process-cpu.ts";
 
 /** The cheapest RPC there is shows the overhead best: a decision in memory, without a database. */
 const METHOD = "/portcullis.limiter.v1.LimiterService/Consume";
@@ -21,8 +21,6 @@ const ROUNDS = 12;
 const PROCESSES = 3;
 /** The bound that is promised. */
 const RATIO_MAX = 1.15;
-/** A clock tick of Linux, in which it counts the time of processes. */
-const TICK_MS = 10;
 
 const POLICIES = `policies:
   bench: { key: text, algorithm: token_bucket, limit: 1000000, period: 1m }
@@ -158,16 +156,6 @@ function post(agent: Agent, url: string, key: number): Promise<void> {
     });
     call.end(body);
   });
-}
-
-/** The time that a process has used, user and system; only Linux tells. */
-function cpuMs(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-  } catch {
-    return Number.NaN;
-  }
 }
 
 /** The system counts CPU in ticks that are longer than a round, so that only their sum says much. */

@@ -5,7 +5,7 @@ const BOUNDS = { max: 10, strangersMax: 6, perAddressMax: 3, perCallerMax: 5 };
 
 test("an address takes no more than its share, and others still find room", () => {
   const inFlight = new InFlight(BOUNDS);
-  const address = (name: string) => inFlight.take({ kind: "address", name }).kind;
+  const address = (name: string) => inFlight.take("address", name).kind;
   expect([address("a"), address("a"), address("a"), address("a")]).toEqual([
     ...["taken", "taken", "taken", "share-full"],
   ]);
@@ -14,23 +14,23 @@ test("an address takes no more than its share, and others still find room", () =
 
 test("strangers together leave room for known callers, and those for each other", () => {
   const inFlight = new InFlight(BOUNDS);
-  for (const name of ["a", "a", "b", "b", "c", "c"]) inFlight.take({ kind: "address", name });
-  expect(inFlight.take({ kind: "address", name: "d" }).kind).toBe("door-full");
+  for (const name of ["a", "a", "b", "b", "c", "c"]) inFlight.take("address", name);
+  expect(inFlight.take("address", "d").kind).toBe("door-full");
   for (let count = 0; count < 4; count++) {
-    expect(inFlight.take({ kind: "caller", name: "gateway" }).kind).toBe("taken");
+    expect(inFlight.take("caller", "gateway").kind).toBe("taken");
   }
-  expect(inFlight.take({ kind: "caller", name: "auth" }).kind).toBe("door-full");
+  expect(inFlight.take("caller", "auth").kind).toBe("door-full");
 });
 
 test("a share comes back once, however often it is released", () => {
   const inFlight = new InFlight(BOUNDS);
-  const taken = Array.from({ length: 3 }, () => inFlight.take({ kind: "address", name: "a" }));
+  const taken = Array.from({ length: 3 }, () => inFlight.take("address", "a"));
   const [first] = taken;
   if (first?.kind === "taken") {
     first.release();
     first.release();
   }
   expect(inFlight.size).toBe(2);
-  expect(inFlight.take({ kind: "address", name: "a" }).kind).toBe("taken");
-  expect(inFlight.take({ kind: "address", name: "a" }).kind).toBe("share-full");
+  expect(inFlight.take("address", "a").kind).toBe("taken");
+  expect(inFlight.take("address", "a").kind).toBe("share-full");
 });

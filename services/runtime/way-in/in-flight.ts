@@ -10,9 +10,6 @@ export type InFlightBounds = {
   perCallerMax: number;
 };
 
-/** Whose share a request takes from. */
-export type ShareHolder = { kind: "caller" | "address"; name: string };
-
 export type ShareAnswer =
   | { kind: "taken"; release: () => void }
   /** The holder has used up its own share. */
@@ -23,7 +20,8 @@ export type ShareAnswer =
 /** Counts what is in flight at a door, in all and for each caller and address. */
 export class InFlight {
   readonly #bounds: InFlightBounds;
-  readonly #shares = new Map<string, number>();
+  readonly #callers = new Map<string, number>();
+  readonly #addresses = new Map<string, number>();
   #all = 0;
   #strangers = 0;
 
@@ -35,29 +33,30 @@ export class InFlight {
     return this.#all;
   }
 
-  take({ kind, name }: ShareHolder): ShareAnswer {
+  /** Takes from the share of a known caller, or of a stranger's address. */
+  take(kind: "caller" | "address", name: string): ShareAnswer {
     const isStranger = kind === "address";
-    const key = `${kind} ${name}`;
-    const share = this.#shares.get(key) ?? 0;
+    const share = (isStranger ? this.#addresses : this.#callers).get(name) ?? 0;
     const { max, strangersMax, perAddressMax, perCallerMax } = this.#bounds;
     if (share >= (isStranger ? perAddressMax : perCallerMax)) return { kind: "share-full" };
     if (this.#all >= max || (isStranger && this.#strangers >= strangersMax)) {
       return { kind: "door-full" };
     }
-    this.#change(key, isStranger, 1);
+    this.#change(name, isStranger, 1);
     let isReleased = false;
     const release = () => {
-      if (!isReleased) this.#change(key, isStranger, -1);
+      if (!isReleased) this.#change(name, isStranger, -1);
       isReleased = true;
     };
     return { kind: "taken", release };
   }
 
-  #change(key: string, isStranger: boolean, by: 1 | -1): void {
+  #change(name: string, isStranger: boolean, by: 1 | -1): void {
     this.#all += by;
     if (isStranger) this.#strangers += by;
-    const share = (this.#shares.get(key) ?? 0) + by;
-    if (share === 0) this.#shares.delete(key);
-    else this.#shares.set(key, share);
+    const shares = isStranger ? this.#addresses : this.#callers;
+    const share = (shares.get(name) ?? 0) + by;
+    if (share === 0) shares.delete(name);
+    else shares.set(name, share);
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { BodyMemory } from "./body-memory.ts";
+import type { Deadlines } from "./deadlines.ts";
 
 export type Body =
   | { kind: "read"; bytes: Buffer }
@@ -26,25 +27,27 @@ const NOTHING = Buffer.alloc(0);
  */
 export function readBody(
   request: IncomingMessage,
-  bounds: { bytesMax: number; timeoutMs: number; memory: BodyMemory },
+  bounds: { bytesMax: number; deadlines: Deadlines; memory: BodyMemory },
 ): Promise<ReadBody> {
-  const { bytesMax, timeoutMs, memory } = bounds;
+  const { bytesMax, deadlines, memory } = bounds;
   return new Promise((resolve) => {
     let buffer = NOTHING;
     let length = 0;
+    let isSettled = false;
     const release = () => {
       memory.give(buffer.length);
       buffer = NOTHING;
     };
     const settle = (body: Body) => {
-      clearTimeout(timer);
-      request.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
-      // Whatever else arrives is dropped; the door closes the connection.
-      request.on("error", () => undefined);
+      if (isSettled) return;
+      isSettled = true;
+      stopWaiting();
       if (body.kind !== "read") release();
       resolve({ ...body, release });
     };
-    const onData = (piece: Buffer) => {
+    request.on("data", (piece: Buffer) => {
+      // What arrives after the bound is dropped; the door closes the connection.
+      if (isSettled) return;
       if (length + piece.length > bytesMax) return settle({ kind: "too-large" });
       if (length + piece.length > buffer.length) {
         const wanted = Math.max(FIRST_BYTES, 2 * buffer.length, length + piece.length);
@@ -55,10 +58,9 @@ export function readBody(
         buffer = larger;
       }
       length += piece.copy(buffer, length);
-    };
-    const onEnd = () => settle({ kind: "read", bytes: buffer.subarray(0, length) });
-    const onGone = () => settle({ kind: "gone" });
-    const timer = setTimeout(() => settle({ kind: "timed-out" }), timeoutMs);
-    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+    });
+    request.once("end", () => settle({ kind: "read", bytes: buffer.subarray(0, length) }));
+    request.once("close", () => settle({ kind: "gone" }));
+    const stopWaiting = deadlines.start(() => settle({ kind: "timed-out" }));
   });
 }

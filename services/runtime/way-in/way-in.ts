@@ -4,8 +4,9 @@ import type { ProxyTrust } from "../client-identity.ts";
 import { derive } from "../client-ip.ts";
 import type { Clock } from "../clock.ts";
 import { formatIpAddress, maskIpAddress, parseIpAddress } from "../ip-address.ts";
-import { peerOf } from "../peer.ts";
+import { type Peer, peerOf } from "../peer.ts";
 import { BodyMemory } from "./body-memory.ts";
+import { Deadlines } from "./deadlines.ts";
 import { decompress, ENCODINGS, isKnownEncoding } from "./decompress.ts";
 import { BODIES_BYTES_MAX, BODY_TIMEOUT_MS, HEAD_LINES_MAX, IN_FLIGHT } from "./door-bounds.ts";
 import { FailedTries } from "./failed-tries.ts";
@@ -19,6 +20,7 @@ export type Passed = {
   kind: "passed";
   /** The service that calls, empty for a stranger. */
   caller: string;
+  peer: Peer;
   /** The whole body, decompressed. */
   body: Buffer;
   /** Ends the request's share; to be called once it was handled. */
@@ -30,6 +32,9 @@ export type Verdict =
   | { kind: "refused"; refusal: refusals.Refusal }
   /** The client went away; nobody reads an answer. */
   | { kind: "gone" };
+
+/** Who sent a request, as far as its head tells. */
+type Sender = Pick<Passed, "caller" | "peer">;
 
 export type WayInOptions = {
   callers: Credentials;
@@ -50,6 +55,7 @@ export class WayIn {
   readonly #options: WayInOptions;
   readonly #inFlight = new InFlight(IN_FLIGHT);
   readonly #memory = new BodyMemory(BODIES_BYTES_MAX);
+  readonly #bodies = new Deadlines(BODY_TIMEOUT_MS);
   readonly #tries = new FailedTries();
 
   constructor(options: WayInOptions) {
@@ -70,18 +76,18 @@ export class WayIn {
       return refuse(refusals.tooManyHeaderLines(HEAD_LINES_MAX));
     }
     const caller = findCaller(request.headers.authorization, this.#options.callers) ?? "";
-    const refusal = this.#findCallerRefusal(request, policy, caller);
+    const peer = peerOf(request);
+    const refusal = this.#findCallerRefusal(request, policy, { caller, peer });
     if (refusal !== undefined) return refuse(refusal);
-    const share = this.#inFlight.take(
+    const share =
       caller === ""
-        ? { kind: "address", name: this.#addressOf(request) }
-        : { kind: "caller", name: caller },
-    );
+        ? this.#inFlight.take("address", this.#addressOf(peer))
+        : this.#inFlight.take("caller", caller);
     if (share.kind === "door-full") return refuse(refusals.shareInUse(503));
     if (share.kind === "share-full") {
       return refuse(refusals.shareInUse(this.#options.overShareStatus));
     }
-    const verdict = await this.#read(request, response, policy, caller);
+    const verdict = await this.#read(request, response, policy, { caller, peer });
     if (verdict.kind !== "passed") {
       share.release();
       return verdict;
@@ -96,20 +102,19 @@ export class WayIn {
   #findCallerRefusal(
     request: IncomingMessage,
     { callers, others = "forbidden" }: RoutePolicy,
-    caller: string,
+    { caller, peer }: Sender,
   ): refusals.Refusal | undefined {
     if (callers === "anyone" || callers.includes(caller)) return undefined;
     if (caller !== "" && others === "forbidden") return refusals.wrongCaller(caller);
     const { clock, overShareStatus } = this.#options;
     const isTry = request.headers.authorization !== undefined && overShareStatus === 429;
-    const waitMs = isTry ? this.#tries.add(this.#addressOf(request), clock.nowMs()) : 0;
+    const waitMs = isTry ? this.#tries.add(this.#addressOf(peer), clock.nowMs()) : 0;
     return waitMs > 0 ? refusals.tooManyTries(waitMs) : refusals.unknownCaller();
   }
 
   /** The derived address of a client, or its network where it may choose among many. */
-  #addressOf(request: IncomingMessage): string {
+  #addressOf({ remote, forwardedLines }: Peer): string {
     const { hops, trustedProxies } = this.#options.trust;
-    const { remote, forwardedLines } = peerOf(request);
     const { ip } = derive(remote, forwardedLines, hops, trustedProxies);
     const address = ip.includes(":") ? parseIpAddress(ip) : undefined;
     return address === undefined ? ip : formatIpAddress(maskIpAddress(address, IPV6_PREFIX_BITS));
@@ -119,13 +124,13 @@ export class WayIn {
     request: IncomingMessage,
     response: ServerResponse,
     policy: RoutePolicy,
-    caller: string,
+    sender: Sender,
   ): Promise<Verdict> {
     const { bodyBytesMax } = policy;
     const { headers } = request;
     if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
       request.resume();
-      return { kind: "passed", caller, body: NOTHING, release: () => undefined };
+      return { kind: "passed", ...sender, body: NOTHING, release: () => undefined };
     }
     if (Number(headers["content-length"] ?? 0) > bodyBytesMax) {
       return refuse(refusals.tooLarge(bodyBytesMax));
@@ -133,7 +138,7 @@ export class WayIn {
     const encoding = headers["content-encoding"] ?? "identity";
     const isCompressed = encoding !== "identity";
     if (isCompressed) {
-      if (caller === "") {
+      if (sender.caller === "") {
         return refuse(refusals.cannotDecompress("content-encoding: is for known callers only"));
       }
       if (!isKnownEncoding(encoding)) {
@@ -142,9 +147,9 @@ export class WayIn {
       }
     }
     if (headers.expect !== undefined) response.writeContinue();
-    const bounds = { bytesMax: bodyBytesMax, timeoutMs: BODY_TIMEOUT_MS, memory: this.#memory };
+    const bounds = { bytesMax: bodyBytesMax, deadlines: this.#bodies, memory: this.#memory };
     const read = await readBody(request, bounds);
-    const verdict = verdictOf(read, bodyBytesMax, caller);
+    const verdict = verdictOf(read, bodyBytesMax, sender);
     if (verdict.kind !== "passed" || !isCompressed) return verdict;
     return await this.#decompress(verdict, encoding, bodyBytesMax);
   }
@@ -169,10 +174,10 @@ export class WayIn {
 
 const NOTHING = Buffer.alloc(0);
 
-function verdictOf(read: ReadBody, bytesMax: number, caller: string): Verdict {
+function verdictOf(read: ReadBody, bytesMax: number, sender: Sender): Verdict {
   switch (read.kind) {
     case "read":
-      return { kind: "passed", caller, body: read.bytes, release: read.release };
+      return { kind: "passed", ...sender, body: read.bytes, release: read.release };
     case "too-large":
       return refuse(refusals.tooLarge(bytesMax));
     case "timed-out":
