@@ -51,7 +51,9 @@ export async function runRound(
       seed: options.seed,
     });
     try {
-      return { counts: await load.counts };
+      const counts = await load.counts;
+      const isIdle = Object.keys(counts).length === 0;
+      return { counts, problems: isIdle ? ["nothing was sent, so nothing is shown"] : [] };
     } finally {
       await load.stop();
     }
