@@ -40,6 +40,7 @@ export default defineConfig({
       project("observability", ["test/observability/**/*.test.ts"]),
       project("edge", ["test/edge/**/*.test.ts"]),
       project("system", ["test/system/**/*.test.ts"]),
+      project("siege", ["test/siege/**/*.test.ts"]),
       project("rollout", ["test/{rollout,rollout-judge}/**/*.test.ts"]),
       project("api-smoke", ["test/smoke/api.test.ts"]),
       project("e2e-smoke", ["test/smoke/e2e.test.ts"]),

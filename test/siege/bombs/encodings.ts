@@ -1,0 +1,18 @@
+import { brotliCompressSync, constants, deflateSync, gzipSync } from "node:zlib";
+
+/** A way to make a body small, and what it is called in a header. */
+export type Encoding = { name: string; encode(body: Buffer): Buffer };
+
+/** Small pieces that repeat need no better one. */
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
+
+export const ENCODINGS: readonly [Encoding, ...Encoding[]] = [
+  { name: "br", encode: (body) => brotliCompressSync(body, BROTLI) },
+  { name: "gzip", encode: (body) => gzipSync(body) },
+  { name: "identity", encode: (body) => body },
+  { name: "deflate", encode: (body) => deflateSync(body) },
+  { name: "gzip, gzip", encode: (body) => gzipSync(gzipSync(body)) },
+  { name: "gzip, br", encode: (body) => brotliCompressSync(gzipSync(body), BROTLI) },
+  // Several members behind each other are one body.
+  { name: "gzip", encode: (body) => Buffer.concat([gzipSync(body), gzipSync(body)]) },
+];
