@@ -13,6 +13,8 @@ const ROWS_MAX = 1_000_000;
 const NEW_ROW_MS = 60_000;
 /** Looked at by one sweep. */
 const SWEEP_ROWS = 10_000;
+/** A full store does not look for expired rows at every request. */
+const SWEEP_AGAIN_MS = 100;
 
 const NONE: ReadonlySet<RowId> = new Set();
 
@@ -38,6 +40,7 @@ export class MemoryStore implements Store {
     ROWS_MAX,
     Math.floor((getHeapStatistics().heap_size_limit * HEAP_SHARE) / ROW_BYTES),
   );
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
   readonly #rests: Array<Iterator<[RowId, Expiring<unknown>]>> = [];
 
   constructor(clock: Clock) {
@@ -45,10 +48,10 @@ export class MemoryStore implements Store {
   }
 
   async create(_lane: number, ids: readonly RowId[]): Promise<ReadonlySet<RowId>> {
-    if (this.#isFull(ids.length)) {
+    if (this.#isFull(ids.length) && performance.now() - this.#sweptAtMs > SWEEP_AGAIN_MS) {
       await this.sweep();
-      this.#refuseIfFull(ids.length);
     }
+    this.#refuseIfFull(ids.length);
     const expiresMs = this.#clock.nowMs() + NEW_ROW_MS;
     for (const id of ids) {
       if (!this.#buckets.has(id)) this.#buckets.set(id, { value: undefined, expiresMs });
@@ -84,6 +87,7 @@ export class MemoryStore implements Store {
 
   async sweep(): Promise<number> {
     const nowMs = this.#clock.nowMs();
+    this.#sweptAtMs = performance.now();
     let deleted = 0;
     for (const [index, { rows, remove }] of this.#tables.entries()) {
       // Goes on where the last sweep stopped; what was deleted or added since does not matter.

@@ -108,7 +108,12 @@ export class PostgresSlots {
     this.#isClosing = true;
     const connections = this.#slots.flatMap(({ connection }) => connection ?? []);
     for (const connection of connections) connection.close();
-    const gone = Promise.all(connections.map(async ({ gone }) => await gone));
-    await Promise.race([gone, sleep(CLOSE_MS_MAX, undefined, { ref: false })]);
+    const gone = Promise.all(connections.map(async (connection) => await connection.gone));
+    const timeout = new AbortController();
+    // It keeps the process going: connections that say good-bye do not.
+    const late = sleep(CLOSE_MS_MAX, undefined, { signal: timeout.signal });
+    late.catch(() => undefined);
+    await Promise.race([gone, late]);
+    timeout.abort();
   }
 }

@@ -8,8 +8,8 @@ const PROGRAM = fileURLToPath(
   new URL("../../dist/test/limiter/heap-under-test.js", import.meta.url),
 );
 const HEAP_MIB = 96;
-/** Together 75 MB of keys alone, and several hundred with what is known of them. */
-const KEYS = 150_000;
+/** Together 50 MB of keys alone, and several hundred with what is known of them. */
+const KEYS = 100_000;
 const TIMEOUT_MS = 240_000;
 
 test("ever new keys of every kind and of the greatest length fit into a small heap", {
