@@ -126,7 +126,7 @@ test("take() carries fewer requests after slow calls, and more again after fast 
     queue.expire(Number.POSITIVE_INFINITY);
     return call.items.length;
   });
-  expect(sizes).toEqual([1_000, 1_000, 500, 250, 313]);
+  expect(sizes).toEqual([250, 313, 157, 100, 125]);
 });
 
 type Push = (

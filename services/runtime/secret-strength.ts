@@ -3,10 +3,15 @@ const CHARACTERS_MIN = 32;
 /** Fewer different characters than this is a pattern, not randomness. */
 const DISTINCT_CHARACTERS_MIN = 8;
 /**
- * What must be left when repetitions and sequences are taken away. Random texts of 32 characters
- * lose a few by chance now and then; a million of them lost no 14.
+ * What must be left when repetitions are taken away. Random texts of 32 characters lose a few by
+ * chance now and then; a million of them lost no 14.
  */
-const UNPREDICTABLE_CHARACTERS_MIN = 18;
+const UNREPEATED_CHARACTERS_MIN = 18;
+/**
+ * What must be left when sequences and rows of keys are taken away too: with digits and capitals
+ * strewn in, so many characters are still more than anybody tries.
+ */
+const UNPREDICTABLE_CHARACTERS_MIN = 13;
 /** Shorter ones say nothing; these happen by chance, but not often in one text. */
 const REPETITION_CHARACTERS_MIN = 3;
 const SEQUENCE_CHARACTERS_MIN = 4;
@@ -44,7 +49,7 @@ export function findWeakness(secret: string): string | undefined {
     return "is not random: it has too few different characters";
   }
   const repeated = countCovered(text, repetitionsOf(text));
-  if (text.length - repeated < UNPREDICTABLE_CHARACTERS_MIN) {
+  if (text.length - repeated < UNREPEATED_CHARACTERS_MIN) {
     return "is not random: it repeats itself";
   }
   const covered = countCovered(text, [...repetitionsOf(text), ...sequencesOf(text)]);

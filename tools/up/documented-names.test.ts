@@ -20,9 +20,9 @@ const OTHER_PORTS: Readonly<Record<number, string>> = {
   13133: "the health of an OpenTelemetry collector",
 };
 
-/** Read by tests, by the operator's own shell, or by somebody else's program. */
+/** Read by tests, the operator's shell or somebody else's program, or a value of an answer. */
 const OTHER_VARIABLES =
-  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|PG[A-Z]+)$/;
+  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+)$/;
 
 const PAGES = ["README.md", "RUNBOOK.md", "ARCHITECTURE.md", "SECURITY.md", "deploy/README.md"];
 
