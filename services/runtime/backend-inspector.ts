@@ -4,7 +4,9 @@ import { BackendPlaces } from "./backend-places.ts";
 import { type BackendIdentity, HeldClient } from "./held-client.ts";
 
 /** Beside those of its pools, a process holds at most one backend to look for others. */
-const PLACES = new BackendPlaces("inspection", 1);
+const INSPECTIONS_MAX = 1;
+/** Made when first needed: a process without a database has no such metric. */
+let places: BackendPlaces | undefined;
 const TIMEOUT_MS = 1_000;
 /** What is asked here never waits in a commit; by then only a dead network is silent. */
 const SILENT_MS_MAX = 120_000;
@@ -29,12 +31,13 @@ export async function askApart<Row extends pg.QueryResultRow>(
   sql: string,
   values: readonly unknown[],
 ): Promise<readonly Row[] | undefined> {
-  if (PLACES.held >= PLACES.max) return undefined;
+  places ??= new BackendPlaces("inspection", INSPECTIONS_MAX);
+  if (places.held >= places.max) return undefined;
   const { user, password, database, host, port, ssl } = like;
   const client = new HeldClient({
     ...{ user, password, database, host, port, ssl },
     application_name: "portcullis-inspection",
-    places: PLACES,
+    places,
     connectTimeoutMs: TIMEOUT_MS,
   });
   const ask = async () => {
