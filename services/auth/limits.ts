@@ -19,6 +19,7 @@ export const REALTIME_POLICIES = [
   "realtime.connections.ip",
   "realtime.subscribe.public.ip",
   "realtime.subscribe.public.datasource",
+  "realtime.refresh.ip",
 ] as const;
 
 /** What a login gives back once the password was right; the charge on the address stays. */

@@ -15,7 +15,7 @@ test("readPoliciesFile() reads the built-in policies", async () => {
     blockForMs: 300_000,
   });
   expect(policies.get("realtime.subscribe.public.datasource")?.mode).toBe("shadow");
-  expect(policies.size).toBe(11);
+  expect(policies.size).toBe(12);
 });
 
 test("parsePolicies() names everything that is wrong", () => {

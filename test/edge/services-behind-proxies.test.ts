@@ -84,7 +84,8 @@ function setupServices(hops: number) {
     };
     for (const name of ["auth", "gateway"] as const) {
       upstreams[name] = Number(new URL(urls[name]).port);
-      services.push(await startServiceProcess({ name, url: urls[name], environment: variables }));
+      const url = name === "gateway" ? urls.gatewayRpc : urls[name];
+      services.push(await startServiceProcess({ name, url, environment: variables }));
     }
   });
   afterEach(async () => {
