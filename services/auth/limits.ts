@@ -25,6 +25,7 @@ export const REALTIME_POLICIES = [
   "realtime.connections.ip",
   "realtime.subscribe.public.ip",
   "realtime.subscribe.public.datasource",
+  "realtime.refresh.ip",
 ] as const;
 
 /** What a login is charged beside its address: given back once the password was right. */

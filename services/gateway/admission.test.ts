@@ -1,6 +1,8 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import { createAdmission } from "./admission.ts";
+import { divideConnections } from "./connection-bounds.ts";
+import { RecentRefusals } from "./recent-refusals.ts";
 import { Sessions } from "./sessions.ts";
 
 const ALLOWED: Verdict = { kind: "allowed", receipt: "r", remaining: 1, isFailOpen: false };
@@ -39,12 +41,13 @@ test("a place that is given after the deadline is given back once more", async (
   decide(ALLOWED);
   await vi.advanceTimersByTimeAsync(0);
   expect(givenBack).toEqual(["session", "session"]);
-  expect(sessions.reserve()).toBe(true);
+  expect(sessions.reserve("203.0.113.9")).toBe("reserved");
 });
 
 function setup(consume: (buckets: readonly Bucket[]) => Promise<Verdict>) {
   const givenBack: string[] = [];
-  const sessions = new Sessions();
+  const sessions = new Sessions(divideConnections(10_000), { shed: () => {} });
+  const refusals = new RecentRefusals({ nowMs: () => 0 });
   const limiter: Pick<LimiterClient, "consume"> = { consume };
   const admit = createAdmission({
     allowedOrigins: new Set(),
@@ -52,6 +55,7 @@ function setup(consume: (buckets: readonly Bucket[]) => Promise<Verdict>) {
     limiter,
     leases: { giveBack: (leaseId) => void givenBack.push(leaseId) },
     sessions,
+    refusals,
   });
   return { admit, givenBack, sessions };
 }

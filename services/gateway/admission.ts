@@ -5,6 +5,7 @@ import type { ClientIp } from "../runtime/client-ip.ts";
 import type { RefusedStatus, UpgradeResult } from "./events.ts";
 import { checkHandshake, type HeaderLines } from "./handshake.ts";
 import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./policies.ts";
+import type { RecentRefusals } from "./recent-refusals.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Subprotocol } from "./subprotocol.ts";
@@ -46,47 +47,84 @@ const NO_DECISION: Verdict & { kind: "no-decision" } = {
   retryAfterMs: RETRY_AFTER_OUTAGE_MS,
 };
 
-/**
- * Decides about upgrades in the one right order: the handshake, the client's address, then the
- * limits. `sessionId` names what the charge is for.
- */
-export function createAdmission(options: {
+type AdmissionOptions = {
   allowedOrigins: ReadonlySet<string>;
   identity: ClientIdentity;
   limiter: Pick<LimiterClient, "consume">;
   leases: Pick<LeaseKeeper, "giveBack">;
   sessions: Sessions;
-}): (request: UpgradeRequest, sessionId: string) => Promise<Admission> {
-  const { allowedOrigins, identity, limiter, leases, sessions } = options;
+  /** What browsers can ask about afterwards. */
+  refusals: Pick<RecentRefusals, "remember">;
+};
+
+/**
+ * Decides about upgrades in the one right order: the handshake, the client's address, its share of
+ * what is decided at once, then the limits. `sessionId` names what the charge is for.
+ */
+export function createAdmission(
+  options: AdmissionOptions,
+): (request: UpgradeRequest, sessionId: string) => Promise<Admission> {
+  const { allowedOrigins, identity, refusals } = options;
 
   return async ({ headers, remote }, sessionId) => {
     const handshake = checkHandshake(headers, allowedOrigins);
     if (handshake.kind === "refused") return { ...handshake, result: "invalid" };
-    if (!sessions.reserve()) return unavailable("the gateway is full or stopping", NO_DECISION);
-    try {
-      const client = identity({ remote, forwardedLines: headers.get("x-forwarded-for") ?? [] });
-      const place = placeOf(client, sessionId);
-      const consumed = limiter.consume([connectOf(client), place]);
-      const verdict = await withinDeadline(consumed, (late) => {
-        if (late.kind === "allowed") leases.giveBack(sessionId);
-      });
-      if (verdict.kind === "rejected") {
-        const { retryAfterMs } = verdict;
-        const message =
-          verdict.policy === CONNECTIONS_BY_IP ? "too many connections" : "too many connects";
-        return { kind: "refused", result: "limited", status: 429, message, retryAfterMs };
-      }
-      if (verdict.kind === "allowed" && !sessions.isDraining) {
-        return { ...handshake, kind: "admitted", client, place };
-      }
-      // Without an answer the place may have been taken all the same.
-      leases.giveBack(sessionId);
-      if (verdict.kind === "no-decision") return unavailable("temporarily unavailable", verdict);
-      return unavailable("the gateway is stopping", NO_DECISION);
-    } finally {
-      sessions.settle();
-    }
+    const client = identity({ remote, forwardedLines: headers.get("x-forwarded-for") ?? [] });
+    const answer = await admitClient(options, client, sessionId);
+    if (answer.kind === "admitted") return { ...handshake, ...answer };
+    const { status, retryAfterMs } = answer;
+    const code = status === 429 ? "rate_limited" : "unavailable";
+    refusals.remember(client, { status, code, retryAfterMs });
+    return answer;
   };
+}
+
+type ClientAdmission =
+  | { kind: "admitted"; client: ClientIp; place: LeasedBucket }
+  | {
+      kind: "refused";
+      result: "limited" | "unavailable";
+      status: 429 | 503;
+      message: string;
+      retryAfterMs: number;
+    };
+
+async function admitClient(
+  { limiter, leases, sessions }: AdmissionOptions,
+  client: ClientIp,
+  sessionId: string,
+): Promise<ClientAdmission> {
+  const holder = shareHolder(client);
+  const reservation = sessions.reserve(holder);
+  if (reservation === "over-share") {
+    return limited("too many connects at once", RETRY_AFTER_OUTAGE_MS);
+  }
+  if (reservation === "full") return unavailable("the gateway is full or stopping", NO_DECISION);
+  try {
+    const place = placeOf(client, sessionId);
+    const consumed = limiter.consume([connectOf(client), place]);
+    const verdict = await withinDeadline(consumed, (late) => {
+      if (late.kind === "allowed") leases.giveBack(sessionId);
+    });
+    if (verdict.kind === "rejected") {
+      const isPlace = verdict.policy === CONNECTIONS_BY_IP;
+      return limited(isPlace ? "too many connections" : "too many connects", verdict.retryAfterMs);
+    }
+    if (verdict.kind === "allowed" && !sessions.isDraining) {
+      return { kind: "admitted", client, place };
+    }
+    // Without an answer the place may have been taken all the same.
+    leases.giveBack(sessionId);
+    if (verdict.kind === "no-decision") return unavailable("temporarily unavailable", verdict);
+    return unavailable("the gateway is stopping", NO_DECISION);
+  } finally {
+    sessions.settle(holder);
+  }
+}
+
+/** A doubtful address must not take the share of the honest client that has it. */
+function shareHolder({ ip, warning }: ClientIp): string {
+  return warning === undefined ? ip : `doubtful ${ip}`;
 }
 
 function connectOf(client: ClientIp): Bucket {
@@ -99,7 +137,11 @@ function placeOf(client: ClientIp, sessionId: string): LeasedBucket {
   return { ...connectOf(client), policy: CONNECTIONS_BY_IP, lease };
 }
 
-function unavailable(message: string, { retryAfterMs }: { retryAfterMs: number }): Admission {
+function limited(message: string, retryAfterMs: number): ClientAdmission {
+  return { kind: "refused", result: "limited", status: 429, message, retryAfterMs };
+}
+
+function unavailable(message: string, { retryAfterMs }: { retryAfterMs: number }): ClientAdmission {
   return { kind: "refused", result: "unavailable", status: 503, message, retryAfterMs };
 }
 

@@ -7,6 +7,7 @@ import {
   readIntrospection,
   readRevocationPage,
 } from "./auth-answers.ts";
+import type { Asker, AuthCrowds } from "./auth-crowds.ts";
 
 /** Auth answered nothing that could be used. Never to be taken for a refusal. */
 export type Unreachable = { kind: "unreachable" };
@@ -14,17 +15,15 @@ export type Unreachable = { kind: "unreachable" };
 /** What the gateway asks auth. Never throws: every failure is `unreachable`. */
 export type AuthClient = {
   /** Whether a datasource token counts now. */
-  introspectToken(token: string): Promise<Introspection | Unreachable>;
+  introspectToken(token: string, asker: Asker): Promise<Introspection | Unreachable>;
   /** Whether a datasource is public now. */
-  introspectDatasource(datasource: string): Promise<Introspection | Unreachable>;
+  introspectDatasource(datasource: string, asker: Asker): Promise<Introspection | Unreachable>;
   /** The revocations after a cursor; from the oldest known when it is null. */
   listRevocations(sinceCursor: string | null): Promise<RevocationPage | Unreachable>;
 };
 
 /** Leaves a client that also waited for the limiter with its answer inside a second. */
 export const AUTH_TIMEOUT_MS = 800;
-/** Introspections under way at once; more would only queue up in auth behind its own limits. */
-const INTROSPECTIONS_MAX = 256;
 /** As many as fit into one small answer; the feed asks again until there are none. */
 export const REVOCATIONS_PAGE = 100;
 
@@ -34,10 +33,10 @@ export function createAuthClient(options: {
   url: string;
   token: Secret;
   warn: BoundedWarning;
+  crowds: AuthCrowds;
 }): AuthClient {
-  const { warn } = options;
+  const { warn, crowds } = options;
   const url = options.url.replace(/\/+$/, "");
-  let underWay = 0;
 
   const post = async (path: string, body: object): Promise<unknown> => {
     const headers: Record<string, string> = {
@@ -72,19 +71,14 @@ export function createAuthClient(options: {
     return UNREACHABLE;
   };
 
-  const introspect = async (body: object) => {
-    if (underWay >= INTROSPECTIONS_MAX) return UNREACHABLE;
-    underWay++;
-    try {
-      return await ask("/internal/gateway/datasource-introspect", body, readIntrospection);
-    } finally {
-      underWay--;
-    }
+  const introspect = async (body: object, asker: Asker) => {
+    const path = "/internal/gateway/datasource-introspect";
+    return (await crowds(asker, () => ask(path, body, readIntrospection))) ?? UNREACHABLE;
   };
 
   return {
-    introspectToken: (sessionToken) => introspect({ sessionToken }),
-    introspectDatasource: (datasource) => introspect({ datasource }),
+    introspectToken: (sessionToken, asker) => introspect({ sessionToken }, asker),
+    introspectDatasource: (datasource, asker) => introspect({ datasource }, asker),
     // Asked once at a time, and however many clients keep auth busy.
     listRevocations: (sinceCursor) => {
       const body = { sinceCursor, limit: REVOCATIONS_PAGE };

@@ -19,6 +19,6 @@ export type Authorization =
 /** Decides whether a client may have a datasource. */
 export type Authorize = (request: AuthorizationRequest) => Promise<Authorization>;
 
-export function refused(refusal: Refusal): Authorization {
+export function refused(refusal: Refusal): Authorization & { kind: "refused" } {
   return { kind: "refused", refusal };
 }

@@ -2,6 +2,7 @@ import type { JWTVerifyGetKey } from "jose";
 import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { shareKeys } from "./address-shares.ts";
 import type { AuthClient } from "./auth-client.ts";
 import {
   type Authorization,
@@ -9,9 +10,18 @@ import {
   type Authorize,
   refused,
 } from "./authorization.ts";
-import { STREAM_SCOPE, type TokenClaims, verifyDatasourceToken } from "./datasource-token.ts";
+import {
+  claimsPublic,
+  STREAM_SCOPE,
+  type TokenClaims,
+  verifyDatasourceToken,
+} from "./datasource-token.ts";
+import type { RealtimeEvents } from "./events.ts";
+import { FairTurns } from "./fair-turns.ts";
+import { FRAME_POLICIES } from "./frame-policies.ts";
 import { PUBLIC_SUBJECT } from "./grant.ts";
 import { PUBLIC_SUBSCRIBE_BY_DATASOURCE, PUBLIC_SUBSCRIBE_BY_IP } from "./policies.ts";
+import type { PublicTokens, TokenAnswer } from "./public-tokens.ts";
 import type { PublicView, PublicViews } from "./public-views.ts";
 import { type Refusal, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
@@ -21,9 +31,38 @@ export type AuthorizerOptions = {
   auth: AuthClient;
   keys: JWTVerifyGetKey;
   views: PublicViews;
+  publicTokens: PublicTokens;
   revocations: RevocationMemory;
+  /** Where tokens wait to be checked. */
+  turns: CheckTurns;
+  events: Pick<RealtimeEvents, "shed">;
   clock: Clock;
 };
+
+/** Tokens that are checked at once: enough to fill a flush of the limiter, and no more. */
+const CHECKS_AT_ONCE = 32;
+/** Of those, the part of one address. */
+const CHECKS_AT_ONCE_PER_ADDRESS = 8;
+/** Far above what is checked within the wait. */
+const CHECKS_WAITING_MAX = 4_000;
+/** Of one address: all datasources of a page, and some pages. */
+const CHECKS_WAITING_PER_ADDRESS = 200;
+const CHECK_WAIT_MS = 500;
+
+/** Tokens of accounts do not wait behind those that anybody can have. */
+type CheckTurns = Readonly<Record<"public" | "account", FairTurns>>;
+
+/** Signatures cost arithmetic and limits a flush, so the addresses take turns at them. */
+export function createCheckTurns(): CheckTurns {
+  const bounds = {
+    atOnce: CHECKS_AT_ONCE,
+    atOncePerKey: CHECKS_AT_ONCE_PER_ADDRESS,
+    waiting: CHECKS_WAITING_MAX,
+    waitingPerKey: CHECKS_WAITING_PER_ADDRESS,
+    waitMs: CHECK_WAIT_MS,
+  };
+  return { public: new FairTurns(bounds), account: new FairTurns(bounds) };
+}
 
 /** Unknown, private and badly signed look the same, so that nobody learns what exists. */
 const NEEDS_TOKEN: Refusal = {
@@ -67,7 +106,7 @@ async function authorizePublic(
     void limiter.refund(first.receipt);
     return refused(refusal);
   };
-  const view = await views.find(datasource);
+  const view = await views.find(datasource, shareKeys(client.ip).own);
   if (view.kind === "unreachable") return giveBack(unavailable());
   if (view.kind === "not-public") return refused(NEEDS_TOKEN);
   const refusal = refusalOf(await limiter.consume([byDatasource(datasource, view.accessVersion)]));
@@ -81,29 +120,71 @@ function granted(datasource: string, { accessVersion, heardUntil }: PublicView):
 
 async function authorizeToken(
   options: AuthorizerOptions,
-  { client, datasource, purpose }: AuthorizationRequest,
+  request: AuthorizationRequest,
   text: string,
 ): Promise<Authorization> {
-  const { auth, keys, limiter, revocations, clock } = options;
-  const heardUntil = revocations.heard;
-  const verdict = await verifyDatasourceToken(text, keys, clock.nowMs());
-  if (verdict.kind === "no-keys") return refused(unavailable());
-  if (verdict.kind === "expired") return refused(EXPIRED);
-  if (verdict.kind === "invalid") return refused(NEEDS_TOKEN);
-  const { claims } = verdict;
-  if (claims.datasource !== datasource) return refused(WRONG_DATASOURCE);
-  if (claims.subject === PUBLIC_SUBJECT && purpose === "subscribe") {
-    const buckets = [byIp(client), byDatasource(datasource, claims.accessVersion)];
-    const refusal = refusalOf(await limiter.consume(buckets));
-    if (refusal !== undefined) return refused(refusal);
+  const { client, datasource } = request;
+  const check = () => checkToken(options, request, text);
+  const turns = options.turns[claimsPublic(text) ? "public" : "account"];
+  const checked = await turns.run(shareKeys(client.ip).own, check);
+  if (checked === undefined) {
+    options.events.shed("token_check");
+    return refused(unavailable());
   }
-  const answer = await auth.introspectToken(text);
+  if (checked.kind === "refused") return checked;
+  const { claims } = checked;
+  const { answer, heardUntil } = await introspect(options, client, claims, text);
   if (answer.kind === "unreachable") return refused(unavailable());
   if (answer.kind === "inactive" || answer.scope !== STREAM_SCOPE) return refused(NEEDS_TOKEN);
   if (answer.datasource !== datasource || answer.subject !== claims.subject) {
     return refused(NEEDS_TOKEN);
   }
   return { kind: "granted", grant: grantOf(claims, text, heardUntil) };
+}
+
+/** Asks auth in the crowd that the token belongs to: one account is one, from wherever it comes. */
+async function introspect(
+  { auth, publicTokens, revocations }: AuthorizerOptions,
+  client: ClientIp,
+  { subject }: TokenClaims,
+  text: string,
+): Promise<TokenAnswer> {
+  if (subject === PUBLIC_SUBJECT) {
+    return await publicTokens.introspect(text, shareKeys(client.ip).own);
+  }
+  const heardUntil = revocations.heard;
+  const answer = await auth.introspectToken(text, { crowd: "account", key: subject });
+  return { answer, heardUntil };
+}
+
+/** What the gateway finds out by itself and from the limiter, the cheap refusals first. */
+async function checkToken(
+  { keys, clock, limiter }: AuthorizerOptions,
+  request: AuthorizationRequest,
+  text: string,
+): Promise<{ kind: "charged"; claims: TokenClaims } | (Authorization & { kind: "refused" })> {
+  const verdict = await verifyDatasourceToken(text, keys, clock.nowMs());
+  if (verdict.kind === "no-keys") return refused(unavailable());
+  if (verdict.kind === "expired") return refused(EXPIRED);
+  if (verdict.kind === "invalid") return refused(NEEDS_TOKEN);
+  const { claims } = verdict;
+  if (claims.datasource !== request.datasource) return refused(WRONG_DATASOURCE);
+  const refusal = refusalOf(await limiter.consume(tokenBuckets(request, claims)));
+  return refusal === undefined ? { kind: "charged", claims } : refused(refusal);
+}
+
+/** What a token costs before auth is asked about it. */
+function tokenBuckets(
+  { client, datasource, purpose }: AuthorizationRequest,
+  { subject, accessVersion }: TokenClaims,
+): Bucket[] {
+  const { publicToken, accountToken } = FRAME_POLICIES[purpose].limits;
+  const policies = subject === PUBLIC_SUBJECT ? publicToken : accountToken;
+  return policies.map((policy) =>
+    policy === PUBLIC_SUBSCRIBE_BY_DATASOURCE
+      ? byDatasource(datasource, accessVersion)
+      : { ...byIp(client), policy },
+  );
 }
 
 function grantOf(claims: TokenClaims, text: string, heardUntil: number) {

@@ -16,6 +16,8 @@ export const CLOSE_CODES = {
   frame_rate: 4201,
   /** During an outage other connections of the same address took the place of this one. */
   connection_limit: 4202,
+  /** The connection had no subscription for longest while too many had none. */
+  idle: 4203,
   /** A text frame in a binary session, or the other way round. */
   wrong_frame_kind: 1003,
   /** A frame above the protocol's limit. */

@@ -1,5 +1,6 @@
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
+import { PUBLIC_SUBJECT } from "./grant.ts";
 
 /** The scope that lets a token open a stream. */
 export const STREAM_SCOPE = "datasource:stream";
@@ -49,6 +50,16 @@ export async function verifyDatasourceToken(
   } catch (error) {
     if (error instanceof errors.JWTExpired) return { kind: "expired" };
     return { kind: isAboutToken(error) ? "invalid" : "no-keys" };
+  }
+}
+
+/** Whether a token says of itself that anybody can have it; nothing is verified by this. */
+export function claimsPublic(token: string): boolean {
+  if (token.length > TOKEN_CHARACTERS_MAX) return true;
+  try {
+    return decodeJwt(token).sub === PUBLIC_SUBJECT;
+  } catch {
+    return true;
   }
 }
 

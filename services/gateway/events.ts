@@ -7,10 +7,25 @@ export type UpgradeResult = "accepted" | "invalid" | "limited" | "unavailable" |
 /** The HTTP statuses that refuse an upgrade. */
 export type RefusedStatus = 400 | 403 | 426 | 429 | 503;
 
+/** What strangers ask for beyond a bound, and do not get. */
+export type Shed =
+  /** Connections without a request, in all and of one address. */
+  | "connections"
+  | "connections_address"
+  /** A request that was not complete in time. */
+  | "slow_request"
+  /** Sessions without a subscription, when there are many. */
+  | "idle_session"
+  /** Tokens that were not checked, because too many waited. */
+  | "token_check"
+  /** Tokens that auth was not asked about, because too many of their crowd waited. */
+  | "introspection";
+
 /** Everything about the gateway that is counted, one function an event. */
 export type RealtimeEvents = {
   upgraded(result: UpgradeResult): void;
   refused(status: RefusedStatus): void;
+  shed(what: Shed): void;
   opened(): void;
   closed(code: number): void;
   subscribed(): void;
@@ -23,6 +38,14 @@ export type RealtimeEvents = {
 
 const UPGRADE_RESULTS = ["accepted", "invalid", "limited", "unavailable", "aborted"] as const;
 const REFUSED_STATUSES = [400, 403, 426, 429, 503] as const;
+const SHED = [
+  "connections",
+  "connections_address",
+  "slow_request",
+  "idle_session",
+  "token_check",
+  "introspection",
+] as const satisfies readonly Shed[];
 /** 1000 and 1001 come from clients; 1005 is a close without a code, 1006 a lost connection. */
 const CODES_COUNTED = new Set([1000, 1001, 1005, 1006, ...Object.values<number>(CLOSE_CODES)]);
 
@@ -32,6 +55,7 @@ export function createRealtimeEvents(): RealtimeEvents {
     meter.createCounter(`portcullis.realtime.${name}`, { description });
   const upgrades = counter("upgrades", "Websocket upgrades by how they ended");
   const rejected = counter("rejected", "Websocket upgrades refused, by HTTP status");
+  const shed = counter("shed", "What was refused or ended because of a bound, by bound");
   const closes = counter("closes", "Connections closed, by close code");
   const updates = counter("updates", "Updates sent to subscribers");
   const conflated = counter("conflated", "Updates a slow reader got a newer one instead of");
@@ -47,12 +71,14 @@ export function createRealtimeEvents(): RealtimeEvents {
   });
   for (const result of UPGRADE_RESULTS) upgrades.add(0, { result });
   for (const status of REFUSED_STATUSES) rejected.add(0, { status: String(status) });
+  for (const what of SHED) shed.add(0, { what });
   for (const code of [...CODES_COUNTED, "other"]) closes.add(0, { code: String(code) });
   for (const instrument of [updates, conflated, connections, subscriptions]) instrument.add(0);
 
   return {
     upgraded: (result) => upgrades.add(1, { result }),
     refused: (status) => rejected.add(1, { status: String(status) }),
+    shed: (what) => shed.add(1, { what }),
     opened: () => connections.add(1),
     closed(code) {
       connections.add(-1);

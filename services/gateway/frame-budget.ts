@@ -4,9 +4,9 @@ export const FRAMES_BURST = 300;
 export const FRAMES_PER_SECOND = 50;
 
 /** How fast something may come: so much at once, and so much for good. */
-type Rate = { readonly burst: number; readonly perSecond: number };
+export type Rate = { readonly burst: number; readonly perSecond: number };
 
-const FRAMES: Rate = { burst: FRAMES_BURST, perSecond: FRAMES_PER_SECOND };
+export const FRAMES: Rate = { burst: FRAMES_BURST, perSecond: FRAMES_PER_SECOND };
 /**
  * Frames that auth must be asked about: all subscriptions of a session twice at once. All the
  * connections of an address together stay far below what one gateway may ask auth.

@@ -4,27 +4,21 @@ import type { HttpResponse } from "./uws.ts";
 export type HttpAnswer = {
   status: number;
   headers: ReadonlyMap<string, string>;
-  body: Uint8Array | string;
+  body: string;
 };
 
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
+  204: "No Content",
   400: "Bad Request",
-  401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
-  409: "Conflict",
   413: "Content Too Large",
-  415: "Unsupported Media Type",
   426: "Upgrade Required",
   429: "Too Many Requests",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
   503: "Service Unavailable",
-  504: "Gateway Timeout",
 };
 
 /** JSON that no cache may keep. */
@@ -47,11 +41,15 @@ export function retryAfterSeconds(retryAfterMs: number): string {
   return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
 }
 
-/** Sends an answer. Must not be called after the request was aborted. */
-export function sendAnswer(response: HttpResponse, answer: HttpAnswer): void {
+/**
+ * Sends an answer and closes the connection, so that nothing of the client's is taken for another
+ * request. Must not be called after the request was aborted.
+ */
+export function sendAnswer(response: HttpResponse, answer: HttpAnswer, isHead: boolean): void {
   response.cork(() => {
     response.writeStatus(`${answer.status} ${REASONS[answer.status] ?? "Unknown"}`);
     for (const [name, value] of answer.headers) response.writeHeader(name, value);
-    response.end(answer.body);
+    // Ended with the length of a body that it must not have, an answer would never be complete.
+    response.end(isHead || answer.status === 204 ? "" : answer.body, true);
   });
 }

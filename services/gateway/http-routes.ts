@@ -1,31 +1,27 @@
 import type { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RealtimeEvents } from "./events.ts";
+import type { Exchange } from "./exchange.ts";
 import { checkHandshake } from "./handshake.ts";
-import { jsonAnswer, sendAnswer } from "./http-answer.ts";
+import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
-import { copyRequest, type TemplatedApp } from "./uws.ts";
+import type { UwsRequest } from "./uws.ts";
 import { REALTIME_PATH, refusalAnswer } from "./websocket-route.ts";
 
-/** Serves bare liveness, and says what is wrong with everything that is not a route. */
-export function addHttpRoutes(
-  app: TemplatedApp,
-  options: {
-    allowedOrigins: ReadonlySet<string>;
-    events: Pick<RealtimeEvents, "upgraded" | "refused">;
-    probes: ProbeMemory;
-  },
-): void {
-  const { allowedOrigins, events, probes } = options;
-  app.get("/healthz", (response) => {
-    sendAnswer(response, jsonAnswer(200, { status: "alive" }));
-  });
-  app.any("/*", (response, request) => {
-    const copied = copyRequest(response, request);
-    const { path, headers } = copied;
-    observeProbe(probes, copied);
-    if (path !== REALTIME_PATH) {
-      return sendAnswer(response, jsonAnswer(404, { code: "not_found", message: "not found" }));
-    }
+/** Where a browser asks why its upgrade was refused. */
+export const WHY_PATH = `${REALTIME_PATH}/why`;
+const HEALTH_PATH = "/healthz";
+
+/** Serves everything that the public door answers; `upgrade` decides about websockets. */
+export function createHttpRoutes(options: {
+  allowedOrigins: ReadonlySet<string>;
+  events: Pick<RealtimeEvents, "upgraded" | "refused">;
+  probes: ProbeMemory;
+  upgrade: (exchange: Exchange) => void;
+  why: (request: UwsRequest) => HttpAnswer;
+}): (exchange: Exchange) => void {
+  const { allowedOrigins, events, probes, upgrade, why } = options;
+
+  const refuseUpgrade = ({ headers }: UwsRequest): HttpAnswer => {
     // The library passes on only what has a key of the right length; the rest ends up here.
     const handshake = checkHandshake(headers, allowedOrigins);
     const refusal =
@@ -34,6 +30,33 @@ export function addHttpRoutes(
         : { kind: "refused" as const, status: 400 as const, message: "use GET" };
     events.upgraded("invalid");
     events.refused(refusal.status);
-    sendAnswer(response, refusalAnswer({ ...refusal, result: "invalid" }));
-  });
+    return refusalAnswer({ ...refusal, result: "invalid" });
+  };
+
+  return (exchange) => {
+    const { request } = exchange;
+    observeProbe(probes, request);
+    if (exchange.isUpgrade) return upgrade(exchange);
+    switch (request.path) {
+      case REALTIME_PATH:
+        return exchange.answer(refuseUpgrade(request));
+      case WHY_PATH:
+        return exchange.answer(why(request));
+      case HEALTH_PATH:
+        return exchange.answer(answerHealth(request.method));
+      default:
+        return exchange.answer(NOT_FOUND);
+    }
+  };
+}
+
+const NOT_FOUND = jsonAnswer(404, { code: "not_found", message: "not found" });
+const ALIVE = jsonAnswer(200, { status: "alive" });
+const ALLOW = { allow: "GET, HEAD, OPTIONS" };
+
+/** Whether the process runs, and nothing about what it depends on. */
+function answerHealth(method: string): HttpAnswer {
+  if (method === "GET" || method === "HEAD") return ALIVE;
+  if (method === "OPTIONS") return jsonAnswer(204, {}, ALLOW);
+  return jsonAnswer(405, { code: "invalid_argument", message: "use GET" }, ALLOW);
 }

@@ -1,5 +1,8 @@
 import { runService } from "../runtime/run-service.ts";
 import { readConfig } from "./config.ts";
+import { HEAD_BYTES_MAX, HEAD_BYTES_VARIABLE } from "./request-head.ts";
+
+process.env[HEAD_BYTES_VARIABLE] = String(HEAD_BYTES_MAX);
 
 await runService({
   name: "gateway",

@@ -41,10 +41,11 @@ export class PublicViews {
     return known !== undefined && this.#clock.nowMs() < known.untilMs ? known.view : undefined;
   }
 
-  async find(datasource: string): Promise<View> {
+  /** Asks on behalf of an address, unless the datasource is known or being asked about. */
+  async find(datasource: string, address: string): Promise<View> {
     const known = this.recall(datasource);
     if (known !== undefined) return known;
-    const asked = this.#asked.get(datasource) ?? this.#ask(datasource);
+    const asked = this.#asked.get(datasource) ?? this.#ask(datasource, address);
     this.#asked.set(datasource, asked);
     return await asked;
   }
@@ -55,9 +56,12 @@ export class PublicViews {
     this.#asked.delete(datasource);
   }
 
-  async #ask(datasource: string): Promise<View> {
+  async #ask(datasource: string, address: string): Promise<View> {
     const heardUntil = this.#revocations.heard;
-    const answer = await this.#auth.introspectDatasource(datasource);
+    const answer = await this.#auth.introspectDatasource(datasource, {
+      crowd: "public",
+      key: address,
+    });
     this.#asked.delete(datasource);
     if (answer.kind === "unreachable") return answer;
     if (answer.kind === "inactive" || answer.datasource !== datasource) {

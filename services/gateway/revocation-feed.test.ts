@@ -107,32 +107,32 @@ test("poll() stays in doubt until it could ask about all of them", async () => {
 test("a revocation makes a public datasource be looked at anew", async () => {
   const { feed, views, pages, datasources } = setup();
   datasources.set("demo", active("demo", "1"));
-  expect(await views.find("demo")).toMatchObject({ kind: "public", accessVersion: 1 });
+  expect(await views.find("demo", "192.0.2.1")).toMatchObject({ kind: "public", accessVersion: 1 });
   datasources.set("demo", INACTIVE);
-  expect(await views.find("demo")).toMatchObject({ kind: "public" });
+  expect(await views.find("demo", "192.0.2.1")).toMatchObject({ kind: "public" });
   pages.push(page("cursor", [{ kind: "datasource", value: "demo:2" }]));
   await feed.poll();
-  expect(await views.find("demo")).toEqual({ kind: "not-public" });
+  expect(await views.find("demo", "192.0.2.1")).toEqual({ kind: "not-public" });
 });
 
 test("PublicViews asks again after a while, and remembers neither refusals nor outages", async () => {
   const { views, datasources, clock } = setup();
-  expect(await views.find("demo")).toEqual(UNREACHABLE);
+  expect(await views.find("demo", "192.0.2.1")).toEqual(UNREACHABLE);
   datasources.set("demo", INACTIVE);
-  expect(await views.find("demo")).toEqual({ kind: "not-public" });
+  expect(await views.find("demo", "192.0.2.1")).toEqual({ kind: "not-public" });
   datasources.set("demo", active("demo", "1"));
-  expect(await views.find("demo")).toMatchObject({ kind: "public" });
+  expect(await views.find("demo", "192.0.2.1")).toMatchObject({ kind: "public" });
   datasources.set("demo", INACTIVE);
   clock.advance(2_999);
-  expect(await views.find("demo")).toMatchObject({ kind: "public" });
+  expect(await views.find("demo", "192.0.2.1")).toMatchObject({ kind: "public" });
   clock.advance(1);
-  expect(await views.find("demo")).toEqual({ kind: "not-public" });
+  expect(await views.find("demo", "192.0.2.1")).toEqual({ kind: "not-public" });
 });
 
 test("PublicViews asks once however many want to know", async () => {
   const { views, datasources, questions } = setup();
   datasources.set("demo", active("demo", "1"));
-  await Promise.all(Array.from({ length: 100 }, () => views.find("demo")));
+  await Promise.all(Array.from({ length: 100 }, () => views.find("demo", "192.0.2.1")));
   expect(questions).toEqual(["demo"]);
 });
 

@@ -19,6 +19,8 @@ export const UNVERIFIED_PUBLIC_GRACE_MS = 10 * 60_000;
 const PAGES_PER_ROUND_MAX = 1_000;
 /** Questions to auth at once after a gap, so that catching up does not become a storm. */
 const REVALIDATIONS_AT_ONCE = 8;
+/** Nobody else's questions delay those of the feed. */
+const ITSELF = { crowd: "feed" } as const;
 
 export type RevocationFeedOptions = {
   auth: AuthClient;
@@ -120,8 +122,8 @@ export class RevocationFeed {
     const { grant } = subscription;
     const answer =
       grant.token === undefined
-        ? await auth.introspectDatasource(grant.datasource)
-        : await auth.introspectToken(grant.token.text);
+        ? await auth.introspectDatasource(grant.datasource, ITSELF)
+        : await auth.introspectToken(grant.token.text, ITSELF);
     if (answer.kind === "unreachable") return;
     this.#doubted.delete(subscription);
     // A grant that a refresh put in place meanwhile was asked about by that refresh.

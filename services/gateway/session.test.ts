@@ -12,8 +12,10 @@ import { Hub } from "./hub.ts";
 import { unavailable } from "./refusal.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
 import type { Schedule } from "./schedule.ts";
+import { BUFFERED_TOTAL_BYTES_MAX, SendBuffers } from "./send-buffers.ts";
 import {
   CONTROL_BUFFERED_BYTES_MAX,
+  CONTROL_BUFFERED_BYTES_MIN,
   FRAME_BYTES_MAX,
   Session,
   SUBSCRIPTIONS_MAX,
@@ -35,6 +37,45 @@ test("receive() answers ping with the id it came with, or without one", () => {
   receive({ id: 4, ping: {} });
   receive({ ping: {} });
   expect(sent()).toEqual([{ id: 4, pong: {} }, { pong: {} }]);
+});
+
+test("control frames and frames have one budget", () => {
+  const { session, receive, ends } = setup();
+  for (let count = 0; count < FRAMES_BURST - 1; count++) session.receiveControl();
+  receive({ ping: {} });
+  expect(ends).toEqual([]);
+  session.receiveControl();
+  expect(ends).toEqual([[4201, "frame_rate"]]);
+});
+
+test("a session says when it has its first subscription and when it has lost its last", async () => {
+  const { receive, grant, answer, unsubscribed, session } = setup();
+  receive(SUBSCRIBE);
+  await answer(refused(unavailable()));
+  expect(unsubscribed).toEqual([]);
+  receive(SUBSCRIBE);
+  await grant();
+  receive({ unsubscribe: { datasource: "demo" } });
+  expect(unsubscribed).toEqual([false, true]);
+  receive(SUBSCRIBE);
+  await grant();
+  session.closed();
+  expect(unsubscribed).toEqual([false, true, false]);
+});
+
+test("while slow readers hold too much together, each has to do with less", async () => {
+  const { receive, grant, publish, sent, buffer, buffers, ends } = setup();
+  receive(SUBSCRIBE);
+  await grant();
+  buffers.change(0, BUFFERED_TOTAL_BYTES_MAX);
+  publish("to an empty buffer");
+  buffer(1);
+  publish("behind one byte");
+  expect(sent().filter(({ update }) => update !== undefined)).toHaveLength(1);
+  buffer(CONTROL_BUFFERED_BYTES_MIN + 1);
+  receive({ ping: {} });
+  expect(ends).toEqual([[4200, "slow_reader"]]);
+  expect(buffers.total).toBe(BUFFERED_TOTAL_BYTES_MAX);
 });
 
 test("a subscribe is acknowledged at the stream's position, then updates follow", async () => {
@@ -392,6 +433,8 @@ function setup() {
   const ends: [number, string][] = [];
   const asked: PromiseWithResolvers<Authorization>[] = [];
   const scheduled = new Set<() => void>();
+  const buffers = new SendBuffers();
+  const unsubscribed: boolean[] = [];
   let buffered = 0;
   const schedule: Schedule = (_delayMs, run) => {
     scheduled.add(run);
@@ -416,6 +459,8 @@ function setup() {
       revocations,
       clock,
       schedule,
+      buffers,
+      noteUnsubscribed: (_session, isUnsubscribed) => void unsubscribed.push(isUnsubscribed),
       log: pino({ level: "silent" }),
       authorize() {
         const question = withResolvers<Authorization>();
@@ -434,6 +479,8 @@ function setup() {
     hub,
     revocations,
     clock,
+    buffers,
+    unsubscribed,
     ends,
     answer,
     receive(frame: object) {

@@ -18,6 +18,7 @@ import type { Hub } from "./hub.ts";
 import { RETRY_AFTER_OUTAGE_MS, type Refusal, toErrorFrame, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 import type { Schedule } from "./schedule.ts";
+import type { SendBuffers } from "./send-buffers.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { SubscriptionSlots } from "./subscription-slots.ts";
 
@@ -39,6 +40,8 @@ export const UPDATES_BUFFERED_BYTES_MAX = 64 * 1024;
  * even a close frame would be dropped.
  */
 export const CONTROL_BUFFERED_BYTES_MAX = 256 * 1024;
+/** The same bound while slow readers together hold too much. */
+export const CONTROL_BUFFERED_BYTES_MIN = 16 * 1024;
 
 /** The connection under a session. Never used after it has closed. */
 export type SessionSocket = {
@@ -55,6 +58,9 @@ export type SessionContext = {
   revocations: RevocationMemory;
   clock: Clock;
   schedule: Schedule;
+  buffers: SendBuffers;
+  /** Told when a session has lost its last subscription, or got its first. */
+  noteUnsubscribed(session: Session, isUnsubscribed: boolean): void;
   log: Logger;
 };
 
@@ -73,6 +79,8 @@ export class Session implements Subscriber {
   #decisions: FrameBudget;
   #pending = 0;
   #unreadable = 0;
+  /** What waited for this client when it was last looked at. */
+  #bufferedBytes = 0;
   #isClosed = false;
 
   constructor(
@@ -98,10 +106,7 @@ export class Session implements Subscriber {
 
   /** Carries out one frame of the client, or says why not. */
   receive(data: Uint8Array, isBinary: boolean) {
-    if (this.#isClosed) return;
-    const budget = takeFrame(this.#budget, this.#context.clock.nowMs());
-    if (budget === undefined) return this.close("frame_rate");
-    this.#budget = budget;
+    if (this.#isClosed || !this.#takeFromBudget()) return;
     if (data.byteLength > FRAME_BYTES_MAX) return this.close("frame_too_large");
     if (isBinary !== this.codec.isBinary) return this.close("wrong_frame_kind");
     const decoded = this.codec.decode(data);
@@ -110,21 +115,30 @@ export class Session implements Subscriber {
     this.#carryOut(decoded.frame);
   }
 
+  /** Counts a ping or pong of the websocket protocol itself. */
+  receiveControl(): void {
+    if (!this.#isClosed) this.#takeFromBudget();
+  }
+
   /** Sends what was held back, now that the client has read some. */
   drained(): void {
+    this.#noteBuffered(this.#socket.bufferedBytes());
     this.#slots.catchUp();
   }
 
   offer(update: Uint8Array): boolean {
-    if (this.#socket.bufferedBytes() > UPDATES_BUFFERED_BYTES_MAX) return false;
+    const bufferedBytes = this.#socket.bufferedBytes();
+    const max = this.#context.buffers.isFull ? 0 : UPDATES_BUFFERED_BYTES_MAX;
+    if (bufferedBytes > max) return false;
     this.#socket.send(update, this.codec.isBinary);
+    this.#noteBuffered(this.#socket.bufferedBytes());
     return true;
   }
 
   end(subscription: Subscription, reason: EndReason): void {
     const { datasource } = subscription;
     if (this.#slots.find(datasource)?.subscription !== subscription) return;
-    this.#slots.release(datasource);
+    this.#release(datasource);
     const value = { datasource, state: Status_State.ENDED, reason };
     this.#send({ case: "status", value });
   }
@@ -144,6 +158,26 @@ export class Session implements Subscriber {
   closed(): void {
     this.#isClosed = true;
     this.#slots.releaseAll();
+    this.#noteBuffered(0);
+  }
+
+  #takeFromBudget(): boolean {
+    const budget = takeFrame(this.#budget, this.#context.clock.nowMs());
+    if (budget === undefined) this.close("frame_rate");
+    else this.#budget = budget;
+    return budget !== undefined;
+  }
+
+  /** Ends a stream, or the wait for one. */
+  #release(datasource: string): void {
+    const wasSubscribed = this.#slots.find(datasource)?.subscription !== undefined;
+    this.#slots.release(datasource);
+    if (wasSubscribed && !this.#slots.hasSubscription) this.#context.noteUnsubscribed(this, true);
+  }
+
+  #noteBuffered(bytes: number): void {
+    this.#context.buffers.change(this.#bufferedBytes, bytes);
+    this.#bufferedBytes = bytes;
   }
 
   #carryOut({ id, body }: ClientFrame) {
@@ -172,6 +206,7 @@ export class Session implements Subscriber {
         return this.#refuse(id, answer.refusal);
       }
       this.#slots.start(slot, answer.grant);
+      this.#context.noteUnsubscribed(this, false);
       this.#acknowledge(id, datasource, answer.grant);
     });
   }
@@ -192,7 +227,7 @@ export class Session implements Subscriber {
 
   #unsubscribe(id: number | undefined, datasource: string) {
     if (this.#slots.find(datasource) === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
-    this.#slots.release(datasource);
+    this.#release(datasource);
     this.#acknowledge(id, datasource);
   }
 
@@ -269,8 +304,11 @@ export class Session implements Subscriber {
 
   #send(body: NonNullable<ServerFrameBody>, id?: number) {
     if (this.#isClosed) return;
-    if (this.#socket.bufferedBytes() > CONTROL_BUFFERED_BYTES_MAX) return this.close("slow_reader");
+    const isFull = this.#context.buffers.isFull;
+    const max = isFull ? CONTROL_BUFFERED_BYTES_MIN : CONTROL_BUFFERED_BYTES_MAX;
+    if (this.#socket.bufferedBytes() > max) return this.close("slow_reader");
     this.#socket.send(this.codec.encode(serverFrame(body, id)), this.codec.isBinary);
+    if (!this.#isClosed) this.#noteBuffered(this.#socket.bufferedBytes());
   }
 }
 

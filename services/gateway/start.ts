@@ -4,7 +4,8 @@ import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { createClientIdentity } from "../runtime/client-identity.ts";
+import { createClientIdentity, type ProxyTrust } from "../runtime/client-identity.ts";
+import { derive } from "../runtime/client-ip.ts";
 import { configHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { createHttpTelemetry } from "../runtime/http-telemetry.ts";
@@ -16,22 +17,31 @@ import { Secret } from "../runtime/secret.ts";
 import { serve } from "../runtime/serve.ts";
 import { createAdmission, PLACE_TTL_MS } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
-import { createAuthorizer } from "./authorizer.ts";
+import { createAuthCrowds } from "./auth-crowds.ts";
+import { createAuthorizer, createCheckTurns } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
+import { divideConnections } from "./connection-bounds.ts";
 import { addDependencyService } from "./dependency-service.ts";
 import { RPC_DOOR } from "./doors.ts";
+import { openDoor } from "./door.ts";
 import { createRealtimeEvents } from "./events.ts";
-import { addHttpRoutes } from "./http-routes.ts";
+import { createHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
+import { readOpenFilesMax } from "./open-files.ts";
 import { REALTIME_POLICIES } from "./policies.ts";
+import { PublicTokens } from "./public-tokens.ts";
 import { PublicViews } from "./public-views.ts";
 import { addPublishService } from "./publish-service.ts";
+import { RecentRefusals } from "./recent-refusals.ts";
 import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
 import { scheduleTimer } from "./schedule.ts";
+import { SendBuffers } from "./send-buffers.ts";
 import { Sessions } from "./sessions.ts";
+import { openUncorked } from "./uncorked.ts";
 import { listen, loadUws } from "./uws.ts";
-import { addWebsocketRoute } from "./websocket-route.ts";
+import { addWebsocketRoute, createUpgrade } from "./websocket-route.ts";
+import { createWhyRoute } from "./why-route.ts";
 
 /** Enough that two starts never share an epoch. */
 const EPOCH_BYTES = 8;
@@ -39,6 +49,11 @@ const EPOCH_BYTES = 8;
 const KEYS_COOLDOWN_MS = 1_000;
 /** Close frames and answers of clients that read are out long before. */
 const STOP_FLUSH_MS = 100;
+
+/** Whether a peer may be one of the proxies that this gateway was told to trust. */
+function isProxy(remote: string, { hops, trustedProxies }: ProxyTrust): boolean {
+  return hops > 0 && derive(remote, [], hops, trustedProxies).warning !== "untrusted_peer";
+}
 
 /** Starts the gateway: everything it consists of, put together in one place. */
 export async function start(
@@ -50,7 +65,12 @@ export async function start(
   announceConfig("gateway", config.trust.hops, configHash(config));
   const warn = createBoundedWarning(log, clock);
   const token = config.serviceTokens[0] ?? new Secret("");
-  const auth = createAuthClient({ url: config.authUrl, token, warn });
+  const auth = createAuthClient({
+    url: config.authUrl,
+    token,
+    warn,
+    crowds: createAuthCrowds(events),
+  });
   const limiter = createLimiterClient({
     ...config.limiter,
     standIn: await loadStandIn(config.limiter),
@@ -68,11 +88,23 @@ export async function start(
   const hub = new Hub({ epoch: randomBytes(EPOCH_BYTES).toString("hex"), clock, events });
   const revocations = new RevocationMemory();
   const views = new PublicViews({ auth, revocations, clock });
-  const authorize = createAuthorizer({ limiter, auth, keys, views, revocations, clock });
+  const authorize = createAuthorizer({
+    limiter,
+    auth,
+    keys,
+    views,
+    publicTokens: new PublicTokens({ auth, revocations, clock }),
+    revocations,
+    turns: createCheckTurns(),
+    events,
+    clock,
+  });
   const feed = new RevocationFeed({ auth, hub, memory: revocations, views, clock, log });
   events.observeRevocationLag(() => feed.lagMs());
 
-  const sessions = new Sessions();
+  const bounds = divideConnections(readOpenFilesMax());
+  const sessions = new Sessions(bounds, events);
+  const refusals = new RecentRefusals(clock);
   const identity = createClientIdentity({ service: "gateway", trust: config.trust, log, clock });
   const probes = new ProbeMemory({
     trust: config.trust,
@@ -81,13 +113,35 @@ export async function start(
   });
   const allowedOrigins = new Set(config.allowedOrigins);
   const leases = new LeaseKeeper(limiter, PLACE_TTL_MS);
-  const admit = createAdmission({ allowedOrigins, identity, limiter, leases, sessions });
-  const context = { hub, authorize, revocations, clock, schedule: scheduleTimer, log };
+  const admit = createAdmission({ allowedOrigins, identity, limiter, leases, sessions, refusals });
+  const context = {
+    hub,
+    authorize,
+    revocations,
+    clock,
+    schedule: scheduleTimer,
+    buffers: new SendBuffers(),
+    noteUnsubscribed: sessions.noteUnsubscribed.bind(sessions),
+    log,
+  };
 
   const app = uws.App();
   const telemetry = createHttpTelemetry();
-  addWebsocketRoute(uws, app, { admit, sessions, leases, context, events, probes, telemetry, log });
-  addHttpRoutes(app, { allowedOrigins, events, probes });
+  const websockets = { admit, sessions, leases, context, events, telemetry, log };
+  const door = openDoor(app, {
+    bounds,
+    runUncorked: await openUncorked(uws),
+    isProxy: (remote) => isProxy(remote, config.trust),
+    events,
+    route: createHttpRoutes({
+      allowedOrigins,
+      events,
+      probes,
+      upgrade: createUpgrade(websockets),
+      why: createWhyRoute({ allowedOrigins, identity, refusals, clock }),
+    }),
+  });
+  addWebsocketRoute(uws, app, door, websockets);
   const server = await listen(uws, app, config.listen.host, config.listen.port);
   const rpcServer = await serve({
     door: "gateway-rpc",
@@ -124,6 +178,7 @@ export async function start(
   return {
     async stop() {
       server.close();
+      door.close();
       sessions.drain(Math.random);
       following.stop();
       await sessions.settled();

@@ -30,6 +30,11 @@ export class SubscriptionSlots {
     return this.#slots.size;
   }
 
+  /** Whether any stream runs; a slot alone is only the wait for one. */
+  get hasSubscription(): boolean {
+    return [...this.#slots.values()].some(({ subscription }) => subscription !== undefined);
+  }
+
   find(datasource: string): Slot | undefined {
     return this.#slots.get(datasource);
   }

@@ -6,7 +6,13 @@ import type {
   WebSocketBehavior,
 } from "uWebSockets.js";
 
-export type { HttpRequest, HttpResponse, TemplatedApp, WebSocket } from "uWebSockets.js";
+export type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_socket_context_t,
+  WebSocket,
+} from "uWebSockets.js";
 
 /** The server library, with its native binary loaded. */
 export type Uws = {
@@ -19,24 +25,15 @@ export type Uws = {
 
 const HOW_TO_GET_IT = `uWebSockets.js has no native binary for Node ${process.versions.node} on \
 ${process.platform}-${process.arch}, and the gateway does not run without one. The package registry \
-has it for Node 20 only. For Node 22 and 24 install the official build from its Git tag, v20.69.0 \
-or newer: npm install --no-save uWebSockets.js@uNetworking/uWebSockets.js#v20.69.0`;
+has it for Node 20 and 22 on x86-64 Linux with glibc 2.27 or newer, as an optional dependency (not \
+with --omit=optional). Elsewhere install the official build from its Git tag: npm install --no-save \
+uWebSockets.js@uNetworking/uWebSockets.js#v20.69.0. It has Node 22 and 24 too, and needs glibc 2.38 \
+on Linux; Debian 12 has 2.36.`;
 
-/**
- * Loads uWebSockets.js; this is the only file that imports it. Where its binary does not load, the
- * package falls back to JavaScript that throws on the first upgrade: that is refused here.
- */
+/** Loads uWebSockets.js; this is the only file that imports it. */
 export async function loadUws(): Promise<Uws> {
-  const uws = await importUws();
-  const isNative = Function.prototype.toString.call(uws.App).includes("[native code]");
-  if (!isNative) throw new Error(HOW_TO_GET_IT);
-  return uws;
-}
-
-async function importUws(): Promise<Uws> {
   try {
-    // The package is CommonJS: its named exports exist for the type checker only. This constant
-    // is missing from its types.
+    // The package is CommonJS; the types of its default export lack this constant.
     const { default: uws } = await import("uWebSockets.js");
     return uws as typeof uws & { LIBUS_LISTEN_EXCLUSIVE_PORT: number };
   } catch (error) {
@@ -56,8 +53,13 @@ export type UwsRequest = {
 
 const decoder = new TextDecoder();
 
+/** The address of a socket; empty once it has closed. */
+export function remoteOf(response: HttpResponse): string {
+  return decoder.decode(response.getRemoteAddressAsText());
+}
+
 /** Copies a request. Must be called before the handler returns or awaits. */
-export function copyRequest(response: HttpResponse, request: HttpRequest): UwsRequest {
+export function copyRequest(request: HttpRequest): Omit<UwsRequest, "remote"> {
   const headers = new Map<string, string[]>();
   // getHeader() would return the first line only.
   request.forEach((name, value) => {
@@ -69,7 +71,6 @@ export function copyRequest(response: HttpResponse, request: HttpRequest): UwsRe
     method: request.getCaseSensitiveMethod().toUpperCase(),
     path: request.getUrl(),
     headers,
-    remote: decoder.decode(response.getRemoteAddressAsText()),
   };
 }
 
@@ -97,5 +98,16 @@ export async function listen(
       const close = () => uws.us_listen_socket_close(socket);
       resolve({ port: uws.us_socket_local_port(socket), close });
     });
+  });
+}
+
+/**
+ * Tells of every connection before anything was sent on it. The library tells of its end too, but
+ * not whose it is.
+ */
+export function onConnection(app: TemplatedApp, meet: (response: HttpResponse) => void): void {
+  const observe = app.filter.bind(app);
+  observe((response, change) => {
+    if (Number(change) > 0) meet(response);
   });
 }

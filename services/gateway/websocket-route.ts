@@ -2,28 +2,25 @@ import { randomUUID } from "node:crypto";
 import type { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import type { HttpTelemetry } from "../runtime/http-telemetry.ts";
 import type { Logger } from "../runtime/log.ts";
-import type { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { Admission, createAdmission } from "./admission.ts";
+import type { Door } from "./door.ts";
 import type { RealtimeEvents } from "./events.ts";
+import type { Exchange } from "./exchange.ts";
 import { FRAME_CODECS } from "./frame-codec.ts";
-import { type HttpAnswer, jsonAnswer, retryAfterSeconds, sendAnswer } from "./http-answer.ts";
-import { observeProbe } from "./observe-probe.ts";
+import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
 import { Session, type SessionContext } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
-import {
-  copyRequest,
-  type TemplatedApp,
-  type Uws,
-  type UwsRequest,
-  type WebSocket,
-} from "./uws.ts";
+import type { TemplatedApp, Uws, UwsRequest, WebSocket } from "./uws.ts";
 
 /** Where browsers connect. */
 export const REALTIME_PATH = "/gateway/realtime";
 
-/** Above the protocol's limit, so that a frame somewhat too large still gets its close code. */
-const PAYLOAD_BYTES_MAX = 64 * 1024;
+/**
+ * Above the protocol's limit, so that a frame somewhat too large still gets its close code. The
+ * library holds so much of an unfinished message, whatever its fragments.
+ */
+const PAYLOAD_BYTES_MAX = 20 * 1024;
 /** Never reached by a session, which closes a slow reader long before. */
 const BACKPRESSURE_BYTES_MAX = 1024 * 1024;
 /** Two and a half ping intervals, in the library's steps of four seconds. */
@@ -39,51 +36,28 @@ type Connection = {
   session?: Session;
 };
 
+type WebsocketOptions = {
+  admit: ReturnType<typeof createAdmission>;
+  sessions: Sessions;
+  leases: Pick<LeaseKeeper, "keep" | "giveBack">;
+  context: SessionContext;
+  events: RealtimeEvents;
+  telemetry: HttpTelemetry;
+  log: Logger;
+};
+
 /** Serves websockets: turns what the library reports into events of a session, and nothing more. */
 export function addWebsocketRoute(
   uws: Uws,
   app: TemplatedApp,
-  options: {
-    admit: ReturnType<typeof createAdmission>;
-    sessions: Sessions;
-    leases: Pick<LeaseKeeper, "keep" | "giveBack">;
-    context: SessionContext;
-    events: RealtimeEvents;
-    probes: ProbeMemory;
-    telemetry: HttpTelemetry;
-    log: Logger;
-  },
+  door: Pick<Door, "receiveUpgrade">,
+  options: Pick<WebsocketOptions, "sessions" | "leases" | "events" | "log">,
 ): void {
-  const { admit, sessions, leases, context, events, probes, telemetry, log } = options;
+  const { sessions, leases, events, log } = options;
 
-  /** A bug that shows in one session ends that session, not the process. */
   const guard = (ws: WebSocket<Connection>, work: (session: Session) => void) => {
     const { session } = ws.getUserData();
-    if (session === undefined) return;
-    try {
-      work(session);
-    } catch (error) {
-      log.error({ err: error, session: session.id }, "a session failed");
-      ws.end(INTERNAL_ERROR, "internal error");
-    }
-  };
-
-  /** Gives an upgraded connection its session. */
-  const begin = (ws: WebSocket<Connection>) => {
-    const connection = ws.getUserData();
-    const { client, place, subprotocol } = connection.admitted;
-    const codec = FRAME_CODECS[subprotocol];
-    const socket = {
-      send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
-      bufferedBytes: () => ws.getBufferedAmount(),
-      end: (code: number, reason: string) => ws.end(code, reason),
-    };
-    const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
-    connection.session = session;
-    sessions.add(session);
-    leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
-    events.opened();
-    guard(ws, () => session.open());
+    if (session !== undefined) runGuarded(ws, log, () => work(session));
   };
 
   app.ws<Connection>(REALTIME_PATH, {
@@ -93,56 +67,20 @@ export function addWebsocketRoute(
     idleTimeout: IDLE_TIMEOUT_S,
     sendPingsAutomatically: true,
 
-    upgrade(response, request, socketContext) {
-      const copied = copyRequest(response, request);
-      observeProbe(probes, copied);
-      const sessionId = randomUUID();
-      let isAborted = false;
-      response.onAborted(() => {
-        isAborted = true;
-      });
-      const decide = async (): Promise<Admission> =>
-        await admit(copied, sessionId).catch((error): Admission => {
-          log.error({ err: error }, "an upgrade could not be decided");
-          leases.giveBack(sessionId);
-          return {
-            kind: "refused",
-            result: "unavailable",
-            status: 503,
-            message: "temporarily unavailable",
-            retryAfterMs: RETRY_AFTER_OUTAGE_MS,
-          };
-        });
-      decideUpgrade(telemetry, copied, decide)
-        .then((admission) => {
-          if (isAborted) {
-            leases.giveBack(sessionId);
-            return events.upgraded("aborted");
-          }
-          if (admission.kind === "refused") {
-            events.upgraded(admission.result);
-            events.refused(admission.status);
-            return sendAnswer(response, refusalAnswer(admission));
-          }
-          events.upgraded("accepted");
-          const opened: Connection["opened"] = {};
-          const connection: Connection = { sessionId, admitted: admission, opened };
-          const { key, echo } = admission;
-          response.cork(() => response.upgrade(connection, key, echo, "", socketContext));
-          if (opened.ws !== undefined) begin(opened.ws);
-        })
-        .catch((error) => log.error({ err: error }, "an upgrade could not be answered"));
-    },
+    upgrade: (response, request, socketContext) =>
+      door.receiveUpgrade(response, request, socketContext),
 
-    // The library goes on reading the memory of the request while this runs, and closes the socket
-    // when what it finds there has changed, a defect of
-    // its version 20.30. So nothing happens here yet.
+    // Nothing is sent before the library has finished the upgrade.
     open(ws) {
       ws.getUserData().opened.ws = ws;
     },
 
     message: (ws, data, isBinary) =>
       guard(ws, (session) => session.receive(new Uint8Array(data), isBinary)),
+
+    // The library has answered a ping already.
+    ping: (ws) => guard(ws, (session) => session.receiveControl()),
+    pong: (ws) => guard(ws, (session) => session.receiveControl()),
 
     drain: (ws) => guard(ws, (session) => session.drained()),
 
@@ -156,6 +94,77 @@ export function addWebsocketRoute(
       events.closed(code);
     },
   });
+}
+
+/** Decides about the upgrade that a connection asks for, and gives it its session. */
+export function createUpgrade(options: WebsocketOptions): (exchange: Exchange) => void {
+  const { admit, leases, events, telemetry, log } = options;
+
+  return (exchange) => {
+    const sessionId = randomUUID();
+    const decide = async (): Promise<Admission> =>
+      await admit(exchange.request, sessionId).catch((error): Admission => {
+        log.error({ err: error }, "an upgrade could not be decided");
+        leases.giveBack(sessionId);
+        return NOT_DECIDED;
+      });
+    decideUpgrade(telemetry, exchange.request, decide)
+      .then((admission) => {
+        if (!exchange.isOpen) {
+          leases.giveBack(sessionId);
+          return events.upgraded("aborted");
+        }
+        if (admission.kind === "refused") {
+          events.upgraded(admission.result);
+          events.refused(admission.status);
+          return exchange.answer(refusalAnswer(admission));
+        }
+        events.upgraded("accepted");
+        const connection: Connection = { sessionId, admitted: admission, opened: {} };
+        exchange.upgrade(connection, admission.key, admission.echo);
+        const { ws } = connection.opened;
+        if (ws === undefined) leases.giveBack(sessionId);
+        else beginSession(options, ws);
+      })
+      .catch((error) => log.error({ err: error }, "an upgrade could not be answered"));
+  };
+}
+
+const NOT_DECIDED: Admission = {
+  kind: "refused",
+  result: "unavailable",
+  status: 503,
+  message: "temporarily unavailable",
+  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
+};
+
+/** Gives an upgraded connection its session. */
+function beginSession(options: WebsocketOptions, ws: WebSocket<Connection>): void {
+  const { sessions, leases, context, events, log } = options;
+  const connection = ws.getUserData();
+  const { client, place, subprotocol } = connection.admitted;
+  const codec = FRAME_CODECS[subprotocol];
+  const socket = {
+    send: (data: Uint8Array, isBinary: boolean) => void ws.send(data, isBinary, false),
+    bufferedBytes: () => ws.getBufferedAmount(),
+    end: (code: number, reason: string) => ws.end(code, reason),
+  };
+  const session = new Session({ id: connection.sessionId, client, codec }, socket, context);
+  connection.session = session;
+  leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
+  events.opened();
+  runGuarded(ws, log, () => session.open());
+  sessions.add(session);
+}
+
+/** A bug that shows in one session ends that session, not the process. */
+function runGuarded(ws: WebSocket<Connection>, log: Logger, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    log.error({ err: error, session: ws.getUserData().sessionId }, "a session failed");
+    ws.end(INTERNAL_ERROR, "internal error");
+  }
 }
 
 /** Measures how long an upgrade waits, and traces it without trusting what the client says of it. */

@@ -7,8 +7,8 @@ import { sendRaw, upgradeRaw } from "./raw-request.ts";
 import { startRecordingLimiter } from "./recording-limiter.ts";
 
 const LOOPBACK = "127.0.0.1";
-/** uWebSockets reads requests with up to so many header lines, and answers no others. */
-const HEADER_LINES_MAX = 40;
+/** uWebSockets takes up to 98 header lines, of which a handshake has some of its own. */
+const HEADER_LINES_MAX = 90;
 /** What a test can send: few enough lines, of nothing but printable ASCII and tabs. */
 const SENDABLE = vectors.filter(
   ({ xff }) => xff.length < HEADER_LINES_MAX && xff.every((line) => /^[\t\x20-\x7e]*$/.test(line)),
@@ -16,7 +16,7 @@ const SENDABLE = vectors.filter(
 const HOPS = [...new Set(SENDABLE.map(({ hops }) => hops))].sort();
 
 let limiter: Awaited<ReturnType<typeof startRecordingLimiter>>;
-const gateways = new Map<number, { url: string; process: ServiceProcess }>();
+const gateways = new Map<number, { url: string; rpcUrl: string; process: ServiceProcess }>();
 
 beforeAll(async () => {
   limiter = await startRecordingLimiter();
@@ -32,7 +32,7 @@ beforeAll(async () => {
         REALTIME_TRUST_PROXY_HOPS: String(hops),
       },
     });
-    gateways.set(hops, { url: urls.gateway, process });
+    gateways.set(hops, { url: urls.gateway, rpcUrl: urls.gatewayRpc, process });
   }
 });
 afterAll(async () => {
@@ -55,11 +55,11 @@ test("the upgrade consumes for the address that the rule derives from the same b
   expect(limiter.asked).toHaveLength(2 * SENDABLE.length);
 });
 
-test("WhoIsCalling on the same port derives the same address, warning and entries", async () => {
+test("WhoIsCalling at the RPC port derives the same address, warning and entries", async () => {
   for (const { id, xff, hops } of SENDABLE) {
     const { ip, warning = "", entries } = derive(LOOPBACK, xff, hops);
     const answer = await sendRaw(
-      urlOf(hops),
+      gateways.get(hops)?.rpcUrl ?? "",
       "POST /portcullis.identity.v1.IdentityService/WhoIsCalling HTTP/1.1",
       [
         ...forwardedLines(xff),
@@ -75,7 +75,12 @@ test("WhoIsCalling on the same port derives the same address, warning and entrie
 
 test("header lines count whatever their case, and look-alikes do not", async () => {
   const lines = ["x-FORWARDED-for: 198.51.100.1", "X-Forwarded-For: 203.0.113.7"];
-  const others = ["Forwarded: for=1.1.1.1", "X-Real-IP: 1.1.1.1", "X-Forwarded: 1.1.1.1"];
+  const others = [
+    "Forwarded: for=1.1.1.1",
+    "X-Real-IP: 1.1.1.1",
+    "X-Forwarded: 1.1.1.1",
+    "X_Forwarded_For: 1.1.1.1",
+  ];
   await upgradeRaw(urlOf(2), [...others, ...lines]);
   expect(limiter.asked.at(-1)?.key).toBe("198.51.100.1");
   await upgradeRaw(urlOf(1), [...lines, ...others]);
@@ -86,7 +91,6 @@ test("a request that the server cannot read is never taken for a connection", as
   const asked = limiter.asked.length;
   const unreadable = [
     new Array(100).fill("X-Forwarded-For: 203.0.113.7"),
-    ["X_Forwarded_For: 203.0.113.7"],
     ["X-Forwarded-For : 203.0.113.7"],
   ];
   const answers = await Promise.allSettled(unreadable.map((lines) => upgradeRaw(urlOf(1), lines)));

@@ -57,7 +57,7 @@ test("garbage is answered, then closes; it harms no other session", async () => 
 test("an RPC with a header that is no text is answered as if the header were not there", async () => {
   const requestLine = "POST /portcullis.realtime.v1.PublishService/Publish HTTP/1.1";
   const lines = ["content-type: application/json", "content-length: 2", "x-note: a\xffb"];
-  const answer = await sendRaw(system.urls.gateway, requestLine, lines, "{}");
+  const answer = await sendRaw(system.urls.gatewayRpc, requestLine, lines, "{}");
   expect(answer).toMatchObject({ status: 401, text: expect.stringContaining("token") });
 });
 
@@ -78,6 +78,26 @@ test("more frames than a session may send close it", async () => {
   for (let count = 0; count < 1_000; count++) client.send({ ping: {} });
   expect(await client.closed).toMatchObject({ code: 4201 });
   expect(client.frames.length).toBeLessThan(500);
+});
+
+test("control frames count like others, and honest ones close nothing", async () => {
+  for (const kind of ["ping", "pong"] as const) {
+    const client = await join();
+    for (let count = 0; count < 20; count++) client.socket[kind]();
+    expect(await client.ask({ ping: {} }), kind).toHaveProperty("pong");
+    for (let count = 0; count < 1_000; count++) client.socket[kind]();
+    expect(await client.closed, kind).toEqual({ code: 4201, reason: "frame_rate" });
+  }
+});
+
+test("fragments that do not end hold no more than a frame may, and harm nobody", async () => {
+  const bystander = await join();
+  const client = await join();
+  client.socket.send("{", { fin: false });
+  for (let count = 0; count < 10_000; count++) client.socket.send("", { fin: false });
+  for (let count = 0; count < 100; count++) client.socket.send(" ".repeat(1_024), { fin: false });
+  expect(await client.closed).toMatchObject({ code: 1006 });
+  expect(await bystander.ask({ ping: {} })).toHaveProperty("pong");
 });
 
 test("names that are guessed cost subscribes, and auth is asked only within that limit", async () => {

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
 import { runServiceToExit, startServiceProcess } from "../fixtures/service-process.ts";
-import { findAddresses } from "../fixtures/services.ts";
+import { findAddresses, PATIENCE } from "../fixtures/services.ts";
 import { upgradeRaw } from "./raw-request.ts";
 import { connect } from "./realtime-client.ts";
 import { startRecordingLimiter } from "./recording-limiter.ts";
@@ -49,10 +49,12 @@ test("a gateway without a native websocket server refuses to start and says how 
   const exit = await runServiceToExit("gateway", {
     ...environment,
     NODE_ENV: "test",
-    UWS_USE_FALLBACK: "1",
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ON_ANOTHER_PLATFORM)}`,
   });
   expect(exit.code).toBe(1);
-  expect(exit.output).toMatch(/no native binary for Node .* v20\.69\.0 or newer/);
+  expect(exit.output).toMatch(
+    /no native binary for Node .* on linux-mips.*v20\.69\.0.*glibc 2\.38/,
+  );
 });
 
 test("a gateway with a bad configuration names every problem and serves nothing", async () => {
@@ -80,10 +82,18 @@ async function startGateway(decisions: { delayMs?: number } = {}) {
   const limiter = await startRecordingLimiter(decisions);
   onTestFinished(limiter.stop);
   const addresses = await findAddresses();
-  const environment = { ...addresses.environment, NODE_ENV: "test", LIMITER_URL: limiter.url };
+  const environment = {
+    ...addresses.environment,
+    NODE_ENV: "test",
+    LIMITER_URL: limiter.url,
+    LIMITER_TIMEOUT_MS: PATIENCE.LIMITER_TIMEOUT_MS,
+  };
   const url = addresses.urls.gateway;
   const healthUrl = addresses.urls.gatewayRpc;
   const gateway = await startServiceProcess({ name: "gateway", url: healthUrl, environment });
   onTestFinished(gateway.stop);
   return { gateway, url, environment, limiter };
 }
+
+/** For this one there is no binary. */
+const ON_ANOTHER_PLATFORM = `Object.defineProperty(process, "arch", { value: "mips" })`;

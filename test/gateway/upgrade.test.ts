@@ -141,6 +141,30 @@ test("upgrades are counted by result and status, and limits by outcome", async (
   expect(changes).toEqual([1, 1, 1, 1, 1, 0]);
 });
 
+test("why tells a browser about its own refused upgrade, and no one else", async () => {
+  const { gateway } = system.urls;
+  const why = async (address: string, origin = ORIGIN) =>
+    await fetch(`${gateway}/gateway/realtime/why`, {
+      headers: { "x-forwarded-for": address, origin },
+    });
+  const address = freshAddress();
+  expect(await (await why(address)).json()).toEqual({ code: "unknown" });
+  await drain(address);
+  expect((await upgradeRaw(gateway, [forwarded(address)])).status).toBe(429);
+  const answer = await why(address);
+  expect(await answer.json()).toEqual({
+    status: 429,
+    code: "rate_limited",
+    retryAfterMs: expect.any(Number),
+  });
+  expect(answer.headers.get("access-control-allow-origin")).toBe(ORIGIN);
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  expect(await (await why(freshAddress())).json()).toEqual({ code: "unknown" });
+  expect((await why(address, "https://evil.example")).status).toBe(403);
+  const spoofed = await why(`${address}, ${freshAddress()}`);
+  expect(await spoofed.json()).toEqual({ code: "unknown" });
+});
+
 test("the answers hold no address, and every other path is not found", async () => {
   const { gateway } = system.urls;
   for (const path of ["/", "/gateway", "/gateway/realtime/", "/internal/gateway/revoked-tokens"]) {
