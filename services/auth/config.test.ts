@@ -43,6 +43,7 @@ test("readConfig() names the variable that is wrong", () => {
     OPERATOR_SERVICE_TOKEN: [production().GATEWAY_SERVICE_TOKEN],
     DATASOURCE_TOKEN_TTL_SECONDS: ["0", "3601", "5m"],
     LIMITER_TIMEOUT_MS: ["0", "60000"],
+    AUDIT_RETENTION_DAYS: ["-1", "36501", "1y"],
     LOGIN_ALWAYS_CLOSED: ["yes"],
   };
   for (const [name, values] of Object.entries(wrong)) {
@@ -52,6 +53,15 @@ test("readConfig() names the variable that is wrong", () => {
       ]);
     }
   }
+});
+
+test("readConfig() keeps the audit log for 400 days, as told, or for ever", () => {
+  const keptMs = (AUDIT_RETENTION_DAYS?: string) =>
+    readConfig({ ...production(), ...(AUDIT_RETENTION_DAYS && { AUDIT_RETENTION_DAYS }) })
+      .auditKeptMs;
+  expect(keptMs()).toBe(400 * 86_400_000);
+  expect(keptMs("30")).toBe(30 * 86_400_000);
+  expect(keptMs("0")).toBeUndefined();
 });
 
 test("readConfig() keeps what is forwarded closed unless both surfaces are open", () => {

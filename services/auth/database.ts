@@ -21,10 +21,10 @@ const STATEMENT_TIMEOUT_MS = 800;
  */
 const WAIT_MS_MAX = { known: STATEMENT_TIMEOUT_MS, stranger: 400 };
 /**
- * How often all connections are used, so that none is given back: opening some takes too long just
- * when a crowd has come.
+ * How often all connections are used, so that none is idle for the 30 s after which it is given
+ * back: opening some takes too long just when a crowd has come.
  */
-const WARM_INTERVAL_MS = 10_000;
+const WARM_INTERVAL_MS = 20_000;
 /** No more than a pool serves while they wait. */
 const WAITING_MAX = 256;
 /** One client, however many connections it has, leaves room for three more like it. */
@@ -52,10 +52,16 @@ export function createDatabase(options: {
     shareWaitingMax: SHARE_WAITING_MAX,
     waitMsMax: WAIT_MS_MAX,
   });
+  const touch = async () => {
+    try {
+      await pool.query("select 1");
+    } catch {
+      // While the database is away, whoever needs it finds that out.
+    }
+  };
   const keepWarm = () => {
     for (let connection = 0; connection < options.connectionsMax; connection++) {
-      // While the database is away, whoever needs it finds that out.
-      pool.query("select 1").catch(() => undefined);
+      void queue.run({ lane: "stranger", share: "warm" }, touch);
     }
   };
   keepWarm();

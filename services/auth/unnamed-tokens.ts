@@ -1,17 +1,19 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../runtime/clock.ts";
 import type { Queryable } from "../runtime/postgres.ts";
 import type { Database } from "./database.ts";
 import { REFRESH_TOKEN_TTL_MS } from "./token-lifetimes.ts";
 
-/** One look serves all of this time, however much noise there is. */
-const BELIEVED_MS = 1_000;
+/** The least time between two looks, however much noise there is. */
+const LOOK_INTERVAL_MS = 100;
+/** Who waits longer for a look goes by the last one that succeeded. */
+const WAIT_MS_MAX = 250;
 /** The database notes the time to the minute; the rest is for clocks that differ. */
 const SLACK_MS = 5 * 60_000;
 
 /**
  * Whether a refresh token of an older program, which only the database can tell from noise, may
- * still be alive. Asks at most once a second, and goes by the last answer while there is no new one:
- * the schema notes such tokens from its own beginning.
+ * still be alive. One look at a time, which began after the question, serves all that ask.
  */
 export type UnnamedTokens = { mayExist(): Promise<boolean> };
 
@@ -21,20 +23,32 @@ export function createUnnamedTokens(
   /** As read at the start. */
   lastIssuedAtMs: number,
 ): UnnamedTokens {
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
-  let look = Promise.resolve(lastIssuedAtMs);
+  let lastKnownMs = lastIssuedAtMs;
+  let underway = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const look = async () => {
+    try {
+      lastKnownMs = await db.run("unnamed tokens", readLastUnnamedToken, "known");
+    } catch {
+      // The schema notes such tokens from its own beginning: what was known last still holds.
+    }
+  };
   return {
     async mayExist() {
-      const nowMs = clock.nowMs();
-      if (Math.abs(nowMs - lookedAtMs) >= BELIEVED_MS) {
-        lookedAtMs = nowMs;
-        const last = look;
-        look = db.run("unnamed tokens", readLastUnnamedToken, "known").catch(() => last);
-      }
-      return nowMs < (await look) + REFRESH_TOKEN_TTL_MS + SLACK_MS;
+      next ??= underway.then(() => {
+        next = undefined;
+        const looked = look();
+        underway = looked.then(async () => await sleep(LOOK_INTERVAL_MS, undefined, UNREF));
+        return looked;
+      });
+      await Promise.race([next, sleep(WAIT_MS_MAX, undefined, UNREF)]);
+      return clock.nowMs() < lastKnownMs + REFRESH_TOKEN_TTL_MS + SLACK_MS;
     },
   };
 }
+
+/** Nobody stops for these. */
+const UNREF = { ref: false };
 
 /** When a program last issued a refresh token that does not name its login session. */
 export async function readLastUnnamedToken(db: Queryable): Promise<number> {

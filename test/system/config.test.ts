@@ -35,6 +35,7 @@ const ALL_INVALID: { service: ServiceName; environment: Record<string, string> }
       ALLOWED_ORIGINS: "portcullis.test",
       ACCESS_TOKEN_TTL_SECONDS: "0",
       DATASOURCE_TOKEN_TTL_SECONDS: "-1",
+      AUDIT_RETENTION_DAYS: "for ever",
       AUTH_SIGNING_KEYS: WEAK,
       AUTH_SERVICE_TOKEN: WEAK,
       GATEWAY_SERVICE_TOKEN: WEAK,
