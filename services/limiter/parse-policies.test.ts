@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { PoliciesError, parsePolicies } from "./parse-policies.ts";
 import { readPoliciesFile } from "./policies-file.ts";
 
@@ -19,6 +22,18 @@ test("readPoliciesFile() reads the built-in policies", async () => {
   expect(policies.size).toBe(17);
   const ofAddresses = [...policies.values()].filter(({ key }) => key !== "text");
   expect(ofAddresses.filter(({ wider }) => wider?.prefixBits !== 48)).toEqual([]);
+});
+
+test("readPoliciesFile() gives a file of an earlier release the policies that came since", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "portcullis-policies-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "policies.yaml");
+  const own = "{ key: address, algorithm: token_bucket, limit: 7, period: 1m }";
+  writeFileSync(file, `policies:\n  login.ip: ${own}\n  refresh.ip: ${own}\n`);
+  const [policies, builtIn] = await Promise.all([readPoliciesFile(file), readPoliciesFile()]);
+  expect(policies.get("refresh.ip")).toMatchObject({ limit: 7 });
+  expect(policies.get("realtime.refresh.ip")).toEqual(builtIn.get("realtime.refresh.ip"));
+  expect(policies.has("login.account")).toBe(false);
 });
 
 test.each([
