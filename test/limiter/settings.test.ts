@@ -4,7 +4,7 @@ import { findFreePort } from "../../tools/up/free-port.ts";
 import { createTestDatabase, runSql, startPostgres } from "../fixtures/postgres.ts";
 import { runServiceToExit } from "../fixtures/service-process.ts";
 import { type LimiterProcess, startLimiter } from "./limiter-process.ts";
-import { findPooler, startPooler } from "./pooler.ts";
+import { findPooler, INSTALL_POOLER, startPooler } from "./pooler.ts";
 
 const POLICIES = { any: { key: "text", algorithm: "token_bucket", limit: 10, period: "1d" } };
 const CONSUME = { buckets: [{ policy: "any", key: "a" }] };
@@ -79,7 +79,10 @@ test("a socket and a password with special characters are taken as pg takes them
   }
 });
 
-describe.skipIf((await findPooler()) === undefined)("behind PgBouncer", () => {
+const POOLER = await findPooler();
+const TITLE = POOLER === undefined ? ` (skipped: ${INSTALL_POOLER})` : "";
+
+describe.skipIf(POOLER === undefined)(`behind PgBouncer${TITLE}`, () => {
   test("session mode works, with its defaults", async () => {
     const { url } = await pooler(["pool_mode = session"]);
     const limiter = await start(url);
