@@ -1,8 +1,16 @@
 import {
+  PLAIN_GET,
   type RoutePolicies,
   type RoutePolicy,
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
+import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./policies.ts";
+
+/** Where browsers connect. */
+export const REALTIME_PATH = "/gateway/realtime";
+/** Where a browser asks why its upgrade was refused. */
+export const WHY_PATH = `${REALTIME_PATH}/why`;
+export const HEALTH_PATH = "/healthz";
 
 /** An update of 64 KiB with every character escaped, and its envelope. */
 const UPDATE_BODY_BYTES_MAX = 512 * 1024;
@@ -14,6 +22,16 @@ const FOR_OPERATORS: RoutePolicy = {
   bodyBytesMax: 4_096,
   ...SMALL_MESSAGE,
   charges: [],
+};
+
+/**
+ * The public door. The websocket library serves it (`door.ts`), with bounds of its own on heads,
+ * bodies and time; this names its routes and what they charge.
+ */
+export const PUBLIC_DOOR: RoutePolicies = {
+  [`GET ${REALTIME_PATH}`]: { ...PLAIN_GET, charges: [CONNECT_BY_IP, CONNECTIONS_BY_IP] },
+  [`GET ${WHY_PATH}`]: PLAIN_GET,
+  [`GET ${HEALTH_PATH}`]: PLAIN_GET,
 };
 
 /** The door of publishers and operators; no edge forwards to it. */

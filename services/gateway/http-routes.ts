@@ -1,15 +1,12 @@
 import type { ProbeMemory } from "../runtime/probe-memory.ts";
+import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "./doors.ts";
 import type { RealtimeEvents } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkHandshake } from "./handshake.ts";
 import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
 import type { UwsRequest } from "./uws.ts";
-import { REALTIME_PATH, refusalAnswer } from "./websocket-route.ts";
-
-/** Where a browser asks why its upgrade was refused. */
-export const WHY_PATH = `${REALTIME_PATH}/why`;
-const HEALTH_PATH = "/healthz";
+import { refusalAnswer } from "./websocket-route.ts";
 
 /** Serves everything that the public door answers; `upgrade` decides about websockets. */
 export function createHttpRoutes(options: {

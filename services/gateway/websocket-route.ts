@@ -4,6 +4,7 @@ import type { HttpTelemetry } from "../runtime/http-telemetry.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Admission, createAdmission } from "./admission.ts";
 import type { Door } from "./door.ts";
+import { REALTIME_PATH } from "./doors.ts";
 import type { RealtimeEvents } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
 import { FRAME_CODECS } from "./frame-codec.ts";
@@ -13,14 +14,11 @@ import { Session, type SessionContext } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TemplatedApp, Uws, UwsRequest, WebSocket } from "./uws.ts";
 
-/** Where browsers connect. */
-export const REALTIME_PATH = "/gateway/realtime";
-
 /**
  * Above the protocol's limit, so that a frame somewhat too large still gets its close code. The
  * library holds so much of an unfinished message, whatever its fragments.
  */
-const PAYLOAD_BYTES_MAX = 20 * 1024;
+const PAYLOAD_BYTES_MAX = 40 * 1024;
 /** Never reached by a session, which closes a slow reader long before. */
 const BACKPRESSURE_BYTES_MAX = 1024 * 1024;
 /** Two and a half ping intervals, in the library's steps of four seconds. */

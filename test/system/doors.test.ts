@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
-import { DOORS, doorTable } from "../fixtures/door-table.ts";
+import { DOORS, doorTable, frameTable } from "../fixtures/door-table.ts";
 import { type ServiceUrls, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 
 let system: System;
@@ -15,8 +15,9 @@ afterAll(async () => {
   await system.stop();
 });
 
-test("ARCHITECTURE.md has every route with its policy", () => {
+test("ARCHITECTURE.md has every route and every frame with its policy", () => {
   expect(sectionOf("doors")).toBe(doorTable());
+  expect(sectionOf("frames")).toBe(frameTable());
 });
 
 test("every RPC that there is has a policy at some door", async () => {
@@ -43,8 +44,8 @@ test("what a route charges is a policy of the limiter", async () => {
 test("each door asks who calls before it reads anything", async () => {
   const knocks = everyRoute().map(async ([url, route, { callers }]) => {
     const answer = await knock(url, route, "");
-    // Whoever lets anybody in waits for the body that was announced.
-    const expected = callers === "anyone" ? /^HTTP\/1.1 (408|200) / : /^HTTP\/1.1 401 /;
+    // Whoever lets anybody in waits for the body that was announced, or for a handshake.
+    const expected = callers === "anyone" ? /^HTTP\/1.1 (408|200|426) / : /^HTTP\/1.1 401 /;
     expect(answer, route).toMatch(expected);
   });
   await Promise.all(knocks);
