@@ -4,8 +4,8 @@ import type { InFlightBounds } from "./in-flight.ts";
 
 /** A head in bytes; proxies in front of us take about as much. */
 export const HEAD_BYTES_MAX = 16_384;
-/** Header lines; an honest request has about thirty. */
-export const HEAD_LINES_MAX = 100;
+/** Header lines; an honest request has about thirty, and each proxy may add one. */
+export const HEAD_LINES_MAX = 200;
 /** How long a client may take for its head: one round trip and a slow phone. */
 export const HEAD_TIMEOUT_MS = 5_000;
 /** How long a client may take for its body once the head is there. */
