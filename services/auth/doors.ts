@@ -32,10 +32,11 @@ export const PUBLIC_DOOR: RoutePolicies = {
   "POST /portcullis.auth.v1.DatasourceService/MintToken": openToAnyone(
     "mint.user",
     "mint.public.ip",
+    "credential.ip",
   ),
   "POST /portcullis.auth.v1.DatasourceService/RevokeToken": openToAnyone(
     "revoke.ip",
-    "operator.ip",
+    "credential.ip",
   ),
   "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": forService("operator"),
   "POST /internal/gateway/datasource-introspect": forService("gateway", "introspect.caller"),

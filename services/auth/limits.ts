@@ -14,7 +14,7 @@ export const API_POLICIES = [
   "mint.user",
   "mint.public.ip",
   "revoke.ip",
-  "operator.ip",
+  "credential.ip",
   "introspect.caller",
   "revocations.caller",
 ] as const;
@@ -98,10 +98,7 @@ export function revokeBucket(client: ClientIp): Bucket {
 }
 
 /** A try without a valid credential, apart from those with one behind the same address. */
-export function unprovenBucket(
-  policy: "refresh.ip" | "mint.public.ip" | "revoke.ip" | "operator.ip",
-  client: ClientIp,
-): Bucket {
+export function unprovenBucket(policy: "refresh.ip" | "credential.ip", client: ClientIp): Bucket {
   return { policy, key: client.ip, doubtful: true };
 }
 

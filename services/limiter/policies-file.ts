@@ -15,7 +15,7 @@ const ADDED_POLICIES = [
   "refresh.ip",
   "refresh.session",
   "revoke.ip",
-  "operator.ip",
+  "credential.ip",
   "realtime.refresh.ip",
 ] as const;
 

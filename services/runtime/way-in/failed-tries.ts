@@ -1,6 +1,9 @@
-/** Wrong tokens that one address may show: an operator who mistypes needs a few. */
-const TRIES_BURST = 20;
-const TRIES_PER_MINUTE = 20;
+/**
+ * Wrong tokens that one address may show: far fewer than any guess needs, and enough for a tool that
+ * asks every door with a wrong one to see it refused.
+ */
+const TRIES_BURST = 120;
+const TRIES_PER_MINUTE = 120;
 /** Addresses remembered at most; the one remembered longest makes room. */
 const ADDRESSES_MAX = 10_000;
 

@@ -107,7 +107,8 @@ export class WayIn {
     if (callers === "anyone" || callers.includes(caller)) return undefined;
     if (caller !== "" && others === "forbidden") return refusals.wrongCaller(caller);
     const { clock, overShareStatus } = this.#options;
-    const isTry = request.headers.authorization !== undefined && overShareStatus === 429;
+    const isShown = request.headers.authorization !== undefined;
+    const isTry = isShown && caller === "" && overShareStatus === 429;
     const waitMs = isTry ? this.#tries.add(this.#addressOf(peer), clock.nowMs()) : 0;
     return waitMs > 0 ? refusals.tooManyTries(waitMs) : refusals.unknownCaller();
   }

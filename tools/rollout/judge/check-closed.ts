@@ -94,6 +94,9 @@ async function reach(deployment: Deployment, path: string): Promise<string> {
     : `answered ${answer.status}`;
 }
 
+/** A door that was shown many wrong tokens limits whoever shows more. */
+const REFUSED = new Set([401, 429]);
+
 /** Directly, the guarded endpoints refuse everybody without the right token. */
 export async function checkClosedDirectly(deployment: Deployment): Promise<Check> {
   const subject = {
@@ -123,17 +126,25 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
       return { name: `${service}${path} with ${label}`, answer };
     },
   );
-  const open = results.filter(({ answer }) => answer.kind === "answer" && answer.status !== 401);
+  const open = results.filter(
+    ({ answer }) => answer.kind === "answer" && !REFUSED.has(answer.status),
+  );
   if (open.length > 0) {
-    const observed = open.map(({ name, answer }) => `${name}: ${statusOf(answer)}`).join("; ");
-    return failed(subject, observed, "every one of these must answer 401");
+    const observed = open
+      .map(({ name, answer }) => `${name} answered ${statusOf(answer)}`)
+      .join("; ");
+    return failed(
+      subject,
+      observed,
+      "every one of these must answer 401, or 429 after many wrong tokens",
+    );
   }
   const silent = results.filter(({ answer }) => answer.kind === "none");
   if (silent.length > 0) {
     const observed = `no answer from ${silent.map(({ name }) => name).join("; ")}`;
     return doubtful(subject, observed, "probe from where the services can be reached");
   }
-  return passed(subject, `${results.length} calls, each refused with 401`);
+  return passed(subject, `${results.length} calls, each refused`);
 }
 
 function statusOf(answer: HttpAnswer): number {
