@@ -1,4 +1,4 @@
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
@@ -33,6 +33,14 @@ export type LimiterClientOptions = {
   log: Logger;
   clock: Clock;
 };
+
+/** What the limiter finds wrong with a request itself. */
+const REFUSALS: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.NotFound]);
+
+function refusalOf(thrown: unknown): { code: string; message: string } | undefined {
+  if (!(thrown instanceof ConnectError) || !REFUSALS.has(thrown.code)) return undefined;
+  return { code: codeText(thrown.code), message: thrown.rawMessage };
+}
 
 /** By then the breaker has probed again. */
 const NO_DECISION_RETRY_AFTER_MS = 1_000;
@@ -95,7 +103,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
   };
 
   return {
-    async consume(buckets, { alwaysClosed = false } = {}) {
+    async consume(buckets, { alwaysClosed = false, isForwarded = false } = {}) {
       if (!way.admits(buckets)) return withoutDecision(circuitOpen, buckets, alwaysClosed);
       try {
         const answer = await way.ask(buckets);
@@ -104,10 +112,12 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
         return answer;
       } catch (error) {
         const cause = noDecisionCause(error);
-        if (!cause.isOutage) {
+        const refusal = isForwarded ? refusalOf(error) : undefined;
+        if (!cause.isOutage && refusal === undefined) {
           log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
         }
-        return withoutDecision(cause, buckets, alwaysClosed);
+        const verdict = withoutDecision(cause, buckets, alwaysClosed);
+        return refusal === undefined ? verdict : { ...verdict, refusal };
       }
     },
 

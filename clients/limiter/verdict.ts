@@ -21,15 +21,24 @@ export type Verdict =
   /** Over a limit: refuse with 429 and this wait. */
   | { kind: "rejected"; policy: string; retryAfterMs: number; isFailOpen: boolean }
   /** Nobody could decide: refuse with 503 and this wait. */
-  | { kind: "no-decision"; retryAfterMs: number };
+  | {
+      kind: "no-decision";
+      retryAfterMs: number;
+      /** Set when the limiter refused the request itself: it would do so again. */
+      refusal?: { code: string; message: string };
+    };
 
 /** Consumes limits on behalf of one service. */
 export type LimiterClient = {
   /**
    * Takes from all of the buckets or from none. Never throws: every failure is a verdict. With
-   * `alwaysClosed` no decision stays none, whatever the failure mode.
+   * `alwaysClosed` no decision stays none, whatever the failure mode. With `isForwarded` the request
+   * is somebody else's, so that what the limiter finds wrong with it is no fault of this process.
    */
-  consume(buckets: readonly Bucket[], options?: { alwaysClosed?: boolean }): Promise<Verdict>;
+  consume(
+    buckets: readonly Bucket[],
+    options?: { alwaysClosed?: boolean; isForwarded?: boolean },
+  ): Promise<Verdict>;
   /**
    * Gives back what an allowed verdict took, all of it or only under the named policies. Best
    * effort: false when it could not be done, since an unrefunded charge errs on the strict side.

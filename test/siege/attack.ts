@@ -4,6 +4,11 @@ import type { Load } from "./load.ts";
 export type Bounds = {
   /** Honest calls may be refused in these ways, for this reason. Unset: none may be. */
   refusals?: { matching: RegExp; reason: string };
+  /**
+   * The share of honest calls that may be late, and so be refused with 503: attackers, services and
+   * Postgres share one small machine here. More than that is no accident.
+   */
+  lateShareMax?: number;
   /** What attackers must never be answered. */
   forbiddenAnswers: RegExp;
   /** How often something may be counted at most, by a pattern of what is counted. */

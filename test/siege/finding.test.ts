@@ -8,6 +8,19 @@ test("findBroken() finds nothing where every bound holds", () => {
   expect(findBroken(calm(), DEFAULT_BOUNDS)).toEqual([]);
 });
 
+test("findBroken() takes a few late calls where they may be, and neither more nor others", () => {
+  const bounds = { ...DEFAULT_BOUNDS, lateShareMax: 0.02 };
+  const refused = (what: string, count: number) => {
+    return findBroken(
+      { ...calm(), honest: { ...calm().honest, refusals: new Map([[what, count]]) } },
+      bounds,
+    );
+  };
+  expect(refused("login: 503 try later", 2)).toEqual([]);
+  expect(refused("login: no answer within 5000 ms", 3)).toHaveLength(1);
+  expect(refused("login: 429", 1)).toHaveLength(1);
+});
+
 test.for<{ what: string; change: Partial<Measured>; broken: RegExp }>([
   { what: "a process that ended", change: { ended: ["gateway ended"] }, broken: /gateway ended/ },
   {

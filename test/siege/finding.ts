@@ -78,11 +78,17 @@ export function findBroken(
   ];
 }
 
-function brokenForHonest({ honest }: Measured, { refusals }: Bounds): string[] {
+/** How a call is refused for which there was no time. */
+const LATE = /\b503\b|no answer/;
+
+function brokenForHonest({ honest }: Measured, { refusals, lateShareMax = 0 }: Bounds): string[] {
   if (honest.calls === 0) return ["no honest call was made, so nothing is shown"];
-  return [...honest.refusals]
-    .filter(([what]) => refusals?.matching.test(what) !== true)
-    .map(([what, count]) => `${count} honest × ${what}`);
+  const refused = [...honest.refusals].filter(([what]) => refusals?.matching.test(what) !== true);
+  const late = refused.filter(([what]) => LATE.test(what));
+  const lateCalls = late.reduce((sum, [, count]) => sum + count, 0);
+  const isBroken = lateCalls > honest.calls * lateShareMax;
+  const broken = isBroken ? refused : refused.filter(([what]) => !LATE.test(what));
+  return broken.map(([what, count]) => `${count} honest × ${what}`);
 }
 
 function brokenAnswers({ counts }: Measured, bounds: Bounds): string[] {

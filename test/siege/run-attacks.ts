@@ -12,6 +12,7 @@ export type RoundOptions = {
   seconds: number;
   inputs: number;
   seed: number;
+  lateShareMax?: number;
 };
 
 /** One round a attack. */
@@ -60,7 +61,8 @@ export async function runRound(
   });
   stage.honest.setFocus("everybody");
   const { refusals } = bounds;
-  const broken = findBroken(measured, bounds);
+  const { lateShareMax = 0 } = options;
+  const broken = findBroken(measured, { ...bounds, lateShareMax });
   return { name, broken, measured, ...(refusals && { reason: refusals.reason }) };
 }
 

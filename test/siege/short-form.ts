@@ -5,6 +5,9 @@ export const SHORT_SECONDS = 2.5;
 /** What each fuzzer sends in the short form. */
 export const SHORT_INPUTS = 3_000;
 
+/** Other tests leave their traces on a machine; the long form allows none. */
+export const SHORT_LATE_SHARE_MAX = 0.02;
+
 /** All attacks in a few rounds, each smaller where several share the machine. */
 export const SHORT_ROUNDS: readonly Round[] = [
   roundOfAll("bombs of strangers", ["bombs-of-strangers"]),

@@ -4,7 +4,13 @@ import { PATIENCE } from "../fixtures/services.ts";
 import { FAULTS } from "./faults/faults.ts";
 import { type FaultStage, openFaultStage, runFault } from "./faults/run-faults.ts";
 import { runRound } from "./run-attacks.ts";
-import { SHORT_FAULTS, SHORT_INPUTS, SHORT_ROUNDS, SHORT_SECONDS } from "./short-form.ts";
+import {
+  SHORT_FAULTS,
+  SHORT_INPUTS,
+  SHORT_LATE_SHARE_MAX,
+  SHORT_ROUNDS,
+  SHORT_SECONDS,
+} from "./short-form.ts";
 import { type SiegeSystem, startSiegeSystem } from "./siege-system.ts";
 import { openStage, type Stage } from "./stage.ts";
 
@@ -43,6 +49,7 @@ describe("strangers", () => {
         seconds: SHORT_SECONDS,
         inputs: SHORT_INPUTS,
         seed: 1,
+        lateShareMax: SHORT_LATE_SHARE_MAX,
       });
       expect(finding.broken).toEqual([]);
     },

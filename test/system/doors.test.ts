@@ -54,9 +54,11 @@ test("each door asks who calls before it reads anything", async () => {
 test("each door serves its own routes and no others", async () => {
   const routes = everyRoute().map(([, route]) => route);
   for (const name of DOOR_NAMES) {
-    const foreign = routes.filter((route) => DOORS[name]?.[route] === undefined);
+    const foreign = routes.filter((route) => {
+      return DOORS[name]?.[route] === undefined && route !== "GET /healthz";
+    });
     for (const route of foreign) {
-      const answer = await knock(system.urls[name], route, TOKENS.operator);
+      const answer = await knock(system.urls[name], route, TOKENS.operator, "{}");
       expect(answer, `${route} at ${name}`).toMatch(/^HTTP\/1.1 404 /);
     }
   }
@@ -84,8 +86,8 @@ function everyRoute() {
   );
 }
 
-/** Announces a body and sends none, so that only the head can be answered. */
-async function knock(url: string, route: string, token: string): Promise<string> {
+/** Announces a body, and sends none unless told to, so that only the head can be answered. */
+async function knock(url: string, route: string, token: string, body = ""): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   onTestFinished(() => void socket.destroy());
@@ -96,7 +98,7 @@ async function knock(url: string, route: string, token: string): Promise<string>
     ...(token === "" ? [] : [`authorization: Bearer ${token}`]),
     ...(isGet ? [] : ["content-type: application/json", "content-length: 2"]),
   ];
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  socket.write(`${lines.join("\r\n")}\r\n\r\n${isGet ? "" : body}`);
   for await (const piece of socket) return String(piece);
   return "";
 }

@@ -6,6 +6,8 @@ export type Body =
   | { kind: "read"; bytes: Buffer }
   | { kind: "too-large" }
   | { kind: "timed-out" }
+  /** It comes in pieces that are too small and too many. */
+  | { kind: "in-crumbs" }
   /** The bodies of others leave no memory for this one. */
   | { kind: "no-memory" }
   /** The sender went away before all of it was there. */
@@ -18,6 +20,10 @@ export type ReadBody = Body & {
 
 /** What most messages fit into, so that most bodies are never copied. */
 const FIRST_BYTES = 2_048;
+/** Pieces that a body may have whatever their size: chunks, or what came in one read. */
+const PIECES_FREE = 256;
+/** Beyond those, a body that comes in smaller pieces costs more than its bytes are worth. */
+const PIECE_BYTES_MEAN_MIN = 64;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -33,6 +39,7 @@ export function readBody(
   return new Promise((resolve) => {
     let buffer = NOTHING;
     let length = 0;
+    let pieces = 0;
     let isSettled = false;
     const release = () => {
       memory.give(buffer.length);
@@ -49,6 +56,10 @@ export function readBody(
       // What arrives after the bound is dropped; the door closes the connection.
       if (isSettled) return;
       if (length + piece.length > bytesMax) return settle({ kind: "too-large" });
+      pieces++;
+      if (pieces > PIECES_FREE + length / PIECE_BYTES_MEAN_MIN) {
+        return settle({ kind: "in-crumbs" });
+      }
       if (length + piece.length > buffer.length) {
         const wanted = Math.max(FIRST_BYTES, 2 * buffer.length, length + piece.length);
         const grown = Math.min(bytesMax, wanted);

@@ -22,6 +22,8 @@ export type Refusal = {
   code: Code;
   message: string;
   headers?: Readonly<Record<string, string>>;
+  /** The connection ends at once, though the client may then see no answer. */
+  isAbrupt?: boolean;
 };
 
 /** What is over its share has room again after about that long. */
@@ -83,6 +85,12 @@ export function tooLarge(bytesMax: number): Refusal {
   return { step: "body", status: 413, code: Code.InvalidArgument, message };
 }
 
+export function inCrumbs(): Refusal {
+  const message = "body: comes in too many small pieces";
+  const isAbrupt = true;
+  return { step: "body", status: 413, code: Code.InvalidArgument, message, isAbrupt };
+}
+
 export function bodyTimedOut(timeoutMs: number): Refusal {
   const message = `body: was not complete within ${timeoutMs} ms`;
   return { step: "body", status: 408, code: Code.InvalidArgument, message };
@@ -111,6 +119,8 @@ export function wrongContentType(): Refusal {
 const CLOSING = new Set([401, 408, 413, 431]);
 /** What is left of a small request is read and dropped, so that its connection can go on. */
 const DROPPED_BYTES_MAX = 65_536;
+/** Pieces of it; whoever sends more may see the connection end instead of the answer. */
+const DROPPED_PIECES_MAX = 64;
 /** A client that is still sending reads the answer before its connection ends. */
 const LINGER_MS = 1_000;
 
@@ -120,7 +130,7 @@ export function sendRefusal(
   response: ServerResponse,
   refusal: Refusal,
 ): void {
-  const { status, code, message, headers = {} } = refusal;
+  const { status, code, message, headers = {}, isAbrupt = false } = refusal;
   const name = codeText(code);
   const body = Buffer.from(JSON.stringify({ code: name, error: name, message }));
   const close = CLOSING.has(status) || isLong(request) ? { connection: "close" } : {};
@@ -131,6 +141,10 @@ export function sendRefusal(
     ...headers,
     ...close,
   });
+  if (isAbrupt) {
+    response.end(body);
+    return;
+  }
   response.write(body);
   endOnceDropped(request, response);
 }
@@ -148,6 +162,7 @@ function isLong(request: IncomingMessage): boolean {
  */
 function endOnceDropped(request: IncomingMessage, response: ServerResponse): void {
   let bytes = 0;
+  let pieces = 0;
   const end = () => {
     clearTimeout(timer);
     request.off("data", drop).off("end", end).off("close", end);
@@ -155,7 +170,8 @@ function endOnceDropped(request: IncomingMessage, response: ServerResponse): voi
   };
   const drop = (piece: Buffer) => {
     bytes += piece.length;
-    if (bytes > DROPPED_BYTES_MAX) end();
+    pieces++;
+    if (bytes > DROPPED_BYTES_MAX || pieces > DROPPED_PIECES_MAX) end();
   };
   const timer = setTimeout(end, LINGER_MS);
   if (request.readableEnded || request.destroyed) {

@@ -181,6 +181,8 @@ function verdictOf(read: ReadBody, bytesMax: number, sender: Sender): Verdict {
       return { kind: "passed", ...sender, body: read.bytes, release: read.release };
     case "too-large":
       return refuse(refusals.tooLarge(bytesMax));
+    case "in-crumbs":
+      return refuse(refusals.inCrumbs());
     case "timed-out":
       return refuse(refusals.bodyTimedOut(BODY_TIMEOUT_MS));
     case "no-memory":
