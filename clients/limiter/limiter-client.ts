@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { createBoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
@@ -36,11 +36,6 @@ export type LimiterClientOptions = {
 
 /** What the limiter finds wrong with a request itself. */
 const REFUSALS: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.NotFound]);
-
-function refusalOf(thrown: unknown): { code: string; message: string } | undefined {
-  if (!(thrown instanceof ConnectError) || !REFUSALS.has(thrown.code)) return undefined;
-  return { code: codeText(thrown.code), message: thrown.rawMessage };
-}
 
 /** By then the breaker has probed again. */
 const NO_DECISION_RETRY_AFTER_MS = 1_000;
@@ -112,12 +107,12 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
         return answer;
       } catch (error) {
         const cause = noDecisionCause(error);
-        const refusal = isForwarded ? refusalOf(error) : undefined;
-        if (!cause.isOutage && refusal === undefined) {
+        if (isForwarded && REFUSALS.has(cause.code)) {
+          warn("forwarded", "the limiter refused a request that was forwarded", { err: error });
+        } else if (!cause.isOutage) {
           log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
         }
-        const verdict = withoutDecision(cause, buckets, alwaysClosed);
-        return refusal === undefined ? verdict : { ...verdict, refusal };
+        return withoutDecision(cause, buckets, alwaysClosed);
       }
     },
 

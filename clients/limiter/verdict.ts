@@ -21,19 +21,14 @@ export type Verdict =
   /** Over a limit: refuse with 429 and this wait. */
   | { kind: "rejected"; policy: string; retryAfterMs: number; isFailOpen: boolean }
   /** Nobody could decide: refuse with 503 and this wait. */
-  | {
-      kind: "no-decision";
-      retryAfterMs: number;
-      /** Set when the limiter refused the request itself: it would do so again. */
-      refusal?: { code: string; message: string };
-    };
+  | { kind: "no-decision"; retryAfterMs: number };
 
 /** Consumes limits on behalf of one service. */
 export type LimiterClient = {
   /**
    * Takes from all of the buckets or from none. Never throws: every failure is a verdict. With
    * `alwaysClosed` no decision stays none, whatever the failure mode. With `isForwarded` the request
-   * is somebody else's, so that what the limiter finds wrong with it is no fault of this process.
+   * is somebody else's: what the limiter finds wrong with it is no error of this process to log.
    */
   consume(
     buckets: readonly Bucket[],

@@ -1,6 +1,5 @@
 import type { Bucket, LimiterClient } from "../../clients/limiter/verdict.ts";
 import { badField, type JsonAnswer } from "./internal-route.ts";
-import { REALTIME_POLICIES } from "./limits.ts";
 import { retryAfterHeader } from "./refusal.ts";
 
 /** The only policies that the gateway may consume. */
@@ -40,23 +39,11 @@ async function consume(limiter: LimiterClient, bucket: Bucket): Promise<JsonAnsw
       return { status: 200, body };
     }
     case "no-decision": {
-      const { retryAfterMs, refusal } = verdict;
-      if (refusal !== undefined && !isOurs(bucket.policy, refusal.code)) return refused(refusal);
+      const { retryAfterMs } = verdict;
       const body = { allowed: false, remaining: 0, retryAfterMs, reason: "backend_fail_closed" };
       return { status: 503, body, headers: retryAfterHeader(retryAfterMs) };
     }
   }
-}
-
-/** A limiter that does not know a policy of the gateway's is misconfigured: nothing is decided. */
-function isOurs(policy: string, code: string): boolean {
-  return code === "not_found" && REALTIME_POLICIES.some((known) => known === policy);
-}
-
-/** As the limiter says: a bucket of a request of one is the request's own fields. */
-function refused({ code, message }: { code: string; message: string }): JsonAnswer {
-  const status = code === "not_found" ? 404 : 400;
-  return { status, body: { error: code, message: message.replace(/^buckets\[0\]\./, "") } };
 }
 
 const notForTheGateway: JsonAnswer = {

@@ -53,7 +53,11 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
     onConnect: async (client) => {
       if (!(client instanceof HeldClient)) throw new Error("a client of another kind");
       await enforceSettings(client, settingsOf(statementTimeoutMs));
-      isShared ??= refuseSharedSession(client);
+      isShared ??= refuseSharedSession(client).catch((error: unknown) => {
+        // Only what is wrong with the session is wrong for good.
+        if (!(error instanceof SessionSettingsError)) isShared = undefined;
+        throw error;
+      });
       await isShared;
     },
   });
