@@ -7,7 +7,8 @@ export const overloaded = Symbol("overloaded");
 export type Lane = "known" | "stranger";
 
 export type Place = {
-  lane: Lane /** Who takes turns with the others: an address, an account. */;
+  lane: Lane;
+  /** Who takes turns with the others: an address, an account. */
   share: string;
 };
 

@@ -1,3 +1,4 @@
+import { KeyCounts } from "../runtime/key-counts.ts";
 import { crowded, KeyedTurns } from "./keyed-turns.ts";
 
 /**
@@ -20,23 +21,18 @@ export type LoginTurns = {
 export function createLoginTurns(): LoginTurns {
   const accounts = new KeyedTurns(ACCOUNT_TURNS);
   const networks = new KeyedTurns(NETWORK_TURNS);
-  const attempts = new Map<string, number>();
-  const change = (network: string, by: 1 | -1) => {
-    const count = (attempts.get(network) ?? 0) + by;
-    if (count === 0) attempts.delete(network);
-    else attempts.set(network, count);
-  };
+  const attempts = new KeyCounts();
   return {
     async run(email, network, attempt) {
-      if ((attempts.get(network) ?? 0) >= NETWORK_ATTEMPTS_MAX) return crowded;
-      change(network, 1);
+      if (attempts.get(network) >= NETWORK_ATTEMPTS_MAX) return crowded;
+      attempts.add(network, 1);
       try {
         // The account's turn first, so that whoever waits for it holds up nobody else of the network.
         return await accounts.run(`${network} ${email}`, async () => {
           return await networks.run(network, attempt);
         });
       } finally {
-        change(network, -1);
+        attempts.add(network, -1);
       }
     },
   };

@@ -1,3 +1,5 @@
+import { KeyCounts } from "../runtime/key-counts.ts";
+
 /** How much may be under way and waiting, in all and for one key. */
 export type TurnBounds = {
   atOnce: number;
@@ -18,7 +20,7 @@ export class FairTurns {
   readonly #bounds: TurnBounds;
   /** By key, in the order in which the keys have their next turn. */
   readonly #queues = new Map<string, Set<Turn>>();
-  readonly #underWay = new Map<string, number>();
+  readonly #underWay = new KeyCounts();
   #waiting = 0;
   #running = 0;
 
@@ -81,19 +83,17 @@ export class FairTurns {
   }
 
   #mayRun(key: string): boolean {
-    return (this.#underWay.get(key) ?? 0) < this.#bounds.atOncePerKey;
+    return this.#underWay.get(key) < this.#bounds.atOncePerKey;
   }
 
   #begin(key: string): void {
     this.#running++;
-    this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1);
+    this.#underWay.add(key, 1);
   }
 
   #end(key: string): void {
     this.#running--;
-    const left = (this.#underWay.get(key) ?? 0) - 1;
-    if (left > 0) this.#underWay.set(key, left);
-    else this.#underWay.delete(key);
+    this.#underWay.add(key, -1);
     this.#next();
   }
 

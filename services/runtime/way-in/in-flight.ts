@@ -1,3 +1,5 @@
+import { KeyCounts } from "../key-counts.ts";
+
 /** How many requests may be in flight at a door, and how they are shared. */
 export type InFlightBounds = {
   /** In all, known callers and strangers together. */
@@ -20,8 +22,8 @@ export type ShareAnswer =
 /** Counts what is in flight at a door, in all and for each caller and address. */
 export class InFlight {
   readonly #bounds: InFlightBounds;
-  readonly #callers = new Map<string, number>();
-  readonly #addresses = new Map<string, number>();
+  readonly #callers = new KeyCounts();
+  readonly #addresses = new KeyCounts();
   #all = 0;
   #strangers = 0;
 
@@ -36,7 +38,7 @@ export class InFlight {
   /** Takes from the share of a known caller, or of a stranger's address. */
   take(kind: "caller" | "address", name: string): ShareAnswer {
     const isStranger = kind === "address";
-    const share = (isStranger ? this.#addresses : this.#callers).get(name) ?? 0;
+    const share = (isStranger ? this.#addresses : this.#callers).get(name);
     const { max, strangersMax, perAddressMax, perCallerMax } = this.#bounds;
     if (share >= (isStranger ? perAddressMax : perCallerMax)) return { kind: "share-full" };
     if (this.#all >= max || (isStranger && this.#strangers >= strangersMax)) {
@@ -54,9 +56,6 @@ export class InFlight {
   #change(name: string, isStranger: boolean, by: 1 | -1): void {
     this.#all += by;
     if (isStranger) this.#strangers += by;
-    const shares = isStranger ? this.#addresses : this.#callers;
-    const share = (shares.get(name) ?? 0) + by;
-    if (share === 0) shares.delete(name);
-    else shares.set(name, share);
+    (isStranger ? this.#addresses : this.#callers).add(name, by);
   }
 }
