@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
 import { connect } from "../fixtures/realtime-connection.ts";
@@ -28,6 +29,15 @@ describe("npm start", () => {
     expect(up.output()).toContain(`curl -s ${up.urls.auth}/portcullis.auth.v1.AuthService/Login`);
     expect(up.output()).toContain(`${up.urls.gateway.replace("http", "ws")}/gateway/realtime`);
     expect(up.output()).toContain(up.metricsUrls.auth);
+  });
+
+  test("the Postgres URL that it prints works as it is", async () => {
+    const [url] = /postgres:\/\/\S+/.exec(up.output()) ?? [];
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    onTestFinished(async () => await client.end());
+    const { rows } = await client.query("select count(*)::int as accounts from auth.accounts");
+    expect(rows).toEqual([{ accounts: 1 }]);
   });
 
   test("the demo account receives live updates of both demo datasources", async () => {

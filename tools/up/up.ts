@@ -85,7 +85,8 @@ async function runStages(
     await Promise.race([publisher.started, aborted(stop)]);
     stop.throwIfAborted();
     report("portcullis is ready");
-    options.show(welcomeText(ports, databaseUrl, config));
+    const database = { url: databaseUrl, isOurs: externalDatabaseUrl === undefined };
+    options.show(welcomeText(ports, database, config));
     await aborted(stop);
   } catch (error) {
     if (!stop.aborted) throw error;

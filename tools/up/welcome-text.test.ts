@@ -2,10 +2,13 @@ import { expect, test } from "vitest";
 import { SERVICE_PORTS } from "./up-config.ts";
 import { welcomeText } from "./welcome-text.ts";
 
-const DATABASE_URL = "postgres://app:hidden-1@127.0.0.1:5432/portcullis?password=hidden-2";
+const DATABASE = {
+  url: "postgres://app:hidden-1@127.0.0.1:5432/portcullis?password=hidden-2",
+  isOurs: false,
+};
 
 test("welcomeText() names every port, and a line to publish at the publishers' door", () => {
-  const text = welcomeText(SERVICE_PORTS, DATABASE_URL, {
+  const text = welcomeText(SERVICE_PORTS, DATABASE, {
     publisherToken: "development-publisher-token",
   });
   for (const port of Object.values(SERVICE_PORTS)) {
@@ -15,8 +18,14 @@ test("welcomeText() names every port, and a line to publish at the publishers' d
   expect(text).toContain("Bearer development-publisher-token");
 });
 
+test("welcomeText() shows a URL of our own Postgres that works as it is", () => {
+  const url = "postgres://postgres:random@127.0.0.1:5433/postgres";
+  const shown = { publisherToken: "" };
+  expect(welcomeText(SERVICE_PORTS, { url, isOurs: true }, shown)).toContain(url);
+});
+
 test("welcomeText() shows no password and no token of the operator's own", () => {
-  const text = welcomeText(SERVICE_PORTS, DATABASE_URL, { publisherToken: "hidden-3" });
+  const text = welcomeText(SERVICE_PORTS, DATABASE, { publisherToken: "hidden-3" });
   expect(text).not.toContain("hidden");
   expect(text).toContain("Bearer $PUBLISHER_SERVICE_TOKEN");
   expect(text).toContain("postgres://app@127.0.0.1:5432/portcullis");

@@ -3,10 +3,16 @@ import type { PortName, UpConfig } from "./up-config.ts";
 
 const { bold, dim } = picocolors;
 
+/**
+ * The password of our own Postgres is random, of this folder alone, and good for loopback: it is
+ * shown, so that the URL works in `psql`. That of somebody's `DATABASE_URL` is not.
+ */
+type ShownDatabase = { url: string; isOurs: boolean };
+
 /** What a newcomer wants to know once everything serves: where it is, and one line to try each. */
 export function welcomeText(
   ports: Readonly<Record<PortName, number>>,
-  databaseUrl: string,
+  database: ShownDatabase,
   { publisherToken }: Pick<UpConfig, "publisherToken">,
 ): string {
   const at = (port: number) => `http://127.0.0.1:${port}`;
@@ -22,7 +28,7 @@ export function welcomeText(
       metricsUrl(ports.GATEWAY_METRICS_PORT),
     ],
     ["", at(ports.GATEWAY_RPC_PORT), "publishers and operators only"],
-    ["postgres", withoutPassword(databaseUrl), ""],
+    ["postgres", database.isOurs ? database.url : withoutPassword(database.url), ""],
   ];
   const examples = [
     [
