@@ -31,7 +31,11 @@ export async function runService<C extends { listen: ListenConfig }>(options: {
   followsCalls: boolean;
 }): Promise<void> {
   const config = readConfigOrExit(options);
-  const log = createLogger(options.name, config.listen.logLevel);
+  const { log, output } = createLogger(options.name, config.listen.logLevel);
+  const exit = async (code: number) => {
+    await output.settled();
+    process.exit(code);
+  };
   try {
     const telemetry = await startTelemetry({
       service: options.name,
@@ -43,13 +47,13 @@ export async function runService<C extends { listen: ListenConfig }>(options: {
     const { start } = await options.load();
     const service = await start(config, { log, clock: systemClock });
     log.info({ config }, `${options.name} is serving`);
-    stopOnSignal(log, async () => {
+    stopOnSignal({ log, exit }, async () => {
       await service.stop();
       await telemetry.stop();
     });
   } catch (error) {
     log.fatal({ err: error }, `${options.name} could not start: ${messageOf(error)}`);
-    process.exit(1);
+    await exit(1);
   }
 }
 
@@ -71,18 +75,21 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
+function stopOnSignal(
+  { log, exit }: { log: Logger; exit: (code: number) => Promise<void> },
+  stop: () => Promise<void>,
+): void {
   let stopping = false;
   const begin = (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, "stopping");
     setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
-    stop().then(
-      () => process.exit(0),
+    void stop().then(
+      () => exit(0),
       (error) => {
         log.error({ err: error }, "stopping failed");
-        process.exit(1);
+        return exit(1);
       },
     );
   };

@@ -78,7 +78,7 @@ function occupy(queue: FairQueue): () => void {
 async function setup() {
   const system = await startAuthSystem();
   onTestFinished(system.stop);
-  const log = createLogger("auth", "silent");
+  const { log } = createLogger("auth", "silent");
   const db = createDatabase({
     ...{ url: system.databaseUrl, kind: "login", connectionsMax: 2, log },
   });
