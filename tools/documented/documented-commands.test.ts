@@ -6,9 +6,7 @@ import { RENDER_HELP } from "../edge/render-command.ts";
 import { RUN_HELP } from "../edge/run-command.ts";
 import { codeOf, PAGES, ROOT, readText } from "./pages.ts";
 
-const { scripts: SCRIPTS } = JSON.parse(readText("package.json")) as {
-  scripts: Record<string, string>;
-};
+const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(readText("package.json")).scripts;
 
 const EDGE_HELP: Readonly<Record<string, string>> = {
   render: RENDER_HELP,
