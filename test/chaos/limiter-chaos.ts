@@ -1,124 +1,104 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import pg from "pg";
-import { LimiterService, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
-import { Receipts } from "../../services/limiter/receipt.ts";
-import { Secret } from "../../services/runtime/secret.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
-import { type PostgresServer, startPostgresServer } from "../../tools/up/postgres-server.ts";
+import { startPostgresServer } from "../../tools/up/postgres-server.ts";
+import { POLICIES as COLD_CLIENT_POLICIES } from "../clients/test-client.ts";
 import { type LimiterProcess, startLimiter } from "../limiter/limiter-process.ts";
+import { findPooler, startPooler } from "../limiter/pooler.ts";
 import { AdmissionLog } from "./admission-log.ts";
+import { KEYS, LOAD_POLICIES, SALT, startLoad } from "./caller-load.ts";
+import { cause, createFaultDeck, type Deployment, type FaultCounts, NO_FAULTS } from "./faults.ts";
 
-const REPLICAS = 3;
-const BATCH = 200;
-/** Calls under way at a time to each replica. */
-const CALLS_PER_REPLICA = 4;
-const CALL_TIMEOUT_MS = 3_000;
-/** While a replica is gone its callers wait this long before they try it again. */
-const RETRY_MS = 20;
-const KEYS = 12;
-const SALT = "a salt that survives every crash";
-const TOKEN = "development-operator-token";
+const POLICIES = { ...LOAD_POLICIES, ...COLD_CLIENT_POLICIES };
 
-/**
- * Tight enough to be at their limits most of the time. One token of `daily` refills in minutes:
- * what it lets through can be counted in the end.
- */
-const POLICIES = {
-  daily: { key: "text", algorithm: "token_bucket", limit: 100, period: "1d", burst: 3_000 },
-  bucket: { key: "text", algorithm: "token_bucket", limit: 20, period: "1s", burst: 60 },
-  sliding: { key: "text", algorithm: "sliding_window", limit: 30, period: "1s" },
-  window: { key: "text", algorithm: "fixed_window", limit: 30, period: "1s" },
-};
-const POLICY_NAMES = Object.keys(POLICIES) as Array<keyof typeof POLICIES>;
+/** Which replicas reach the database through the pooler, where there is one. */
+const POOLED = [false, true, true];
+/** The backends of both replicas behind it, and those of their predecessors that end. */
+const POOLER_SETTINGS = ["pool_mode = session", "default_pool_size = 60", "max_client_conn = 200"];
 
 export type ChaosReport = {
   decisions: number;
   allowed: number;
   /** Requests of which nobody knows whether they were charged. */
   lost: number;
-  replicasKilled: number;
-  databaseCrashes: number;
+  faults: FaultCounts;
   tookMs: number;
-  /** Buckets that admitted more than their policy lets them. */
+  /** Buckets that admitted more than their policy lets them, and bystanders that were refused. */
   violations: string[];
   /** Buckets that do not hold all that was admitted, or hold what nobody asked for. */
   missing: string[];
 };
 
 /**
- * Has replicas decide while they are killed and the database crashes, until enough was decided;
- * then compares what was admitted with the policies, and with what the buckets hold.
+ * Has replicas decide, directly and through a pooler, while everything between them and the disk
+ * crashes, hangs and starts cold, until enough was decided and every fault came; then compares what
+ * was admitted with the policies, and with what the buckets hold.
  */
 export async function runChaos(options: {
   decisions: number;
-  /** Between two crashes of anything. */
+  /** Between two faults. */
   calmMs: { min: number; max: number };
   print?: (line: string) => void;
 }): Promise<ChaosReport> {
   const startedAtMs = performance.now();
   const print = options.print ?? (() => undefined);
-  const folder = await mkdtemp(join(tmpdir(), "portcullis-chaos-"));
-  const port = await findFreePort();
-  let postgres = await startPostgresServer({ folder, port });
-  const replicas = await Promise.all(
-    Array.from({ length: REPLICAS }, async () => await startReplica(postgres)),
-  );
   const log = new AdmissionLog();
-  const report = { replicasKilled: 0, databaseCrashes: 0 };
-  let isRunning = true;
-  const callers = replicas.flatMap((replica) =>
-    Array.from({ length: CALLS_PER_REPLICA }, async () => {
-      const client = connect(replica.url);
-      while (isRunning) await consumeBatch(client, log);
-    }),
+  const faults = { ...NO_FAULTS };
+  const violations: string[] = [];
+  const deployment = await deploy();
+  const load = startLoad(
+    deployment.replicas.map(({ url }) => url),
+    log,
   );
+  const draw = createFaultDeck(deployment);
   try {
-    while (log.decisions < options.decisions) {
+    const isComplete = () => log.decisions >= options.decisions && hadAll(faults, deployment);
+    while (!isComplete()) {
       await sleep(randomInt(options.calmMs.min, options.calmMs.max));
-      if (randomInt(3) === 0) {
-        postgres.kill();
-        await postgres.exited;
-        postgres = await startPostgresServer({ folder, port });
-        report.databaseCrashes++;
-      } else {
-        const victim = replicas[randomInt(REPLICAS)];
-        await victim?.process.kill("SIGKILL");
-        await victim?.process.restart();
-        report.replicasKilled++;
-      }
-      print(`${log.decisions} decisions, ${log.allowed} allowed, ${log.lost} lost`);
+      const fault = draw();
+      violations.push(...(await cause(fault, deployment)));
+      faults[fault]++;
+      print(`${fault}: ${log.decisions} decisions, ${log.allowed} allowed, ${log.lost} lost`);
     }
-    isRunning = false;
-    await Promise.all(callers);
-    const missing = await findMissing(postgres.url, replicas[0], log);
-    return {
-      ...report,
-      decisions: log.decisions,
-      allowed: log.allowed,
-      lost: log.lost,
-      tookMs: performance.now() - startedAtMs,
-      violations: log.findViolations(parsePolicies({ policies: POLICIES })),
-      missing,
-    };
+    await load.stop();
+    violations.push(...log.findViolations(parsePolicies({ policies: POLICIES })));
+    const missing = await findMissing(deployment, log);
+    const { decisions, allowed, lost } = log;
+    const tookMs = performance.now() - startedAtMs;
+    return { decisions, allowed, lost, faults, tookMs, violations, missing };
   } finally {
-    isRunning = false;
-    await Promise.allSettled(callers);
-    await Promise.all(replicas.map(async (replica) => await replica.stop()));
-    await postgres.stop();
-    await rm(folder, { recursive: true, force: true });
+    await load.stop();
+    await tearDown(deployment);
   }
 }
 
-async function startReplica(postgres: PostgresServer): Promise<LimiterProcess> {
+async function deploy(): Promise<Deployment> {
+  const folder = await mkdtemp(join(tmpdir(), "portcullis-chaos-"));
+  await chmod(folder, 0o755);
+  const postgres = await startPostgresServer({ folder, port: await findFreePort() });
+  const isPoolerThere = (await findPooler()) !== undefined;
+  const pooler = isPoolerThere ? await startPooler(postgres.url, POOLER_SETTINGS) : undefined;
+  const replicas = await Promise.all(
+    POOLED.map((isPooled) => startReplica(isPooled ? (pooler ?? postgres).url : postgres.url)),
+  );
+  return { folder, postgres, pooler, replicas };
+}
+
+async function tearDown({ folder, postgres, pooler, replicas }: Deployment): Promise<void> {
+  await Promise.all(replicas.map(async (replica) => await replica.stop()));
+  await pooler?.stop();
+  await postgres.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function startReplica(databaseUrl: string): Promise<LimiterProcess> {
   return await startLimiter({
-    databaseUrl: postgres.url,
+    databaseUrl,
     policies: POLICIES,
     environment: {
       SECURITY_LIMITER_HASH_SALT: SALT,
@@ -129,75 +109,21 @@ async function startReplica(postgres: PostgresServer): Promise<LimiterProcess> {
   });
 }
 
-function connect(url: string): Client<typeof LimiterService> {
-  return createClient(
-    LimiterService,
-    createConnectTransport({
-      baseUrl: url,
-      httpVersion: "1.1",
-      interceptors: [
-        (next) => async (request) => {
-          request.header.set("authorization", `Bearer ${TOKEN}`);
-          return await next(request);
-        },
-      ],
-    }),
+function hadAll(faults: FaultCounts, { pooler }: Deployment): boolean {
+  return Object.entries(faults).every(
+    ([name, times]) => times > 0 || (pooler === undefined && name.startsWith("pooler")),
   );
 }
 
-type Wish = { policy: string; key: string };
-
-const receipts = new Receipts([new Secret(SALT)]);
-
-async function consumeBatch(
-  client: Client<typeof LimiterService>,
-  log: AdmissionLog,
-): Promise<void> {
-  const requests = Array.from({ length: BATCH }, () => ({ buckets: drawGroup() }));
-  const answers = await client
-    .consumeBatch({ requests }, { timeoutMs: CALL_TIMEOUT_MS })
-    .catch(() => undefined);
-  for (const [index, { buckets }] of requests.entries()) {
-    const result = answers?.results[index]?.result;
-    if (result?.case === "decision" && result.value.outcome !== Outcome.UNSPECIFIED) {
-      log.decisions++;
-      if (result.value.outcome === Outcome.ALLOWED) admit(log, buckets, result.value.receipt);
-    } else {
-      log.lost++;
-      for (const { policy, key } of buckets) log.lose(policy, key);
-    }
-  }
-  if (answers === undefined) await sleep(RETRY_MS);
-}
-
-function admit(log: AdmissionLog, buckets: readonly Wish[], receipt: string): void {
-  const read = receipts.read(receipt);
-  if (read === undefined) throw new Error("an allowed answer without a receipt");
-  log.allowed++;
-  for (const { policy, key } of buckets) log.admit(policy, key, read.chargedAtMs);
-}
-
-/** One bucket mostly, sometimes a group of three. */
-function drawGroup(): Wish[] {
-  const size = randomInt(10) < 7 ? 1 : 3;
-  const first = randomInt(POLICY_NAMES.length);
-  return Array.from({ length: size }, (_, index) => ({
-    policy: POLICY_NAMES[(first + index) % POLICY_NAMES.length] ?? "",
-    key: `key-${randomInt(KEYS)}`,
-  }));
-}
-
 /** A daily bucket must hold all that was admitted, and at most what was lost on top of it. */
-async function findMissing(
-  databaseUrl: string,
-  replica: LimiterProcess | undefined,
-  log: AdmissionLog,
-): Promise<string[]> {
-  const { burst, limit } = POLICIES.daily;
+async function findMissing(deployment: Deployment, log: AdmissionLog): Promise<string[]> {
+  const { burst, limit } = LOAD_POLICIES.daily;
   const missing: string[] = [];
   for (let index = 0; index < KEYS; index++) {
     const key = `key-${index}`;
-    const answer = await replica?.rpc("Peek", { buckets: [{ policy: "daily", key }] });
+    const answer = await deployment.replicas[0]?.rpc("Peek", {
+      buckets: [{ policy: "daily", key }],
+    });
     const decision = answer?.body["decision"] as { buckets: Array<{ remaining: string }> };
     const held = burst - Number(decision.buckets[0]?.remaining);
     const { admitted, unknown } = log.countOf("daily", key);
@@ -207,7 +133,7 @@ async function findMissing(
       missing.push(`daily ${key}: holds ${held}, admitted ${admitted}, unknown ${unknown}`);
     }
   }
-  const deadlocks = await countDeadlocks(databaseUrl);
+  const deadlocks = await countDeadlocks(deployment.postgres.url);
   return deadlocks === 0 ? missing : [...missing, `${deadlocks} deadlocks`];
 }
 

@@ -50,29 +50,47 @@ export async function startPooler(databaseUrl: string, settings: readonly string
   // It refuses to run as root.
   const user = userInfo().uid === 0 ? await findPostgresUser() : undefined;
   const output: string[] = [];
-  const child = await startChild({
-    ...{ name: "pgbouncer", command, arguments: [configuration] },
-    environment: { PATH: process.env["PATH"], HOME: folder },
-    onLine: (line) => output.push(line),
-    ...(user === undefined ? {} : { user }),
-  });
+  const start = async () => {
+    const child = await startChild({
+      ...{ name: "pgbouncer", command, arguments: [configuration] },
+      environment: { PATH: process.env["PATH"], HOME: folder },
+      onLine: (line) => output.push(line),
+      ...(user === undefined ? {} : { user }),
+    });
+    await eventually(async () => await canConnect(port));
+    return child;
+  };
+  let child = await start();
   const url = new URL(databaseUrl);
   url.port = String(port);
-  await eventually(async () => {
-    await new Promise<void>((resolve, reject) => {
-      const socket = connect(port, "127.0.0.1", () => {
-        socket.destroy();
-        resolve();
-      });
-      socket.on("error", reject);
-    });
-  });
   return {
     url: url.href,
     output,
+    /** `SIGSTOP` lets it hang with its connections open, until `SIGCONT`. */
+    signal: (signal: "SIGSTOP" | "SIGCONT") => child.kill(signal),
+    /** Ends it as a crash does, and starts it again at the same port. */
+    async crash() {
+      child.kill("SIGKILL");
+      await child.exited;
+      child = await start();
+    },
     async stop() {
+      child.kill("SIGCONT");
       if (child.isRunning()) await child.stop(STOP_TIMEOUT_MS);
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A PgBouncer that runs. */
+export type Pooler = Awaited<ReturnType<typeof startPooler>>;
+
+async function canConnect(port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.on("error", reject);
+  });
 }
