@@ -13,11 +13,14 @@ import { Limiter } from "../../services/limiter/limiter.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
 import { PostgresStore } from "../../services/limiter/postgres-store.ts";
 import { Secret } from "../../services/runtime/secret.ts";
+import { createClientDecider, createUnaryDecider } from "./limiter-by-rpc.ts";
 import { createRawUpsert } from "./limiter-raw-upsert.ts";
 import { EXHAUSTED_KEYS, type Workload } from "./limiter-workloads.ts";
 
 export const CONTESTANTS = [
   "engine",
+  "engine, by its client",
+  "engine, by unary RPC",
   "raw sorted-batch upsert",
   "one upsert per decision",
   "rate-limiter-flexible, Postgres",
@@ -35,7 +38,12 @@ export type Decider = {
   close(): Promise<void>;
 };
 
-export type Places = { postgresUrl: string; redisPort: number | undefined };
+export type Places = {
+  postgresUrl: string;
+  redisPort: number | undefined;
+  /** A limiter of its own process, on the same Postgres. */
+  limiterUrl: string;
+};
 
 /** More than any run takes. */
 const PLENTY = 1_000_000_000;
@@ -45,6 +53,13 @@ const POOL_SIZE = 16;
 /** Charged at once when every key is used for the first time. */
 const WARMED_AT_ONCE = 4_000;
 
+const LIMIT = { key: "text", algorithm: "token_bucket", period: "1h" };
+
+export const BENCH_POLICIES = {
+  plenty: { ...LIMIT, limit: PLENTY },
+  exhausted: { ...LIMIT, limit: 1, period: "1d" },
+};
+
 export async function createDecider(
   contestant: Contestant,
   places: Places,
@@ -53,6 +68,10 @@ export async function createDecider(
   switch (contestant) {
     case "engine":
       return createEngineDecider(places.postgresUrl, workload);
+    case "engine, by its client":
+      return await createClientDecider(places.limiterUrl);
+    case "engine, by unary RPC":
+      return createUnaryDecider(places.limiterUrl);
     case "raw sorted-batch upsert":
       return createRawUpsert(places.postgresUrl, workload);
     case "one upsert per decision":
@@ -67,13 +86,7 @@ export async function createDecider(
 }
 
 function createEngineDecider(url: string, workload: Workload): Decider {
-  const limit = { key: "text", algorithm: "token_bucket", period: "1h" };
-  const policies = parsePolicies({
-    policies: {
-      plenty: { ...limit, limit: PLENTY },
-      exhausted: { ...limit, limit: 1, period: "1d" },
-    },
-  });
+  const policies = parsePolicies({ policies: BENCH_POLICIES });
   const store = new PostgresStore({ url, synchronousCommit: "on", holdTimeoutMs: 3_000 });
   const engine = new Engine(store, {
     createEvents: (queueDepth) => createEvents(policies, queueDepth),

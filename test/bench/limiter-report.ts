@@ -114,6 +114,12 @@ const CHART = { width: 720, bar: 18, gap: 6, label: 230, head: 54, title: 26 };
 const CHART_UNIT: Contestant = "rate-limiter-flexible, Postgres";
 const ENGINE_COLOUR = "#2563eb";
 const OTHER_COLOUR = "#94a3b8";
+/** All durable; what a caller gets comes through the RPC. */
+const OUR_LABELS: Readonly<Partial<Record<Contestant, string>>> = {
+  engine: "Portcullis, engine in process",
+  "engine, by its client": "Portcullis, RPC by its client",
+  "engine, by unary RPC": "Portcullis, RPC a decision",
+};
 
 /** A bar chart of decisions per second, the engine beside the others, for two workloads. */
 export function drawChart(report: Report): string {
@@ -128,9 +134,10 @@ export function drawChart(report: Report): string {
     for (const row of rows) {
       const space = CHART.width - CHART.label - 110;
       const length = Math.max(1, Math.round((row.perSecond / most) * space));
-      const colour = row.contestant === "engine" ? ENGINE_COLOUR : OTHER_COLOUR;
+      const isOurs = row.contestant in OUR_LABELS;
+      const colour = isOurs ? ENGINE_COLOUR : OTHER_COLOUR;
       parts.push(
-        text(12, y + 13, row.contestant === "engine" ? "Portcullis (durable)" : row.contestant),
+        text(12, y + 13, OUR_LABELS[row.contestant] ?? row.contestant),
         `<rect x="${CHART.label}" y="${y}" width="${length}" height="${CHART.bar}" rx="2" fill="${colour}"/>`,
         text(CHART.label + length + 8, y + 13, `${(row.perSecond / unit).toPrecision(3)}×`),
       );

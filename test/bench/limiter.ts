@@ -8,7 +8,8 @@ import { migrate, readMigrations } from "../../services/runtime/migrate.ts";
 import { createPostgresPool } from "../../services/runtime/postgres.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { startPostgresServer } from "../../tools/up/postgres-server.ts";
-import type { Contestant, Places } from "./limiter-contestants.ts";
+import { type LimiterProcess, startLimiter } from "../limiter/limiter-process.ts";
+import { BENCH_POLICIES, type Contestant, type Places } from "./limiter-contestants.ts";
 import type { LoadOrder, LoadReport } from "./limiter-load.ts";
 import { startRedis } from "./limiter-redis.ts";
 import { drawChart, type Measurement, printReport, type Report } from "./limiter-report.ts";
@@ -30,6 +31,8 @@ const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
     "uniform10k",
     [
       "engine",
+      "engine, by its client",
+      "engine, by unary RPC",
       "raw sorted-batch upsert",
       "one upsert per decision",
       "rate-limiter-flexible, Postgres",
@@ -42,6 +45,8 @@ const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
     "hot",
     [
       "engine",
+      "engine, by its client",
+      "engine, by unary RPC",
       "raw sorted-batch upsert",
       "one upsert per decision",
       "rate-limiter-flexible, Postgres",
@@ -84,15 +89,27 @@ export async function run(): Promise<void> {
   const port = await findFreePort();
   const postgres = await startPostgresServer({ folder, port, settings: SETTINGS });
   const redis = await startRedis();
+  let limiter: LimiterProcess | undefined;
   try {
     await createSchema(postgres.url);
-    const places = { postgresUrl: postgres.url, redisPort: redis?.port };
+    limiter = await startLimiter({
+      databaseUrl: postgres.url,
+      policies: BENCH_POLICIES,
+      // What is shed could not be told from what is decided.
+      environment: { LIMITER_DECISION_TIMEOUT_MS: "5000" },
+    });
+    const places = {
+      postgresUrl: postgres.url,
+      redisPort: redis?.port,
+      limiterUrl: limiter.url,
+    };
     if (redis === undefined) process.stdout.write("no redis-server in PATH: measured without it\n");
     const report = await measureAll(places);
     printReport(report);
     await writeFile("bench.json", `${JSON.stringify(report, null, 2)}\n`);
     await writeFile("test/bench/limiter.svg", drawChart(report));
   } finally {
+    await limiter?.stop();
     await redis?.stop();
     await postgres.stop();
     await rm(folder, { recursive: true, force: true });
