@@ -1,10 +1,10 @@
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
-import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 import type { RecentRefusals } from "./recent-refusals.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
-import type { UwsRequest } from "./uws.ts";
+import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./socket/http-answer.ts";
+import type { UwsRequest } from "./socket/uws.ts";
 
 /** Questions that are looked up; more are refused before anything is read of them. */
 const QUESTIONS = { burst: 2_000, perSecond: 1_000 };

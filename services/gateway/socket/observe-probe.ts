@@ -1,5 +1,5 @@
-import { PROBE_HEADER } from "../runtime/probe.ts";
-import type { ProbeMemory } from "../runtime/probe-memory.ts";
+import { PROBE_HEADER } from "../../runtime/probe.ts";
+import type { ProbeMemory } from "../../runtime/probe-memory.ts";
 import type { UwsRequest } from "./uws.ts";
 
 /** Remembers what this request shows, when it is a probe of the operator's. */

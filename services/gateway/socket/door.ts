@@ -1,6 +1,6 @@
+import type { RealtimeEvents } from "../events.ts";
 import { shareKeys } from "./address-shares.ts";
 import type { ConnectionBounds } from "./connection-bounds.ts";
-import type { RealtimeEvents } from "./events.ts";
 import { type Arrival, Connection, type Exchange } from "./exchange.ts";
 import { jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 import type { RunUncorked } from "./uncorked.ts";

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
-import type { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
-import type { HttpTelemetry } from "../runtime/http-telemetry.ts";
-import type { Logger } from "../runtime/log.ts";
+import type { LeaseKeeper } from "../../../clients/limiter/lease-keeper.ts";
+import type { HttpTelemetry } from "../../runtime/http-telemetry.ts";
+import type { Logger } from "../../runtime/log.ts";
+import { REALTIME_PATH } from "../doors.ts";
+import type { RealtimeEvents } from "../events.ts";
+import { FRAME_CODECS } from "../frame-codec.ts";
+import { RETRY_AFTER_OUTAGE_MS } from "../refusal.ts";
+import { Session, type SessionContext } from "../session.ts";
+import type { Sessions } from "../sessions.ts";
 import type { Admission, createAdmission } from "./admission.ts";
 import type { Door } from "./door.ts";
-import { REALTIME_PATH } from "./doors.ts";
-import type { RealtimeEvents } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
-import { FRAME_CODECS } from "./frame-codec.ts";
 import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
-import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
-import { Session, type SessionContext } from "./session.ts";
-import type { Sessions } from "./sessions.ts";
 import type { TemplatedApp, Uws, UwsRequest, WebSocket } from "./uws.ts";
 
 /**

@@ -1,6 +1,6 @@
-import type { ProbeMemory } from "../runtime/probe-memory.ts";
-import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "./doors.ts";
-import type { RealtimeEvents } from "./events.ts";
+import type { ProbeMemory } from "../../runtime/probe-memory.ts";
+import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "../doors.ts";
+import type { RealtimeEvents } from "../events.ts";
 import type { Exchange } from "./exchange.ts";
 import { checkHandshake } from "./handshake.ts";
 import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
