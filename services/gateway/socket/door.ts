@@ -1,100 +1,57 @@
-import type { RealtimeEvents } from "../events.ts";
 import { shareKeys } from "./address-shares.ts";
-import type { ConnectionBounds } from "./connection-bounds.ts";
-import { type Arrival, Connection, type Exchange } from "./exchange.ts";
+import type { DoorOptions } from "./engine.ts";
+import { type Arrival, Connection, type Wire } from "./exchange.ts";
 import { jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
-import type { RunUncorked } from "./uncorked.ts";
-import {
-  copyRequest,
-  type HttpRequest,
-  type HttpResponse,
-  onConnection,
-  remoteOf,
-  type TemplatedApp,
-  type us_socket_context_t,
-} from "./uws.ts";
 import { WaitingConnections } from "./waiting-connections.ts";
 
 /** Whoever is sent away from a full door may come back after this. */
 const RETRY_AFTER_FULL_MS = 1_000;
 
-export type Door = {
-  /** To be called by the library's websocket route, with what that is given. */
-  receiveUpgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void;
-  /** Sends everybody away whose request is not there yet. */
-  close(): void;
-};
-
 /**
- * Keeps the public door: it counts the connections before anything was sent on them, gives each the
- * same time for its request whatever the pieces, and takes one request from each.
- *
- * The library names a connection in no event but the first, so the object of that event is the
- * connection from then on: it is told of its request by `onData`, which the library calls straight
- * after the route's handler, also when there is no body. It is never used once it has ended.
+ * Keeps the public door for an engine: it counts the connections before anything was sent on them,
+ * gives each the same time for its request whatever the pieces, and takes one request from each.
  */
-export function openDoor(
-  app: TemplatedApp,
-  options: {
-    bounds: ConnectionBounds;
-    runUncorked: RunUncorked;
-    /** Whether a peer is a proxy, which connects for many clients. */
-    isProxy(remote: string): boolean;
-    events: Pick<RealtimeEvents, "shed">;
-    route(exchange: Exchange): void;
-  },
-): Door {
-  const { bounds, runUncorked, isProxy, events, route } = options;
-  const waiting = new WaitingConnections<Connection>(bounds);
-  let arrival: Arrival | undefined;
+export class DoorKeeper {
+  readonly #options: Pick<DoorOptions, "isProxy" | "events" | "route">;
+  readonly #waiting: WaitingConnections<Connection>;
 
-  const receive = (
-    response: HttpResponse,
-    request: HttpRequest,
-    context?: us_socket_context_t,
-  ): void => {
-    // Without a chunk there is no `onData`, and the request would be taken for another's.
-    if (request.getHeader("transfer-encoding") !== "") return void response.close();
-    arrival = { copied: copyRequest(request), context };
-  };
-  const takeArrival = () => {
-    const arrived = arrival;
-    arrival = undefined;
-    return arrived;
-  };
+  constructor(options: Pick<DoorOptions, "bounds" | "isProxy" | "events" | "route">) {
+    this.#options = options;
+    this.#waiting = new WaitingConnections(options.bounds);
+  }
 
-  const meet = (response: HttpResponse) => {
-    const remote = remoteOf(response);
+  /** Takes up a connection; where there are too many, another one is sent away for it. */
+  meet(wire: Wire, remote: string): Connection {
+    const { isProxy, events } = this.#options;
     const shareKey = isProxy(remote) ? undefined : shareKeys(remote).own;
-    const connection = new Connection(runUncorked, response, { remote, shareKey }, (event) => {
-      waiting.delete(connection);
+    const connection = new Connection(wire, { remote, shareKey }, (event) => {
+      this.#waiting.delete(connection);
       if (event === "late") events.shed("slow_request");
     });
-    response.onAborted(() => connection.end());
-    response.onData((chunk, isLast) => {
-      const arrived = takeArrival();
-      if (connection.receive(arrived, chunk.byteLength, isLast)) {
-        // Whatever comes of the request happens outside of the library's parser.
-        setImmediate(() => {
-          if (connection.isOpen) route(connection);
-        });
-      }
+    const surplus = this.#waiting.add(connection);
+    if (surplus !== undefined) {
+      events.shed(surplus.bound === "address" ? "connections_address" : "connections");
+      surplus.connection.answer(surplus.bound === "address" ? TOO_MANY : FULL);
+    }
+    return connection;
+  }
+
+  /** Takes a piece of a connection's request: its head first, then bytes of its body. */
+  receive(
+    connection: Connection,
+    { arrival, bytes, isLast }: { arrival?: Arrival | undefined; bytes: number; isLast: boolean },
+  ): void {
+    if (!connection.receive(arrival, bytes, isLast)) return;
+    // Whatever comes of the request happens outside of the engine's parser.
+    setImmediate(() => {
+      if (connection.isOpen) this.#options.route(connection);
     });
-    const surplus = waiting.add(connection);
-    if (surplus === undefined) return;
-    events.shed(surplus.bound === "address" ? "connections_address" : "connections");
-    surplus.connection.answer(surplus.bound === "address" ? TOO_MANY : FULL);
-  };
+  }
 
-  onConnection(app, meet);
-  app.any("/*", (response, request) => receive(response, request));
-
-  return {
-    receiveUpgrade: receive,
-    close() {
-      for (const connection of waiting.all()) connection.answer(FULL);
-    },
-  };
+  /** Sends everybody away whose request is not there yet. */
+  close(): void {
+    for (const connection of this.#waiting.all()) connection.answer(FULL);
+  }
 }
 
 const RETRY_AFTER = { "retry-after": retryAfterSeconds(RETRY_AFTER_FULL_MS) };

@@ -1,35 +1,67 @@
-import { type HttpAnswer, jsonAnswer, sendAnswer } from "./http-answer.ts";
-import type { RunUncorked } from "./uncorked.ts";
-import type { HttpResponse, UwsRequest, us_socket_context_t } from "./uws.ts";
+import type { SessionSocket } from "../session.ts";
+import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import type { Waiting } from "./waiting-connections.ts";
 
 /** From the connection to the end of its request, however slowly the pieces come. */
 export const REQUEST_TIMEOUT_MS = 5_000;
 /** Bodies are read and dropped, so that the client still reads its answer; more is cut off. */
 const BODY_BYTES_MAX = 64 * 1024;
+
+/** Everything a request says about itself, copied. */
+export type DoorRequest = {
+  method: string;
+  path: string;
+  /** Every line of every header, by lower-case name. */
+  headers: ReadonlyMap<string, readonly string[]>;
+  /** The socket's address as the platform prints it. */
+  remote: string;
+};
+
+/** What a session is told of its websocket. */
+export type SocketEvents = {
+  /** The first event; only now the session may send. */
+  opened(): void;
+  message(data: Uint8Array, isBinary: boolean): void;
+  /** A ping, which the engine answers, or a pong. */
+  control(): void;
+  /** Some of what waited for the client has gone out. */
+  drained(): void;
+  /** The last event. */
+  closed(code: number): void;
+};
+
+/** Gives an upgraded connection its session. */
+export type BeginSession = (socket: SessionSocket) => SocketEvents;
+
+/** What the answer to an upgrade says. */
+export type AcceptedHandshake = { key: string; subprotocol: string };
+
 /** One request and the way to answer it: once, and then the connection closes. */
 export type Exchange = {
-  readonly request: UwsRequest;
-  /** Whether the library found a websocket handshake on the websocket route. */
+  readonly request: DoorRequest;
+  /** Whether the engine can turn the connection into a websocket. */
   readonly isUpgrade: boolean;
   /** False once the client has gone, or an answer was given. */
   readonly isOpen: boolean;
   answer(answer: HttpAnswer): void;
-  /** Turns the connection into a websocket; the library has opened it when this returns. */
-  upgrade(userData: object, key: string, subprotocol: string): void;
+  /** Turns the connection into a websocket; false when it has gone in the meantime. */
+  upgrade(handshake: AcceptedHandshake, begin: BeginSession): boolean;
 };
 
-/** A request that the library has just parsed; the connection that sent it is told next. */
-export type Arrival = {
-  copied: Omit<UwsRequest, "remote">;
-  context: us_socket_context_t | undefined;
+/** What an engine can do with one connection. Nothing of it is called after the end. */
+export type Wire = {
+  /** Answers and closes. An answer before the end of a request may cross what still comes. */
+  send(answer: HttpAnswer, request: { isHead: boolean; isComplete: boolean }): void;
+  upgrade(handshake: AcceptedHandshake, begin: BeginSession): boolean;
 };
+
+/** The head of a request that has come in. */
+export type Arrival = { copied: Omit<DoorRequest, "remote">; isUpgrade: boolean };
 
 /** One connection at the public door, until it is answered, has become a websocket, or has gone. */
 export class Connection implements Exchange, Waiting {
   readonly shareKey: string | undefined;
-  readonly #runUncorked: RunUncorked;
-  readonly #response: HttpResponse;
+  readonly #wire: Wire;
   readonly #remote: string;
   readonly #leave: (event: "asked" | "ended" | "late") => void;
   readonly #timer: NodeJS.Timeout;
@@ -38,13 +70,11 @@ export class Connection implements Exchange, Waiting {
   #bodyBytes = 0;
 
   constructor(
-    runUncorked: RunUncorked,
-    response: HttpResponse,
+    wire: Wire,
     peer: { remote: string; shareKey: string | undefined },
     leave: (event: "asked" | "ended" | "late") => void,
   ) {
-    this.#runUncorked = runUncorked;
-    this.#response = response;
+    this.#wire = wire;
     this.#remote = peer.remote;
     this.shareKey = peer.shareKey;
     this.#leave = leave;
@@ -59,12 +89,11 @@ export class Connection implements Exchange, Waiting {
   }
 
   get isUpgrade(): boolean {
-    return this.#arrival?.context !== undefined;
+    return this.#arrival?.isUpgrade ?? false;
   }
 
-  get request(): UwsRequest {
-    const { method, path, headers } = this.#arrival?.copied ?? NO_REQUEST;
-    return { method, path, headers, remote: this.#remote };
+  get request(): DoorRequest {
+    return { ...(this.#arrival?.copied ?? NO_REQUEST), remote: this.#remote };
   }
 
   /** Takes a piece of the request; true when the request is complete. */
@@ -72,8 +101,9 @@ export class Connection implements Exchange, Waiting {
     if (this.#state !== "waiting") return false;
     this.#arrival ??= arrival;
     if (this.#arrival === undefined) return false;
-    if ((this.#arrival.copied.headers.get("content-length") ?? []).length > 1) {
-      this.answer(TWO_LENGTHS);
+    const problem = findLengthProblem(this.#arrival);
+    if (problem !== undefined) {
+      this.answer(problem);
       return false;
     }
     this.#bodyBytes += bytes;
@@ -84,20 +114,18 @@ export class Connection implements Exchange, Waiting {
 
   answer(answer: HttpAnswer): void {
     if (!this.isOpen) return;
+    const isComplete = this.#state === "asked";
     this.#moveTo("ended");
-    sendAnswer(this.#response, answer, this.#arrival?.copied.method === "HEAD");
+    this.#wire.send(answer, { isHead: this.#arrival?.copied.method === "HEAD", isComplete });
   }
 
-  upgrade(userData: object, key: string, subprotocol: string): void {
-    const context = this.#arrival?.context;
-    if (!this.isOpen || context === undefined) return;
+  upgrade(handshake: AcceptedHandshake, begin: BeginSession): boolean {
+    if (!this.isOpen || !this.isUpgrade) return false;
     this.#moveTo("ended");
-    this.#runUncorked(() => {
-      this.#response.upgrade(userData, key, subprotocol, "", context);
-    });
+    return this.#wire.upgrade(handshake, begin);
   }
 
-  /** The client has gone; nothing of the library's may be used any more. */
+  /** The client has gone; nothing of the engine's may be used any more. */
   end(): void {
     this.#moveTo("ended");
   }
@@ -111,11 +139,26 @@ export class Connection implements Exchange, Waiting {
   }
 }
 
+/** Whoever could read the length of a request in two ways could smuggle a second one in. */
+function findLengthProblem({ copied, isUpgrade }: Arrival): HttpAnswer | undefined {
+  const [length, second] = copied.headers.get("content-length") ?? [];
+  if (second !== undefined) return TWO_LENGTHS;
+  if (copied.headers.has("transfer-encoding")) return NO_LENGTH;
+  if (isUpgrade && length !== undefined && !/^0+$/.test(length)) return HANDSHAKE_WITH_BODY;
+  return undefined;
+}
+
 const NO_REQUEST = { method: "", path: "", headers: new Map<string, string[]>() };
 
 const TOO_SLOW = jsonAnswer(408, { code: "timeout", message: "the request took too long" });
 const TOO_LARGE = jsonAnswer(413, { code: "invalid_argument", message: "no body is expected" });
-const TWO_LENGTHS = jsonAnswer(400, {
-  code: "invalid_argument",
-  message: "Content-Length is there more than once",
-});
+const TWO_LENGTHS = badRequest(400, "Content-Length is there more than once");
+const NO_LENGTH = badRequest(
+  411,
+  "a body must have a Content-Length; Transfer-Encoding is not read",
+);
+const HANDSHAKE_WITH_BODY = badRequest(400, "a websocket handshake has no body");
+
+function badRequest(status: number, message: string): HttpAnswer {
+  return jsonAnswer(status, { code: "invalid_argument", message });
+}

@@ -1,9 +1,12 @@
 /**
  * The largest request head: 16 KiB of cookies that nobody reads, and what a browser sends beside
- * them. The websocket library answers 431 to more, and to more than 98 header lines. It keeps an
- * unfinished head in memory, so this times the waiting connections bounds what strangers hold.
+ * them. More is answered with 431. An unfinished head is kept in memory, so this times the waiting
+ * connections bounds what strangers hold.
  */
 export const HEAD_BYTES_MAX = 18 * 1024;
 
-/** The websocket library reads its bound on heads from here, once, while it is loaded. */
+/** uWebSockets reads its bound on heads from here, once, while it is loaded. */
 export const HEAD_BYTES_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
+
+/** Header lines; uWebSockets has a fixed bound, and the other engine keeps the same one. */
+export const HEAD_LINES_MAX = 98;
