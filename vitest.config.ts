@@ -8,11 +8,12 @@ const PROCESS_TEST_TIMEOUT_MS = 60_000;
  * Tests with a port, a process or a database. They measure times and kill processes, so one file
  * runs at a time, after the unit tests.
  */
-function project(name: string, include: string[]) {
+function project(name: string, include: string[], env: Readonly<Record<string, string>> = {}) {
   return {
     test: {
       name,
       include,
+      env,
       globalSetup: ["test/fixtures/global-setup.ts"],
       testTimeout: PROCESS_TEST_TIMEOUT_MS,
       hookTimeout: PROCESS_TEST_TIMEOUT_MS,
@@ -37,6 +38,7 @@ export default defineConfig({
       project("limiter", ["test/limiter/**/*.test.ts"]),
       project("api", ["test/auth/**/*.test.ts"]),
       project("gateway", ["test/gateway/**/*.test.ts"]),
+      project("gateway-ws", ["test/gateway/**/*.test.ts"], { GATEWAY_ENGINE: "ws" }),
       project("observability", ["test/observability/**/*.test.ts"]),
       project("edge", ["test/edge/**/*.test.ts"]),
       project("system", ["test/system/**/*.test.ts"]),

@@ -2,7 +2,6 @@ import type { JWTVerifyGetKey } from "jose";
 import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { shareKeys } from "./address-shares.ts";
 import type { AuthClient } from "./auth-client.ts";
 import {
   type Authorization,
@@ -25,6 +24,7 @@ import type { PublicTokens, TokenAnswer } from "./public-tokens.ts";
 import type { PublicView, PublicViews } from "./public-views.ts";
 import { type Refusal, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
+import { shareKeys } from "./socket/address-shares.ts";
 
 export type AuthorizerOptions = {
   limiter: LimiterClient;

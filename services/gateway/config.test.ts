@@ -6,6 +6,7 @@ test("readConfig() has a value for everything in development", () => {
   const config = readConfig({ NODE_ENV: "development" });
   expect(config).toMatchObject({
     listen: { host: "127.0.0.1", port: 8001, metricsPort: 9466 },
+    engine: "auto",
     trust: { hops: 0 },
     authUrl: "http://127.0.0.1:4001",
     limiter: { url: "http://127.0.0.1:4002", failure: { mode: "fail-closed" }, timeoutMs: 500 },
@@ -18,6 +19,7 @@ test("readConfig() names every problem at once", () => {
   const wrong = {
     REALTIME_TRUST_PROXY_HOPS: "9",
     GATEWAY_PORT: "port",
+    GATEWAY_ENGINE: "uWebSockets",
     ALLOWED_ORIGINS: "https://app.example,app.example/",
     AUTH_URL: "ftp://auth",
     REVOCATION_POLL_MS: "1",

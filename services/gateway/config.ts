@@ -8,6 +8,7 @@ import {
   readPort,
   readProxyTrust,
 } from "../runtime/listen-config.ts";
+import { ENGINE_CHOICES } from "./socket/engine.ts";
 
 export type GatewayConfig = ReturnType<typeof readConfig>;
 
@@ -21,6 +22,7 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
       metricsName: "GATEWAY_METRICS_PORT",
       metricsDefault: 9466,
     }),
+    engine: env.oneOf("GATEWAY_ENGINE", ENGINE_CHOICES, "auto"),
     /** Where services publish and operators ask; no edge forwards to it. */
     rpcPort: readPort(env, "GATEWAY_RPC_PORT", 8002),
     trust: readProxyTrust(env, "REALTIME_TRUST_PROXY_HOPS"),

@@ -46,8 +46,14 @@ const SHED = [
   "token_check",
   "introspection",
 ] as const satisfies readonly Shed[];
-/** 1000 and 1001 come from clients; 1005 is a close without a code, 1006 a lost connection. */
-const CODES_COUNTED = new Set([1000, 1001, 1005, 1006, ...Object.values<number>(CLOSE_CODES)]);
+/**
+ * 1000 and 1001 come from clients; 1005 is a close without a code, 1006 a lost connection, and 1002
+ * and 1007 are told by the engine to whoever breaks the websocket protocol.
+ */
+const CODES_COUNTED = new Set([
+  ...[1000, 1001, 1002, 1005, 1006, 1007],
+  ...Object.values<number>(CLOSE_CODES),
+]);
 
 export function createRealtimeEvents(): RealtimeEvents {
   const meter = metrics.getMeter("portcullis.realtime");

@@ -1,6 +1,6 @@
 import { runService } from "../runtime/run-service.ts";
 import { readConfig } from "./config.ts";
-import { HEAD_BYTES_MAX, HEAD_BYTES_VARIABLE } from "./request-head.ts";
+import { HEAD_BYTES_MAX, HEAD_BYTES_VARIABLE } from "./socket/request-head.ts";
 
 process.env[HEAD_BYTES_VARIABLE] = String(HEAD_BYTES_MAX);
 

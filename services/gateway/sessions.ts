@@ -1,7 +1,7 @@
-import { AddressShares } from "./address-shares.ts";
-import type { ConnectionBounds } from "./connection-bounds.ts";
 import type { RealtimeEvents } from "./events.ts";
 import type { Session } from "./session.ts";
+import { AddressShares } from "./socket/address-shares.ts";
+import type { ConnectionBounds } from "./socket/connection-bounds.ts";
 
 /** Clients of a gateway that stops come back spread over this time, not as one wave. */
 const RETURN_SPREAD_MS = 4_000;

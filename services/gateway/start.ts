@@ -16,17 +16,13 @@ import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { Secret } from "../runtime/secret.ts";
 import { serve } from "../runtime/serve.ts";
 import { readDescriptorLimit } from "../runtime/way-in/descriptor-limit.ts";
-import { createAdmission, PLACE_TTL_MS } from "./admission.ts";
 import { AUTH_TIMEOUT_MS, createAuthClient } from "./auth-client.ts";
 import { createAuthCrowds } from "./auth-crowds.ts";
 import { createAuthorizer, createCheckTurns } from "./authorizer.ts";
 import type { GatewayConfig } from "./config.ts";
-import { divideConnections } from "./connection-bounds.ts";
 import { addDependencyService } from "./dependency-service.ts";
-import { openDoor } from "./door.ts";
 import { RPC_DOOR } from "./doors.ts";
 import { createRealtimeEvents } from "./events.ts";
-import { createHttpRoutes } from "./http-routes.ts";
 import { Hub } from "./hub.ts";
 import { REALTIME_POLICIES } from "./policies.ts";
 import { PublicTokens } from "./public-tokens.ts";
@@ -38,9 +34,11 @@ import { RevocationMemory } from "./revocation-memory.ts";
 import { scheduleTimer } from "./schedule.ts";
 import { SendBuffers } from "./send-buffers.ts";
 import { Sessions } from "./sessions.ts";
-import { openUncorked } from "./uncorked.ts";
-import { listen, loadUws } from "./uws.ts";
-import { addWebsocketRoute, createUpgrade } from "./websocket-route.ts";
+import { createAdmission, PLACE_TTL_MS } from "./socket/admission.ts";
+import { chooseEngine } from "./socket/choose-engine.ts";
+import { divideConnections } from "./socket/connection-bounds.ts";
+import { createHttpRoutes } from "./socket/http-routes.ts";
+import { createUpgrade } from "./socket/websocket-route.ts";
 import { createWhyRoute } from "./why-route.ts";
 
 /** Enough that two starts never share an epoch. */
@@ -60,7 +58,12 @@ export async function start(
   config: GatewayConfig,
   { log, clock }: ServiceContext,
 ): Promise<RunningService> {
-  const uws = await loadUws();
+  const engine = chooseEngine(config.engine);
+  const { name, version, reason } = engine;
+  log.info(
+    { engine: name, version, reason },
+    `websockets are served by ${name} ${version}: ${reason}`,
+  );
   const events = createRealtimeEvents();
   announceConfig("gateway", config.trust.hops, configHash(config));
   const warn = createBoundedWarning(log, clock);
@@ -125,12 +128,12 @@ export async function start(
     log,
   };
 
-  const app = uws.App();
   const telemetry = createHttpTelemetry();
   const websockets = { admit, sessions, leases, context, events, telemetry, log };
-  const door = openDoor(app, {
+  const door = await engine.openDoor({
+    host: config.listen.host,
+    port: config.listen.port,
     bounds,
-    runUncorked: await openUncorked(uws),
     isProxy: (remote) => isProxy(remote, config.trust),
     events,
     route: createHttpRoutes({
@@ -141,8 +144,6 @@ export async function start(
       why: createWhyRoute({ allowedOrigins, identity, refusals, clock }),
     }),
   });
-  addWebsocketRoute(uws, app, door, websockets);
-  const server = await listen(uws, app, config.listen.host, config.listen.port);
   const rpcServer = await serve({
     door: "gateway-rpc",
     kind: "internal",
@@ -173,11 +174,10 @@ export async function start(
     log,
   });
   const following = followRevocations(feed, config.revocationPollMs, log);
-  log.info({ port: server.port }, "gateway is listening");
+  log.info({ port: door.port }, "gateway is listening");
 
   return {
     async stop() {
-      server.close();
       door.close();
       sessions.drain(Math.random);
       following.stop();

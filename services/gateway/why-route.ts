@@ -1,10 +1,10 @@
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
-import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 import type { RecentRefusals } from "./recent-refusals.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
-import type { UwsRequest } from "./uws.ts";
+import type { DoorRequest } from "./socket/exchange.ts";
+import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./socket/http-answer.ts";
 
 /** Questions that are looked up; more are refused before anything is read of them. */
 const QUESTIONS = { burst: 2_000, perSecond: 1_000 };
@@ -21,7 +21,7 @@ export function createWhyRoute(options: {
   identity: ClientIdentity;
   refusals: RecentRefusals;
   clock: Clock;
-}): (request: UwsRequest) => HttpAnswer {
+}): (request: DoorRequest) => HttpAnswer {
   const { allowedOrigins, identity, refusals, clock } = options;
   let budget: FrameBudget = fullFrameBudget(clock.nowMs(), QUESTIONS);
 

@@ -44,19 +44,6 @@ test("a gateway whose port is taken says which variable to change", async () => 
   expect(exit.output).toContain(`${new URL(url).port} (GATEWAY_PORT)`);
 });
 
-test("a gateway without a native websocket server refuses to start and says how to get one", async () => {
-  const { environment } = await findAddresses();
-  const exit = await runServiceToExit("gateway", {
-    ...environment,
-    NODE_ENV: "test",
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ON_ANOTHER_PLATFORM)}`,
-  });
-  expect(exit.code).toBe(1);
-  expect(exit.output).toMatch(
-    /no native binary for Node .* on linux-mips.*v20\.69\.0.*glibc 2\.38/,
-  );
-});
-
 test("a gateway with a bad configuration names every problem and serves nothing", async () => {
   const exit = await runServiceToExit("gateway", {
     GATEWAY_PORT: "0",
@@ -94,6 +81,3 @@ async function startGateway(decisions: { delayMs?: number } = {}) {
   onTestFinished(gateway.stop);
   return { gateway, url, environment, limiter };
 }
-
-/** For this one there is no binary. */
-const ON_ANOTHER_PLATFORM = `Object.defineProperty(process, "arch", { value: "mips" })`;

@@ -1,11 +1,10 @@
-import type { ProbeMemory } from "../runtime/probe-memory.ts";
-import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "./doors.ts";
-import type { RealtimeEvents } from "./events.ts";
-import type { Exchange } from "./exchange.ts";
+import type { ProbeMemory } from "../../runtime/probe-memory.ts";
+import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "../doors.ts";
+import type { RealtimeEvents } from "../events.ts";
+import type { DoorRequest, Exchange } from "./exchange.ts";
 import { checkHandshake } from "./handshake.ts";
 import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
-import type { UwsRequest } from "./uws.ts";
 import { refusalAnswer } from "./websocket-route.ts";
 
 /** Serves everything that the public door answers; `upgrade` decides about websockets. */
@@ -14,11 +13,11 @@ export function createHttpRoutes(options: {
   events: Pick<RealtimeEvents, "upgraded" | "refused">;
   probes: ProbeMemory;
   upgrade: (exchange: Exchange) => void;
-  why: (request: UwsRequest) => HttpAnswer;
+  why: (request: DoorRequest) => HttpAnswer;
 }): (exchange: Exchange) => void {
   const { allowedOrigins, events, probes, upgrade, why } = options;
 
-  const refuseUpgrade = ({ headers }: UwsRequest): HttpAnswer => {
+  const refuseUpgrade = ({ headers }: DoorRequest): HttpAnswer => {
     // The library passes on only what has a key of the right length; the rest ends up here.
     const handshake = checkHandshake(headers, allowedOrigins);
     const refusal =

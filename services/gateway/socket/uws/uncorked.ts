@@ -1,6 +1,8 @@
+import type { WebSocket } from "uWebSockets.js-20.69";
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
-import { listen, type Uws, type WebSocket } from "./uws.ts";
+import { listen } from "./listen.ts";
+import type { Uws } from "./load.ts";
 
 /** Runs work in a callback of the websocket library, with no socket corked. */
 export type RunUncorked = (work: () => void) => void;

@@ -1,5 +1,3 @@
-import type { HttpResponse } from "./uws.ts";
-
 /** An answer to an HTTP request. */
 export type HttpAnswer = {
   status: number;
@@ -15,10 +13,13 @@ const REASONS: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
+  411: "Length Required",
   413: "Content Too Large",
   426: "Upgrade Required",
   429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
   503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
 };
 
 /** JSON that no cache may keep. */
@@ -41,15 +42,7 @@ export function retryAfterSeconds(retryAfterMs: number): string {
   return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
 }
 
-/**
- * Sends an answer and closes the connection, so that nothing of the client's is taken for another
- * request. Must not be called after the request was aborted.
- */
-export function sendAnswer(response: HttpResponse, answer: HttpAnswer, isHead: boolean): void {
-  response.cork(() => {
-    response.writeStatus(`${answer.status} ${REASONS[answer.status] ?? "Unknown"}`);
-    for (const [name, value] of answer.headers) response.writeHeader(name, value);
-    // Ended with the length of a body that it must not have, an answer would never be complete.
-    response.end(isHead || answer.status === 204 ? "" : answer.body, true);
-  });
+/** The code and the phrase of a status line. */
+export function statusText(status: number): string {
+  return `${status} ${REASONS[status] ?? "Unknown"}`;
 }

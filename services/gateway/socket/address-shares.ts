@@ -1,6 +1,6 @@
-import { formatIpAddress, parseIpAddress } from "../runtime/ip-address.ts";
-import { formatNetwork, resolveNat64 } from "../runtime/ip-network.ts";
-import { KeyCounts } from "../runtime/key-counts.ts";
+import { formatIpAddress, parseIpAddress } from "../../runtime/ip-address.ts";
+import { formatNetwork, resolveNat64 } from "../../runtime/ip-network.ts";
+import { KeyCounts } from "../../runtime/key-counts.ts";
 
 /** One IPv6 customer has at least this; a provider hands out whole networks of them. */
 const ADDRESS_BITS = 64;

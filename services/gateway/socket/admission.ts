@@ -1,14 +1,14 @@
-import type { LeasedBucket, LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
-import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
-import type { ClientIdentity } from "../runtime/client-identity.ts";
-import type { ClientIp } from "../runtime/client-ip.ts";
-import type { RefusedStatus, UpgradeResult } from "./events.ts";
+import type { LeasedBucket, LeaseKeeper } from "../../../clients/limiter/lease-keeper.ts";
+import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
+import type { ClientIdentity } from "../../runtime/client-identity.ts";
+import type { ClientIp } from "../../runtime/client-ip.ts";
+import type { RefusedStatus, UpgradeResult } from "../events.ts";
+import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "../policies.ts";
+import type { RecentRefusals } from "../recent-refusals.ts";
+import { RETRY_AFTER_OUTAGE_MS } from "../refusal.ts";
+import type { Sessions } from "../sessions.ts";
+import type { Subprotocol } from "../subprotocol.ts";
 import { checkHandshake, type HeaderLines } from "./handshake.ts";
-import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./policies.ts";
-import type { RecentRefusals } from "./recent-refusals.ts";
-import { RETRY_AFTER_OUTAGE_MS } from "./refusal.ts";
-import type { Sessions } from "./sessions.ts";
-import type { Subprotocol } from "./subprotocol.ts";
 
 /** An upgrade request, copied. */
 export type UpgradeRequest = { headers: HeaderLines; remote: string };

@@ -1,4 +1,4 @@
-import { chooseSubprotocol, type Subprotocol } from "./subprotocol.ts";
+import { chooseSubprotocol, type Subprotocol } from "../subprotocol.ts";
 
 /** Every line of every header of an upgrade request, by lower-case name. */
 export type HeaderLines = ReadonlyMap<string, readonly string[]>;

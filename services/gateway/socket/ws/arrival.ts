@@ -1,0 +1,49 @@
+import type { IncomingMessage } from "node:http";
+import { REALTIME_PATH } from "../../doors.ts";
+import type { Arrival } from "../exchange.ts";
+import { type HttpAnswer, jsonAnswer } from "../http-answer.ts";
+import { HEAD_LINES_MAX } from "../request-head.ts";
+
+/** Copies what a request says about itself, every header line by itself. */
+export function copyRequest(request: IncomingMessage): Arrival["copied"] {
+  const headers = new Map<string, string[]>();
+  const { rawHeaders } = request;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? "").toLowerCase();
+    const value = rawHeaders[at + 1] ?? "";
+    const lines = headers.get(name);
+    if (lines === undefined) headers.set(name, [value]);
+    else lines.push(value);
+  }
+  return { method: request.method ?? "", path: pathOf(request), headers };
+}
+
+/** The path of a target, which clients of proxies write with its host in front. */
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.replace(/^https?:\/\/[^/?]*/i, "").split("?", 1)[0] ?? "";
+}
+
+/** Whether a request that asks to leave HTTP asks for our websocket. */
+export function isHandshake(request: IncomingMessage): boolean {
+  return request.method === "GET" && pathOf(request) === REALTIME_PATH;
+}
+
+/** What is wrong with a head that the parser has taken; `early` is what came right behind it. */
+export function findHeadProblem(request: IncomingMessage, early?: Buffer): HttpAnswer | undefined {
+  const { rawHeaders, httpVersion } = request;
+  if (rawHeaders.length > 2 * HEAD_LINES_MAX) return TOO_MANY_LINES;
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host");
+  if (hosts.length > 1 || (hosts.length === 0 && httpVersion !== "1.0")) return ONE_HOST;
+  if (early !== undefined && httpVersion === "1.0") return OLD_HTTP;
+  if (early !== undefined && early.byteLength > 0) return TOO_EARLY;
+  return undefined;
+}
+
+function bad(status: number, message: string): HttpAnswer {
+  return jsonAnswer(status, { code: "invalid_argument", message });
+}
+
+const TOO_MANY_LINES = bad(431, `a request has at most ${HEAD_LINES_MAX} header lines`);
+const ONE_HOST = bad(400, "Host must be there exactly once");
+const OLD_HTTP = bad(505, "a websocket needs HTTP/1.1");
+const TOO_EARLY = bad(400, "nothing may follow a handshake before its answer");

@@ -1,0 +1,56 @@
+import { IDLE_TIMEOUT_S } from "../engine.ts";
+
+/** A websocket that may have gone quiet. */
+export type QuietSocket = {
+  /** Counts up whenever the client sends something. */
+  bytesRead(): number;
+  ping(): void;
+  cut(): void;
+};
+
+const IDLE_TIMEOUT_MS = IDLE_TIMEOUT_S * 1_000;
+/** A client that has sent nothing for this long is asked whether it is there. */
+const PING_AFTER_MS = IDLE_TIMEOUT_MS / 2;
+/** How often the sockets are looked at; so much later may a wait end. */
+const SWEEP_MS = 4_000;
+
+/** Asks quiet clients whether they are there, and cuts those off that do not answer. */
+export class IdleSockets {
+  readonly #sockets = new Map<QuietSocket, { bytes: number; sinceMs: number; isAsked: boolean }>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    this.#timer = setInterval(() => this.sweep(performance.now()), SWEEP_MS).unref();
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  add(socket: QuietSocket, nowMs = performance.now()): void {
+    this.#sockets.set(socket, { bytes: socket.bytesRead(), sinceMs: nowMs, isAsked: false });
+  }
+
+  delete(socket: QuietSocket): void {
+    this.#sockets.delete(socket);
+  }
+
+  sweep(nowMs: number): void {
+    for (const [socket, quiet] of this.#sockets) {
+      const bytes = socket.bytesRead();
+      if (bytes !== quiet.bytes) {
+        Object.assign(quiet, { bytes, sinceMs: nowMs, isAsked: false });
+      } else if (nowMs - quiet.sinceMs >= IDLE_TIMEOUT_MS) {
+        socket.cut();
+      } else if (nowMs - quiet.sinceMs >= PING_AFTER_MS && !quiet.isAsked) {
+        quiet.isAsked = true;
+        socket.ping();
+      }
+    }
+  }
+
+  /** Looks no more; those that are open still can be deleted. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
