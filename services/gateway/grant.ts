@@ -29,3 +29,16 @@ type TokenGrant = {
 export function isUnexpired(grant: Grant, nowMs: number): boolean {
   return grant.token === undefined || nowMs < grant.token.expiresAtMs;
 }
+
+/**
+ * Whether a grant goes on when another one of the same subject has ended. Those of an older access
+ * version end with the next revocation.
+ */
+export function lastsLonger(grant: Grant, other: Grant): boolean {
+  if (grant.accessVersion !== other.accessVersion) return grant.accessVersion > other.accessVersion;
+  return endMsOf(grant) > endMsOf(other);
+}
+
+function endMsOf({ token }: Grant): number {
+  return token?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+}
