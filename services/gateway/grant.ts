@@ -19,6 +19,7 @@ type TokenGrant = {
   /** The token itself, to ask again when revocations may have been missed. */
   text: string;
   jti: string;
+  keyId: string;
   /** The login session it was minted in; unset for anonymous ones. */
   loginSession?: string | undefined;
   issuedAtMs: number;

@@ -407,7 +407,7 @@ const publicGrant: Grant = {
 };
 
 function tokenGrant({ jti = "jti-1", expiresAtMs = 60_000 } = {}): Grant {
-  const token = { text: "token", jti, issuedAtMs: 0, expiresAtMs };
+  const token = { text: "token", jti, keyId: "key", issuedAtMs: 0, expiresAtMs };
   return { ...publicGrant, subject: "account-1", token };
 }
 

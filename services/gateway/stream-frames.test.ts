@@ -193,7 +193,7 @@ function wanted(datasource: string) {
 const ANYBODY = { subject: "public", accessVersion: 1, heardUntil: 0 };
 
 function tokenGrant(jti: string, expiresAtMs: number): Grant {
-  const token = { text: jti, jti, issuedAtMs: 0, expiresAtMs };
+  const token = { text: jti, jti, keyId: "key", issuedAtMs: 0, expiresAtMs };
   return { datasource: DEMO, subject: "account", accessVersion: 1, heardUntil: 0, token };
 }
 
