@@ -5,7 +5,7 @@ export type Visibility = "public" | "private";
 /**
  * Creates or changes a datasource and answers its access version. The version rises on request and
  * whenever the datasource stops being public, so that no stream that was open to all goes on. The
- * event for a version may be repeated, which is harmless.
+ * table itself revokes what an older version allowed.
  */
 export async function putDatasource(
   db: Queryable,
@@ -28,11 +28,7 @@ export async function putDatasource(
          'datasource', name, 'visibility', $2::text, 'accessVersion', access_version)
        from put
      )
-     select access_version,
-       case when access_version > 1 then
-         auth.append_revocation('datasource', name || ':' || access_version, $4::timestamptz)
-       end
-     from put`,
+     select access_version from put`,
     [change.name, change.visibility, change.revokesTokens, change.now],
   );
   return rows[0]?.access_version ?? "";

@@ -99,7 +99,8 @@ export type EndReason =
   | "refresh-token-reused";
 
 /**
- * Revokes the login session of a refresh token, and with it every datasource token minted in it.
+ * Revokes the login session of a refresh token, and with it every datasource token minted in it: the
+ * table itself tells live streams.
  * Answers whether there was anything to end. For reuse, the token must have been used: it is stored
  * as such, or it names a login session and is not stored any more.
  */
@@ -124,13 +125,12 @@ export async function endLoginSession(
        from target
        where s.id = target.id and s.revoked_at is null
        returning s.id, s.account_id
-     ), audit as (
-       insert into auth.audit_log (at, event, account_id, detail)
-       select $3::timestamptz, 'login-session.revoked', account_id,
-              jsonb_build_object('loginSession', id, 'reason', $2::text)
-       from ended
      )
-     select auth.append_revocation('login-session', id::text, $3::timestamptz) from ended`,
+     insert into auth.audit_log (at, event, account_id, detail)
+     select $3::timestamptz, 'login-session.revoked', account_id,
+            jsonb_build_object('loginSession', id, 'reason', $2::text)
+     from ended
+     returning id`,
     [token.digest, reason, now, named?.lowest, named?.highest],
   );
   return rows.length > 0;

@@ -33,6 +33,8 @@ export async function recordMintedToken(
            select from auth.datasource_readers r
            join session on session.account_id = r.account_id
            where r.datasource = d.name
+           -- Whoever removes the reader revokes the tokens that were minted before.
+           for key share of r
          )
        )
      ), minted as (
@@ -119,7 +121,7 @@ export async function findRevocableToken(
   return row.is_found ? { kind: "found", accountId: row.account_id } : { kind: "not-found" };
 }
 
-/** Revokes a token; a second time changes nothing. */
+/** Revokes a token, of which the table tells live streams; a second time changes nothing. */
 export async function revokeMintedToken(
   db: Queryable,
   jti: string,
@@ -131,13 +133,11 @@ export async function revokeMintedToken(
        update auth.minted_tokens set revoked_at = $3::timestamptz
        where jti = $1::uuid and revoked_at is null
        returning jti, account_id, datasource
-     ), audit as (
-       insert into auth.audit_log (at, event, account_id, detail)
-       select $3::timestamptz, 'token.revoked', account_id,
-              jsonb_build_object('jti', jti, 'datasource', datasource, 'by', $2::text)
-       from revoked
      )
-     select auth.append_revocation('jti', jti::text, $3::timestamptz) from revoked`,
+     insert into auth.audit_log (at, event, account_id, detail)
+     select $3::timestamptz, 'token.revoked', account_id,
+            jsonb_build_object('jti', jti, 'datasource', datasource, 'by', $2::text)
+     from revoked`,
     [jti, revokedBy, now],
   );
 }

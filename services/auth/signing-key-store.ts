@@ -19,7 +19,22 @@ export async function loadSigningKeys(
   if (texts.length === 0) texts.push(await developmentKey(db));
   const [first, ...rest] = await Promise.all(texts.map(load));
   if (first === undefined) throw new Error("there is no key to sign with");
+  await revokeMissingKeys(db, [first, ...rest]);
   return [first, ...rest];
+}
+
+/** Streams whose token was signed by a key that has been taken away end now, not with their token. */
+async function revokeMissingKeys(db: Queryable, keys: readonly SigningKey[]): Promise<void> {
+  await db.query(
+    `with missing as (
+       delete from auth.signing_key_ids where key_id <> all ($1::text[]) returning key_id
+     ), present as (
+       insert into auth.signing_key_ids (key_id) select unnest($1::text[])
+       on conflict (key_id) do nothing
+     )
+     select auth.append_revocation('key', key_id, clock_timestamp()) from missing`,
+    [keys.map(({ keyId }) => keyId)],
+  );
 }
 
 async function load(text: string): Promise<SigningKey> {

@@ -16,8 +16,10 @@ export type Authorization =
   | { kind: "granted"; grant: Grant }
   | { kind: "refused"; refusal: Refusal };
 
-/** Decides whether a client may have a datasource. */
-export type Authorize = (request: AuthorizationRequest) => Promise<Authorization>;
+/** Decides whether a client may have each of some datasources; answers in their order. */
+export type Authorize = (
+  requests: readonly AuthorizationRequest[],
+) => Promise<readonly Authorization[]>;
 
 export function refused(refusal: Refusal): Authorization & { kind: "refused" } {
   return { kind: "refused", refusal };

@@ -1,5 +1,5 @@
 import type { JWTVerifyGetKey } from "jose";
-import type { Bucket, LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
+import type { Bucket, LimiterClient } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { AuthClient } from "./auth-client.ts";
@@ -9,6 +9,7 @@ import {
   type Authorize,
   refused,
 } from "./authorization.ts";
+import { authorizePublic, NEEDS_TOKEN } from "./authorize-public.ts";
 import {
   claimsPublic,
   STREAM_SCOPE,
@@ -19,12 +20,13 @@ import type { RealtimeEvents } from "./events.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { FRAME_POLICIES } from "./frame-policies.ts";
 import { PUBLIC_SUBJECT } from "./grant.ts";
-import { PUBLIC_SUBSCRIBE_BY_DATASOURCE, PUBLIC_SUBSCRIBE_BY_IP } from "./policies.ts";
+import { PUBLIC_SUBSCRIBE_BY_DATASOURCE } from "./policies.ts";
 import type { PublicTokens, TokenAnswer } from "./public-tokens.ts";
-import type { PublicView, PublicViews } from "./public-views.ts";
-import { type Refusal, unavailable } from "./refusal.ts";
+import type { PublicViews } from "./public-views.ts";
+import { type Refusal, refusalOf, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 import { shareKeys } from "./socket/address-shares.ts";
+import { byDatasource, byIp } from "./subscribe-buckets.ts";
 
 export type AuthorizerOptions = {
   limiter: LimiterClient;
@@ -64,11 +66,6 @@ export function createCheckTurns(): CheckTurns {
   return { public: new FairTurns(bounds), account: new FairTurns(bounds) };
 }
 
-/** Unknown, private and badly signed look the same, so that nobody learns what exists. */
-const NEEDS_TOKEN: Refusal = {
-  code: "unauthenticated",
-  message: "a valid token for this datasource is required",
-};
 const EXPIRED: Refusal = { code: "unauthenticated", message: "the token has expired" };
 const WRONG_DATASOURCE: Refusal = {
   code: "permission_denied",
@@ -81,41 +78,16 @@ const WRONG_DATASOURCE: Refusal = {
  * decision cannot be reached, the answer is `unavailable`.
  */
 export function createAuthorizer(options: AuthorizerOptions): Authorize {
-  return (request) =>
-    request.token === ""
-      ? authorizePublic(options, request)
-      : authorizeToken(options, request, request.token);
-}
-
-async function authorizePublic(
-  { views, limiter }: AuthorizerOptions,
-  { client, datasource }: AuthorizationRequest,
-): Promise<Authorization> {
-  const known = views.recall(datasource);
-  if (known !== undefined) {
-    const refusal = refusalOf(
-      await limiter.consume([byIp(client), byDatasource(datasource, known.accessVersion)]),
+  return async (requests) => {
+    const withoutToken = requests.filter(({ token }) => token === "");
+    const opened = authorizePublic(options, withoutToken);
+    return await Promise.all(
+      requests.map(async (request): Promise<Authorization> => {
+        if (request.token !== "") return await authorizeToken(options, request, request.token);
+        return (await opened)[withoutToken.indexOf(request)] ?? refused(unavailable());
+      }),
     );
-    return refusal === undefined ? granted(datasource, known) : refused(refusal);
-  }
-  // Guessing names costs as much as subscribing, and auth is asked only within that limit.
-  const first = await limiter.consume([byIp(client)]);
-  if (first.kind !== "allowed") return refused(refusalOf(first) ?? unavailable());
-  // What ends otherwise than by the client's own doing costs it nothing. Nobody waits for that.
-  const giveBack = (refusal: Refusal) => {
-    void limiter.refund(first.receipt);
-    return refused(refusal);
   };
-  const view = await views.find(datasource, shareKeys(client.ip).own);
-  if (view.kind === "unreachable") return giveBack(unavailable());
-  if (view.kind === "not-public") return refused(NEEDS_TOKEN);
-  const refusal = refusalOf(await limiter.consume([byDatasource(datasource, view.accessVersion)]));
-  return refusal === undefined ? granted(datasource, view) : giveBack(refusal);
-}
-
-function granted(datasource: string, { accessVersion, heardUntil }: PublicView): Authorization {
-  const grant = { datasource, subject: PUBLIC_SUBJECT, accessVersion, heardUntil };
-  return { kind: "granted", grant };
 }
 
 async function authorizeToken(
@@ -190,29 +162,4 @@ function tokenBuckets(
 function grantOf(claims: TokenClaims, text: string, heardUntil: number) {
   const { datasource, subject, accessVersion, ...token } = claims;
   return { datasource, subject, accessVersion, heardUntil, token: { ...token, text } };
-}
-
-function byIp(client: ClientIp): Bucket {
-  const doubtful = client.warning !== undefined;
-  return { policy: PUBLIC_SUBSCRIBE_BY_IP, key: client.ip, doubtful };
-}
-
-function byDatasource(datasource: string, accessVersion: number): Bucket {
-  return { policy: PUBLIC_SUBSCRIBE_BY_DATASOURCE, key: `${datasource}:${accessVersion}` };
-}
-
-/** What stands against a subscribe; undefined when it may go on. */
-function refusalOf(verdict: Verdict): Refusal | undefined {
-  switch (verdict.kind) {
-    case "allowed":
-      return undefined;
-    case "rejected":
-      return {
-        code: "rate_limited",
-        message: "too many subscribes",
-        retryAfterMs: verdict.retryAfterMs,
-      };
-    case "no-decision":
-      return unavailable(verdict.retryAfterMs);
-  }
 }

@@ -21,6 +21,7 @@ test("verifyDatasourceToken() reads the claims of auth's tokens", async () => {
       subject: "account-1",
       accessVersion: 2,
       jti: "jti-1",
+      keyId: "key-1",
       loginSession: "session-1",
       issuedAtMs: NOW_MS,
       expiresAtMs: NOW_MS + 300_000,

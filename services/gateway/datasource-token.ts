@@ -18,6 +18,8 @@ export type TokenClaims = {
   subject: string;
   accessVersion: number;
   jti: string;
+  /** The key that signed it. */
+  keyId: string;
   loginSession: string | undefined;
   issuedAtMs: number;
   expiresAtMs: number;
@@ -39,13 +41,13 @@ export async function verifyDatasourceToken(
 ): Promise<TokenVerdict> {
   if (token.length > TOKEN_CHARACTERS_MAX) return { kind: "invalid" };
   try {
-    const { payload } = await jwtVerify(token, keys, {
+    const { payload, protectedHeader } = await jwtVerify(token, keys, {
       algorithms: ALGORITHMS,
       issuer: ISSUER,
       audience: AUDIENCE,
       currentDate: new Date(nowMs),
     });
-    const claims = readClaims(payload);
+    const claims = readClaims(payload, protectedHeader.kid ?? "");
     return claims === undefined ? { kind: "invalid" } : { kind: "valid", claims };
   } catch (error) {
     if (error instanceof errors.JWTExpired) return { kind: "expired" };
@@ -79,7 +81,7 @@ function isAboutToken(error: unknown): boolean {
   return TOKEN_ERRORS.some((kind) => error instanceof kind);
 }
 
-function readClaims(payload: JWTPayload): TokenClaims | undefined {
+function readClaims(payload: JWTPayload, keyId: string): TokenClaims | undefined {
   const { sub, jti, iat, exp, scope, datasource, ver, sid } = payload;
   if (typeof sub !== "string" || typeof jti !== "string" || scope !== STREAM_SCOPE) {
     return undefined;
@@ -91,6 +93,7 @@ function readClaims(payload: JWTPayload): TokenClaims | undefined {
     subject: sub,
     accessVersion: ver,
     jti,
+    keyId,
     loginSession: typeof sid === "string" ? sid : undefined,
     issuedAtMs: iat * 1_000,
     expiresAtMs: exp * 1_000,

@@ -41,6 +41,7 @@ export const RPC_DOOR: RoutePolicies = {
     bodyBytesMax: UPDATE_BODY_BYTES_MAX,
     elementsMax: UPDATE_ELEMENTS_MAX,
     listEntriesMax: UPDATE_ELEMENTS_MAX,
+    verbatim: { name: "json", into: "jsonText" },
     charges: [],
   },
   "POST /portcullis.realtime.v1.DependencyService/Check": FOR_OPERATORS,

@@ -8,7 +8,8 @@ export type Rate = { readonly burst: number; readonly perSecond: number };
 
 export const FRAMES: Rate = { burst: FRAMES_BURST, perSecond: FRAMES_PER_SECOND };
 /**
- * Frames that auth must be asked about: all subscriptions of a session twice at once. All the
+ * Subscribes and refreshes that others must be asked about, each of several in one frame: all
+ * subscriptions of a session twice at once. All the
  * connections of an address together stay far below what one gateway may ask auth.
  */
 export const DECISIONS: Rate = { burst: 100, perSecond: 10 };
@@ -20,13 +21,14 @@ export function fullFrameBudget(nowMs: number, rate = FRAMES): FrameBudget {
   return { frames: rate.burst, atMs: nowMs };
 }
 
-/** Takes one frame from the budget; undefined when none is left. A clock that steps back refills nothing. */
+/** Takes from the budget; undefined when it has not enough. A clock that steps back refills nothing. */
 export function takeFrame(
   budget: FrameBudget,
   nowMs: number,
   rate = FRAMES,
+  count = 1,
 ): FrameBudget | undefined {
   const elapsedMs = Math.max(0, nowMs - budget.atMs);
   const frames = Math.min(rate.burst, budget.frames + (elapsedMs * rate.perSecond) / 1_000);
-  return frames < 1 ? undefined : { frames: frames - 1, atMs: nowMs };
+  return frames < count ? undefined : { frames: frames - count, atMs: nowMs };
 }

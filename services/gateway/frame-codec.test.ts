@@ -59,6 +59,41 @@ test("proto.encode() writes what the schema reads", () => {
   expect(fromBinary(ServerFrameSchema, proto.encode(frame))).toEqual(frame);
 });
 
+describe("encodeUpdate() writes the JSON as it was published:", () => {
+  const texts = [
+    '{"id": 1234567890123456789, "__proto__": {"a": 1}, "2": 1, "1": 2, "1": 3}',
+    '[1.0, -0, 1e400, "\\u00fc\\/ü", \n null]',
+    `${"[".repeat(2_000)}${"]".repeat(2_000)}`,
+    `[${new Array(30_000).fill(1)}]`,
+  ];
+  const place = { datasource: "demo", offset: 7n, epoch: '"e"' };
+  for (const jsonText of texts) {
+    test(jsonText.slice(0, 40), () => {
+      const update = { ...place, jsonText };
+      const text = new TextDecoder().decode(json.encodeUpdate(update));
+      const start = '{"update":{"datasource":"demo","offset":"7","epoch":"\\"e\\"","json":';
+      expect(text).toBe(`${start}${jsonText}}}`);
+      const { body } = fromBinary(ServerFrameSchema, proto.encodeUpdate(update));
+      expect(body).toMatchObject({ case: "update", value: update });
+    });
+  }
+
+  test("and in binary as a value too, where that is not too large", () => {
+    const kindOf = (jsonText: string) => {
+      const { body } = fromBinary(ServerFrameSchema, proto.encodeUpdate({ ...place, jsonText }));
+      return body.case === "update" ? body.value.json?.kind : undefined;
+    };
+    expect(kindOf("1")).toEqual({ case: "numberValue", value: 1 });
+    expect(kindOf("null")).toMatchObject({ case: "nullValue" });
+    expect(texts.map(kindOf).map((kind) => kind?.case)).toEqual([
+      "structValue",
+      "listValue",
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
 test("decode() reads the same frame from both subprotocols", () => {
   const body = { case: "subscribe", value: { datasource: "demo", token: "t" } } as const;
   const frame = create(ClientFrameSchema, { id: 1, body });

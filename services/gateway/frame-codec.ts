@@ -6,12 +6,14 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   type ClientFrame,
   ClientFrameSchema,
   type ServerFrame,
   ServerFrameSchema,
 } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
+import { findJsonProblem } from "../runtime/way-in/json-bounds.ts";
 import type { Subprotocol } from "./subprotocol.ts";
 
 /** A client frame, or the fact that it is none; with its id if that much could be read. */
@@ -19,11 +21,21 @@ type Decoded =
   | { kind: "frame"; frame: ClientFrame }
   | { kind: "unreadable"; id: number | undefined };
 
+/** An update and its place in the stream of its datasource. */
+export type UpdateContent = {
+  readonly datasource: string;
+  readonly offset: bigint;
+  readonly epoch: string;
+  readonly jsonText: string;
+};
+
 /** How one subprotocol writes and reads frames. */
 export type FrameCodec = {
   readonly subprotocol: Subprotocol;
   readonly isBinary: boolean;
   encode(frame: ServerFrame): Uint8Array;
+  /** Writes an update with its JSON as it was published. */
+  encodeUpdate(update: UpdateContent): Uint8Array;
   decode(data: Uint8Array): Decoded;
 };
 
@@ -34,6 +46,11 @@ export function serverFrame(body: NonNullable<ServerFrameBody>, id?: number): Se
   return create(ServerFrameSchema, id === undefined ? { body } : { body, id });
 }
 
+/** Lists of small numbers are several times as large as their JSON: a frame must fit its bound. */
+const VALUE_BYTES_MAX = 64 * 1024;
+/** More take at least that many bytes. Bounds the work too, as does the depth that is taken. */
+const VALUE_BOUNDS = { elementsMax: VALUE_BYTES_MAX / 4, listEntriesMax: VALUE_BYTES_MAX / 4 };
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -42,6 +59,10 @@ const json: FrameCodec = {
   isBinary: false,
   encode: (frame) =>
     encoder.encode(JSON.stringify(toJson(ServerFrameSchema, frame, { alwaysEmitImplicit: true }))),
+  encodeUpdate({ datasource, offset, epoch, jsonText }) {
+    const place = JSON.stringify({ datasource, offset: String(offset), epoch });
+    return encoder.encode(`{"update":${place.slice(0, -1)},"json":${jsonText}}}`);
+  },
   decode(data) {
     const value = parseJson(decoder.decode(data));
     try {
@@ -57,6 +78,11 @@ const proto: FrameCodec = {
   subprotocol: "portcullis.realtime.v1.proto",
   isBinary: true,
   encode: (frame) => toBinary(ServerFrameSchema, frame),
+  encodeUpdate(update) {
+    const json = findValue(update.jsonText);
+    const value = json === undefined ? update : { ...update, json };
+    return toBinary(ServerFrameSchema, serverFrame({ case: "update", value }));
+  },
   decode(data) {
     try {
       return readable(fromBinary(ClientFrameSchema, data, { readUnknownFields: false }));
@@ -70,6 +96,17 @@ export const FRAME_CODECS: Readonly<Record<Subprotocol, FrameCodec>> = {
   "portcullis.realtime.v1.json": json,
   "portcullis.realtime.v1.proto": proto,
 };
+
+/** The update as older clients read it; undefined where that is too large or nested too deeply. */
+function findValue(jsonText: string): Value | undefined {
+  if (findJsonProblem(encoder.encode(jsonText), VALUE_BOUNDS) !== undefined) return undefined;
+  try {
+    const value = fromJson(ValueSchema, parseJson(jsonText) ?? null);
+    return toBinary(ValueSchema, value).length > VALUE_BYTES_MAX ? undefined : value;
+  } catch {
+    return undefined;
+  }
+}
 
 /** A frame without a body that we know asks for nothing that we can do. */
 function readable(frame: ClientFrame): Decoded {

@@ -12,7 +12,7 @@ test("every kind of client frame has its bounds, and there are no others", () =>
 
 test("every frame that asks others is bounded for its session, and charged to its address", () => {
   const asking = Object.entries(FRAME_POLICIES).filter(([, { decisions }]) => decisions);
-  expect(asking.map(([kind]) => kind).sort()).toEqual(["refresh", "subscribe"]);
+  expect(asking.map(([kind]) => kind).sort()).toEqual(["refresh", "subscribe", "subscribeAll"]);
   for (const [kind, { limits }] of asking) {
     for (const charged of [limits.publicToken, limits.accountToken]) {
       expect(

@@ -23,19 +23,23 @@ export type FramePolicy = {
   };
 };
 
+const SUBSCRIBE: FramePolicy = {
+  session: FRAMES,
+  decisions: DECISIONS,
+  limits: {
+    withoutToken: [PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
+    publicToken: [PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
+    accountToken: [REFRESH_BY_IP],
+  },
+};
+
 const UNCHARGED = { withoutToken: [], publicToken: [], accountToken: [] };
 
 /** Every frame of the protocol, and every control frame of websockets, with what bounds it. */
 export const FRAME_POLICIES: Readonly<Record<FrameKind | "control", FramePolicy>> = {
-  subscribe: {
-    session: FRAMES,
-    decisions: DECISIONS,
-    limits: {
-      withoutToken: [PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
-      publicToken: [PUBLIC_SUBSCRIBE_BY_IP, PUBLIC_SUBSCRIBE_BY_DATASOURCE],
-      accountToken: [REFRESH_BY_IP],
-    },
-  },
+  subscribe: SUBSCRIBE,
+  /** One frame of the session, and as many decisions and charges as it has subscriptions. */
+  subscribeAll: SUBSCRIBE,
   refresh: {
     session: FRAMES,
     decisions: DECISIONS,

@@ -19,6 +19,7 @@ type TokenGrant = {
   /** The token itself, to ask again when revocations may have been missed. */
   text: string;
   jti: string;
+  keyId: string;
   /** The login session it was minted in; unset for anonymous ones. */
   loginSession?: string | undefined;
   issuedAtMs: number;
@@ -28,4 +29,17 @@ type TokenGrant = {
 /** Whether a grant still lets anything through. Asked before every single update. */
 export function isUnexpired(grant: Grant, nowMs: number): boolean {
   return grant.token === undefined || nowMs < grant.token.expiresAtMs;
+}
+
+/**
+ * Whether a grant goes on when another one of the same subject has ended. Those of an older access
+ * version end with the next revocation.
+ */
+export function lastsLonger(grant: Grant, other: Grant): boolean {
+  if (grant.accessVersion !== other.accessVersion) return grant.accessVersion > other.accessVersion;
+  return endMsOf(grant) > endMsOf(other);
+}
+
+function endMsOf({ token }: Grant): number {
+  return token?.expiresAtMs ?? Number.POSITIVE_INFINITY;
 }

@@ -1,4 +1,3 @@
-import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Clock } from "../runtime/clock.ts";
 import type { RealtimeEvents } from "./events.ts";
 import { type Grant, isUnexpired } from "./grant.ts";
@@ -80,14 +79,14 @@ export class Hub {
   }
 
   /** Sends an update to everybody entitled to it; undefined when there are too many streams. */
-  publish(datasource: string, json: Value): Position | undefined {
+  publish(datasource: string, jsonText: string): Position | undefined {
     const stream = this.#openStream(datasource);
     if (stream === undefined) return undefined;
     stream.offset++;
     const position = { offset: stream.offset, epoch: this.#epoch };
     const topic = this.#topic(datasource);
     if (topic === undefined) return position;
-    const update = new Update({ datasource, ...position }, json);
+    const update = new Update({ datasource, ...position, jsonText });
     stream.latest = update;
     const nowMs = this.#clock.nowMs();
     for (const subscription of topic) this.#deliver(subscription, update, nowMs);

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { Verdict } from "../../clients/limiter/verdict.ts";
 import {
   type Error as ErrorFrame,
   ErrorSchema,
@@ -30,6 +31,22 @@ export const RETRY_AFTER_OUTAGE_MS = 1_000;
 /** Nobody could decide, so the gate stays shut for now. */
 export function unavailable(retryAfterMs = RETRY_AFTER_OUTAGE_MS): Refusal {
   return { code: "unavailable", message: "temporarily unavailable", retryAfterMs };
+}
+
+/** What stands against a subscribe or a refresh; undefined when it may go on. */
+export function refusalOf(verdict: Verdict): Refusal | undefined {
+  switch (verdict.kind) {
+    case "allowed":
+      return undefined;
+    case "rejected":
+      return {
+        code: "rate_limited",
+        message: "too many subscribes",
+        retryAfterMs: verdict.retryAfterMs,
+      };
+    case "no-decision":
+      return unavailable(verdict.retryAfterMs);
+  }
 }
 
 /** The body of the `error` frame for a refusal. */

@@ -175,7 +175,8 @@ function setup() {
   const log = pino({ level: "silent" });
   const feed = new RevocationFeed({ auth, hub, memory, views, clock, log });
   const subscribe = (datasource: string, { jti }: { jti?: string }): Subscription => {
-    const token = { text: `token ${jti}`, jti: jti ?? "", issuedAtMs: 0, expiresAtMs: 1e9 };
+    const about = { jti: jti ?? "", keyId: "key", issuedAtMs: 0, expiresAtMs: 1e9 };
+    const token = { text: `token ${jti}`, ...about };
     const grant: Grant = { datasource, subject: "public", accessVersion: 1, heardUntil: 0 };
     const subscription: Subscription = {
       datasource,

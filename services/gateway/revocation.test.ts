@@ -11,6 +11,7 @@ const withToken: Grant = {
   token: {
     text: "token",
     jti: "jti-1",
+    keyId: "key-1",
     loginSession: "session-1",
     issuedAtMs: 100_000,
     expiresAtMs: 400_000,
@@ -29,6 +30,8 @@ describe("a revocation ends exactly the grants it is about:", () => {
     { kind: "jti", value: "jti-2", token: false, anonymous: false },
     { kind: "login-session", value: "session-1", token: true, anonymous: false },
     { kind: "login-session", value: "session-2", token: false, anonymous: false },
+    { kind: "key", value: "key-1", token: true, anonymous: false },
+    { kind: "key", value: "key-2", token: false, anonymous: false },
     { kind: "account", value: "account-1:101", token: true, anonymous: false },
     { kind: "account", value: "account-1:100", token: false, anonymous: false },
     { kind: "account", value: "account-2:101", token: false, anonymous: false },
@@ -66,6 +69,7 @@ test("keysOfGrant() holds the key of every revocation that can end the grant", (
   const revocations = [
     ["jti", "jti-1"],
     ["login-session", "session-1"],
+    ["key", "key-1"],
     ["account", "account-1:101"],
     ["datasource", "demo:3"],
   ] as const;

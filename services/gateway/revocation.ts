@@ -4,6 +4,8 @@ import type { Grant } from "./grant.ts";
 export type Revocation =
   | { kind: "jti"; jti: string }
   | { kind: "login-session"; loginSession: string }
+  /** Every token that the key has signed. */
+  | { kind: "key"; keyId: string }
   /** Every token of the account that was issued before this second. */
   | { kind: "account"; account: string; issuedBeforeMs: number }
   /** Every grant for an older access version of the datasource. */
@@ -14,6 +16,7 @@ export function readRevocation(kind: string, value: string): Revocation | undefi
   if (value === "") return undefined;
   if (kind === "jti") return { kind, jti: value };
   if (kind === "login-session") return { kind, loginSession: value };
+  if (kind === "key") return { kind, keyId: value };
   const parts = /^(.+):(\d{1,15})$/.exec(value);
   const [, name = "", digits = ""] = parts ?? [];
   if (parts === null) return undefined;
@@ -31,6 +34,8 @@ export function revokes(revocation: Revocation, grant: Grant): boolean {
       return grant.token?.jti === revocation.jti;
     case "login-session":
       return grant.token?.loginSession === revocation.loginSession;
+    case "key":
+      return grant.token?.keyId === revocation.keyId;
     case "account":
       return (
         grant.subject === revocation.account &&
@@ -51,6 +56,8 @@ export function keyOfRevocation(revocation: Revocation): string {
       return `jti ${revocation.jti}`;
     case "login-session":
       return `login-session ${revocation.loginSession}`;
+    case "key":
+      return `key ${revocation.keyId}`;
     case "account":
       return `account ${revocation.account}`;
     case "datasource":
@@ -62,7 +69,8 @@ export function keyOfRevocation(revocation: Revocation): string {
 export function keysOfGrant(grant: Grant): string[] {
   const keys = [`datasource ${grant.datasource}`];
   if (grant.token === undefined) return keys;
-  keys.push(`jti ${grant.token.jti}`, `account ${grant.subject}`);
+  const { jti, keyId } = grant.token;
+  keys.push(`jti ${jti}`, `key ${keyId}`, `account ${grant.subject}`);
   if (grant.token.loginSession !== undefined) {
     keys.push(`login-session ${grant.token.loginSession}`);
   }

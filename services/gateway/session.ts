@@ -1,24 +1,13 @@
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type ClientFrame, Status_State } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
-import type { Clock } from "../runtime/clock.ts";
-import { isDatasourceName } from "../runtime/datasource-name.ts";
-import type { Logger } from "../runtime/log.ts";
-import {
-  type Authorization,
-  type AuthorizationRequest,
-  type Authorize,
-  refused,
-} from "./authorization.ts";
 import { CLOSE_CODES, type CloseReason } from "./close-codes.ts";
-import { DECISIONS, type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
+import { FRAMES_BURST, type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
 import { type FrameCodec, type ServerFrameBody, serverFrame } from "./frame-codec.ts";
-import { type Grant, isUnexpired } from "./grant.ts";
-import type { Hub } from "./hub.ts";
-import { RETRY_AFTER_OUTAGE_MS, type Refusal, toErrorFrame, unavailable } from "./refusal.ts";
-import type { RevocationMemory } from "./revocation-memory.ts";
+import { type Refusal, toErrorFrame } from "./refusal.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SendBuffers } from "./send-buffers.ts";
+import { StreamFrames, type StreamFramesContext } from "./stream-frames.ts";
 import type { EndReason, Subscriber, Subscription } from "./subscription.ts";
 import { SubscriptionSlots } from "./subscription-slots.ts";
 
@@ -26,10 +15,8 @@ import { SubscriptionSlots } from "./subscription-slots.ts";
 const PING_INTERVAL_MS = 25_000;
 /** The largest client frame; the largest honest one carries a token of at most 8 KiB. */
 export const FRAME_BYTES_MAX = 16 * 1024;
-/** Datasources on one page; bounds what one session can hold in memory. */
-export const SUBSCRIPTIONS_MAX = 50;
-/** Frames of one session that wait for the limiter or auth at the same time. */
-const PENDING_MAX = SUBSCRIPTIONS_MAX;
+/** Frames of one session that wait for an earlier one: as many as it may send at once. */
+const WAITING_MAX = FRAMES_BURST;
 /** An honest client sends none; a broken one is told before it is closed. */
 export const UNREADABLE_FRAMES_MAX = 10;
 /** Above this, updates wait for the client to read; the latest of each datasource is kept. */
@@ -52,16 +39,11 @@ export type SessionSocket = {
 };
 
 /** What all sessions share. */
-export type SessionContext = {
-  hub: Hub;
-  authorize: Authorize;
-  revocations: RevocationMemory;
-  clock: Clock;
+export type SessionContext = StreamFramesContext & {
   schedule: Schedule;
   buffers: SendBuffers;
   /** Told when a session has lost its last subscription, or got its first. */
   noteUnsubscribed(session: Session, isUnsubscribed: boolean): void;
-  log: Logger;
 };
 
 /**
@@ -71,13 +53,11 @@ export type SessionContext = {
 export class Session implements Subscriber {
   readonly id: string;
   readonly codec: FrameCodec;
-  readonly #client: ClientIp;
   readonly #socket: SessionSocket;
   readonly #context: SessionContext;
   readonly #slots: SubscriptionSlots;
+  readonly #streams: StreamFrames;
   #budget: FrameBudget;
-  #decisions: FrameBudget;
-  #pending = 0;
   #unreadable = 0;
   /** What waited for this client when it was last looked at. */
   #bufferedBytes = 0;
@@ -90,12 +70,11 @@ export class Session implements Subscriber {
   ) {
     this.id = identity.id;
     this.codec = identity.codec;
-    this.#client = identity.client;
     this.#socket = socket;
     this.#context = context;
     this.#slots = new SubscriptionSlots(this, context);
+    this.#streams = new StreamFrames(this.#holder(identity.client), this.#slots, context);
     this.#budget = fullFrameBudget(context.clock.nowMs());
-    this.#decisions = fullFrameBudget(context.clock.nowMs(), DECISIONS);
   }
 
   /** Greets the client. */
@@ -161,6 +140,21 @@ export class Session implements Subscriber {
     this.#noteBuffered(0);
   }
 
+  /** What carrying out frames may use of this session. */
+  #holder(client: ClientIp) {
+    const isClosed = () => this.#isClosed;
+    return {
+      id: this.id,
+      client,
+      get isClosed() {
+        return isClosed();
+      },
+      answer: (id: number | undefined, body: NonNullable<ServerFrameBody>) => this.#send(body, id),
+      noteSubscribed: () => this.#context.noteUnsubscribed(this, false),
+      release: (datasource: string) => this.#release(datasource),
+    };
+  }
+
   #takeFromBudget(): boolean {
     const budget = takeFrame(this.#budget, this.#context.clock.nowMs());
     if (budget === undefined) this.close("frame_rate");
@@ -181,125 +175,25 @@ export class Session implements Subscriber {
   }
 
   #carryOut({ id, body }: ClientFrame) {
+    if (this.#streams.waiting >= WAITING_MAX) return this.close("frame_rate");
     switch (body.case) {
       case "subscribe":
-        return this.#subscribe(id, body.value.datasource, body.value.token);
+        return this.#streams.subscribe(id, body.value);
+      case "subscribeAll":
+        return this.#streams.subscribeAll(id, body.value.subscriptions);
       case "unsubscribe":
-        return this.#unsubscribe(id, body.value.datasource);
+        return this.#streams.unsubscribe(id, body.value.datasource);
       case "refresh":
-        return this.#refresh(id, body.value.datasource, body.value.token);
+        return this.#streams.refresh(id, body.value);
       case "ping":
         return this.#send({ case: "pong", value: {} }, id);
     }
   }
 
-  #subscribe(id: number | undefined, datasource: string, token: string) {
-    const refusal = this.#findSubscribeRefusal(datasource);
-    if (refusal !== undefined) return this.#refuse(id, refusal);
-    const slot = this.#slots.reserve(datasource);
-    this.#decide({ client: this.#client, datasource, token, purpose: "subscribe" }, (answer) => {
-      if (!this.#slots.holds(slot)) {
-        return this.#refuse(id, { code: "not_found", message: "unsubscribed in the meantime" });
-      }
-      if (answer.kind === "refused") {
-        this.#slots.release(datasource);
-        return this.#refuse(id, answer.refusal);
-      }
-      this.#slots.start(slot, answer.grant);
-      this.#context.noteUnsubscribed(this, false);
-      this.#acknowledge(id, datasource, answer.grant);
-    });
-  }
-
-  #findSubscribeRefusal(datasource: string): Refusal | undefined {
-    if (!isDatasourceName(datasource)) {
-      return { code: "invalid_argument", message: "datasource is not a valid name" };
-    }
-    if (this.#slots.find(datasource) !== undefined) {
-      return { code: "already_subscribed", message: "already subscribed to this datasource" };
-    }
-    if (this.#slots.size >= SUBSCRIPTIONS_MAX) {
-      const message = `a session holds at most ${SUBSCRIPTIONS_MAX} subscriptions`;
-      return { code: "permission_denied", message };
-    }
-    return undefined;
-  }
-
-  #unsubscribe(id: number | undefined, datasource: string) {
-    if (this.#slots.find(datasource) === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
-    this.#release(datasource);
-    this.#acknowledge(id, datasource);
-  }
-
-  #refresh(id: number | undefined, datasource: string, token: string) {
-    const slot = this.#slots.find(datasource);
-    const subscription = slot?.subscription;
-    if (slot === undefined || subscription === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
-    if (token === "") {
-      return this.#refuse(id, { code: "invalid_argument", message: "token is required" });
-    }
-    this.#decide({ client: this.#client, datasource, token, purpose: "refresh" }, (answer) => {
-      if (answer.kind === "refused") return this.#refuse(id, answer.refusal);
-      if (!this.#slots.holds(slot)) return this.#refuse(id, NOT_SUBSCRIBED);
-      if (answer.grant.subject !== subscription.grant.subject) {
-        const message = "the token belongs to another subject";
-        return this.#refuse(id, { code: "permission_denied", message });
-      }
-      this.#slots.renew(slot, subscription, answer.grant);
-      this.#acknowledge(id, datasource, answer.grant);
-    });
-  }
-
-  /** Asks whether the client may have a datasource; goes on only if the session still lives. */
-  #decide(request: AuthorizationRequest, goOn: (answer: Authorization) => void) {
-    if (this.#pending >= PENDING_MAX) return goOn(refused(TOO_MUCH_PENDING));
-    const { authorize, clock, log } = this.#context;
-    const decisions = takeFrame(this.#decisions, clock.nowMs(), DECISIONS);
-    if (decisions === undefined) return goOn(refused(TOO_MANY_DECISIONS));
-    this.#decisions = decisions;
-    const report = (error: unknown) => {
-      log.error({ err: error, session: this.id }, "a client frame could not be carried out");
-      return refused(unavailable());
-    };
-    this.#pending++;
-    authorize(request)
-      .catch(report)
-      .then((answer) => {
-        this.#pending--;
-        if (!this.#isClosed) goOn(this.#recheck(answer));
-      })
-      .catch(report);
-  }
-
-  /** A grant can expire or be revoked between auth's answer and its first use. */
-  #recheck(answer: Authorization): Authorization {
-    if (answer.kind === "refused") return answer;
-    const { grant } = answer;
-    const state = this.#context.revocations.check(grant);
-    const isOver = !isUnexpired(grant, this.#context.clock.nowMs());
-    if (state === "unknown") return refused(unavailable());
-    if (state === "valid" && !isOver) return answer;
-    // Without a token there is nothing wrong with the client: it may ask for the new version.
-    if (grant.token === undefined) return refused(unavailable());
-    const message = isOver ? "the token has expired" : "the token was revoked";
-    return refused({ code: "unauthenticated", message });
-  }
-
   #refuseUnreadable(id: number | undefined) {
     this.#unreadable++;
     if (this.#unreadable > UNREADABLE_FRAMES_MAX) return this.close("unreadable_frames");
-    this.#refuse(id, { code: "invalid_argument", message: "the frame could not be read" });
-  }
-
-  #refuse(id: number | undefined, refusal: Refusal) {
-    this.#send({ case: "error", value: toErrorFrame(refusal) }, id);
-  }
-
-  #acknowledge(id: number | undefined, datasource: string, grant?: Grant) {
-    const expiresAtMs = grant?.token?.expiresAtMs;
-    const expiry = expiresAtMs === undefined ? {} : { expiresAt: timestampFromMs(expiresAtMs) };
-    const position = this.#context.hub.positionOf(datasource);
-    this.#send({ case: "ack", value: { resumed: false, ...position, ...expiry } }, id);
+    this.#send({ case: "error", value: toErrorFrame(UNREADABLE) }, id);
   }
 
   #send(body: NonNullable<ServerFrameBody>, id?: number) {
@@ -312,19 +206,4 @@ export class Session implements Subscriber {
   }
 }
 
-const NOT_SUBSCRIBED: Refusal = {
-  code: "not_found",
-  message: "not subscribed to this datasource",
-};
-
-const TOO_MANY_DECISIONS: Refusal = {
-  code: "rate_limited",
-  message: "too many subscribes and refreshes",
-  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
-};
-
-const TOO_MUCH_PENDING: Refusal = {
-  code: "rate_limited",
-  message: "too many frames wait for an answer",
-  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
-};
+const UNREADABLE: Refusal = { code: "invalid_argument", message: "the frame could not be read" };

@@ -46,7 +46,7 @@ function setup() {
   const clock = createManualClock(0);
   const context = {
     hub: new Hub({ epoch: "epoch", clock, events: createRealtimeEvents() }),
-    authorize: async () => refused(unavailable()),
+    authorize: async () => [refused(unavailable())],
     revocations: new RevocationMemory(),
     clock,
     schedule: () => () => {},

@@ -9,6 +9,7 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import { findBinaryProblem } from "./way-in/binary-bounds.ts";
 import { findJsonProblem } from "./way-in/json-bounds.ts";
 import type { MessageBounds } from "./way-in/message-bounds.ts";
+import { liftMember, type VerbatimMember } from "./way-in/verbatim-member.ts";
 
 /** One RPC, ready to be called with a body that was read. */
 export type RpcHandler = UniversalHandler;
@@ -60,16 +61,40 @@ export function findMessageProblem(
   body: Uint8Array,
   bounds: MessageBounds,
 ): string | undefined {
-  const isJson = /json/i.test(contentType);
   const find = (message: Uint8Array) =>
-    isJson
+    isJson(contentType)
       ? findJsonProblem(message, bounds)
       : findBinaryProblem(handler.method.input, message, bounds);
-  if (!/grpc|connect\+/i.test(contentType)) return find(body);
+  if (!isEnveloped(contentType)) return find(body);
   const message = onlyMessage(body);
   return message === undefined
     ? "the body must hold one message, uncompressed and in one envelope"
     : find(message);
+}
+
+/**
+ * Turns a member that a message in JSON carries verbatim into text, before anything parses it.
+ * Whatever is no such message stays as it is.
+ */
+export function liftVerbatim(
+  contentType: string,
+  body: Uint8Array,
+  verbatim: VerbatimMember | undefined,
+): ReturnType<typeof liftMember> {
+  if (verbatim === undefined || !isJson(contentType)) return { kind: "lifted", bytes: body };
+  if (!isEnveloped(contentType)) return liftMember(body, verbatim);
+  const message = onlyMessage(body);
+  if (message === undefined) return { kind: "lifted", bytes: body };
+  const lifted = liftMember(message, verbatim);
+  return lifted.kind === "lifted" ? { ...lifted, bytes: envelop(lifted.bytes) } : lifted;
+}
+
+function isJson(contentType: string): boolean {
+  return /json/i.test(contentType);
+}
+
+function isEnveloped(contentType: string): boolean {
+  return /grpc|connect\+/i.test(contentType);
 }
 
 /** A byte of flags and four of length come before each message of gRPC-Web. */
@@ -81,6 +106,12 @@ function onlyMessage(body: Uint8Array): Uint8Array | undefined {
   const isPlain = view.getUint8(0) === 0;
   const isWhole = view.getUint32(1) === body.length - ENVELOPE_BYTES;
   return isPlain && isWhole ? body.subarray(ENVELOPE_BYTES) : undefined;
+}
+
+function envelop(message: Uint8Array): Uint8Array {
+  const head = Buffer.alloc(ENVELOPE_BYTES);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
 }
 
 /** Calls an RPC and collects its answer: a unary answer is one message. */

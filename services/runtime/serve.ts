@@ -14,6 +14,7 @@ import {
   answerRpc,
   createRpcHandlers,
   findMessageProblem,
+  liftVerbatim,
   type RpcHandler,
   takesContentType,
 } from "./rpc-handlers.ts";
@@ -223,13 +224,15 @@ async function handle(
   if (contentType === undefined || !takesContentType(handler, contentType)) {
     return wrongContentType();
   }
-  const problem = findMessageProblem(handler, contentType, body, policy);
+  const lifted = liftVerbatim(contentType, body, policy.verbatim);
+  if (lifted.kind === "problem") return badMessage(lifted.problem);
+  const problem = findMessageProblem(handler, contentType, lifted.bytes, policy);
   if (problem !== undefined) return badMessage(problem);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   const answer = await answerRpc(handler, {
     headers: request.headers,
-    body,
+    body: lifted.bytes,
     contextValues: createContextValues().set(peerKey, peer).set(callerKey, caller),
     signal: gone.signal,
   });

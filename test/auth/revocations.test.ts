@@ -1,7 +1,12 @@
+import { Code } from "@connectrpc/connect";
 import pg from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { Visibility } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { deleteExpired } from "../../services/auth/retention.ts";
+import { generatePrivateKey } from "../../services/auth/signing-key.ts";
+import { loadSigningKeys } from "../../services/auth/signing-key-store.ts";
+import { Secret } from "../../services/runtime/secret.ts";
+import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { type System, TOKENS } from "../fixtures/services.ts";
 import { callInternal, connectTo, createAccount, signIn, startAuthSystem } from "./auth-system.ts";
@@ -72,6 +77,41 @@ test("revoked-tokens names the login sessions of a disabled account that have li
     { kind: "account", value: expect.stringContaining(account.id) },
     { kind: "login-session", value: claimsOf(token)["sid"] },
   ]);
+});
+
+test("revoked-tokens names a signing key that auth starts without, once", async () => {
+  const fresh = await startAuthSystem();
+  onTestFinished(fresh.stop);
+  const db = new pg.Pool({ connectionString: fresh.databaseUrl });
+  onTestFinished(() => db.end());
+  const keys = [generatePrivateKey(), generatePrivateKey()].map((text) => new Secret(text));
+  const [first, second] = await loadSigningKeys(db, keys);
+  const { nextCursor: sinceCursor } = await poll({ limit: 1_000 }, fresh);
+  for (let start = 0; start < 2; start++) await loadSigningKeys(db, keys.slice(1));
+  const { events } = await poll({ sinceCursor }, fresh);
+  expect(events).toMatchObject([{ kind: "key", value: first.keyId }]);
+  expect(first.keyId).not.toBe(second?.keyId);
+});
+
+test("a token that is minted while its reader is removed is refused, or revoked with the rest", async () => {
+  const account = await createAccount(system.databaseUrl);
+  const { datasources } = await signIn(system.urls.auth, account);
+  const remover = new pg.Client({ connectionString: system.databaseUrl });
+  await remover.connect();
+  onTestFinished(() => remover.end());
+  await remover.query("begin");
+  await remover.query("delete from auth.datasource_readers where account_id = $1", [account.id]);
+  const minting = datasources.mintToken({ datasource: "demo-private" }).then(
+    () => "minted",
+    (error: unknown) => error,
+  );
+  await eventually(async () => {
+    const waiting =
+      "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    expect(await runSql(system.databaseUrl, waiting)).toHaveLength(1);
+  });
+  await remover.query("commit");
+  expect(await minting).toMatchObject({ code: Code.NotFound });
 });
 
 test("revoked-tokens gives everything in pages, from the oldest", async () => {

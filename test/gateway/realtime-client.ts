@@ -15,6 +15,9 @@ export type Frame = {
   update?: { datasource: string; offset: string; epoch: string; json: unknown };
   status?: { datasource: string; state: string; reason: string };
   pong?: object;
+  subscribed?: {
+    results: { datasource: string; ack?: Frame["ack"]; error?: Frame["error"] }[];
+  };
   bye?: { reason: string; retryAfter: string };
 };
 

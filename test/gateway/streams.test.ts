@@ -1,5 +1,10 @@
 import { gzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import {
+  ClientFrameSchema,
+  ServerFrameSchema,
+} from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 import { call } from "../fixtures/call.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type System, TOKENS } from "../fixtures/services.ts";
@@ -13,7 +18,13 @@ import {
   signIn,
   startGatewaySystem,
 } from "./gateway-system.ts";
-import { connect, type Frame, JSON_FRAMES, type RealtimeClient } from "./realtime-client.ts";
+import {
+  connect,
+  type Frame,
+  JSON_FRAMES,
+  PROTO_FRAMES,
+  type RealtimeClient,
+} from "./realtime-client.ts";
 
 /** Tokens of this system are this short, so that tests can see them end. */
 const TOKEN_TTL_MS = 4_000;
@@ -281,6 +292,121 @@ test("Publish is for publishers, and names the field that is wrong", async () =>
   expect((await call(url, good)).status).toBe(401);
   expect((await call(url, { ...good, json: null }, { token })).status).toBe(200);
 });
+
+test("what is published in JSON arrives byte for byte, in both subprotocols", async () => {
+  const { urls } = system;
+  const client = await join();
+  const binary = await connect(urls.gateway, {
+    address: freshAddress(),
+    subprotocols: [PROTO_FRAMES],
+  });
+  onTestFinished(() => binary.socket.terminate());
+  const received: string[] = [];
+  const inBinary: string[] = [];
+  client.socket.on("message", (data) => received.push(String(data)));
+  binary.socket.on("message", (data: Buffer) => {
+    const { body } = fromBinary(ServerFrameSchema, data);
+    if (body.case === "update") inBinary.push(body.value.jsonText);
+    else inBinary.push(body.case ?? "");
+  });
+  await subscribe(client, "demo");
+  const body = { case: "subscribe" as const, value: { datasource: "demo" } };
+  binary.send(toBinary(ClientFrameSchema, create(ClientFrameSchema, { id: 1, body })));
+  await eventually(() => expect(inBinary).toContain("ack"));
+
+  const texts = [
+    '{"id": 1234567890123456789, "__proto__": {"a": 1}, "2": 1, "1": 2}',
+    '{"a":1,"a":2,"b":[1.0,-0,1e400,"\\u00fc\\/\\ud800 ü"]}',
+    "[ 1,\n\t2 ]",
+    `"${"x".repeat(65_534)}"`,
+  ];
+  for (const text of texts) {
+    const answer = await publishRaw(`{ "datasource":"demo", "json" : ${text} }`);
+    expect([answer.status, await answer.json()]).toMatchObject([
+      200,
+      { epoch: expect.any(String) },
+    ]);
+  }
+  await eventually(() => expect(inBinary.filter((text) => text !== "ack")).toEqual(texts));
+  await eventually(() => expect(received).toHaveLength(texts.length + 1));
+  for (const [index, text] of texts.entries()) {
+    expect(received[index + 1]?.endsWith(`"json":${text}}}`), text.slice(0, 40)).toBe(true);
+  }
+});
+
+test("Publish in JSON refuses what is not JSON, by name", async () => {
+  const refused = [
+    { body: '{"datasource":"demo","json":01}', message: /json/ },
+    { body: '{"datasource":"demo","json":{"a":1]}', message: /json|object/ },
+    { body: '{"datasource":"demo","json":1,"json":2}', message: /json/ },
+    { body: '{"datasource":"demo","jsonText":"{"}', message: /json/ },
+    { body: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), message: /UTF-8/ },
+    { body: `{"datasource":"demo","json":"ü${"x".repeat(65_534)}"}`, message: /json .*65536/ },
+  ];
+  for (const { body, message } of refused) {
+    const answer = await publishRaw(body);
+    expect([answer.status, await answer.json()], String(message)).toMatchObject([
+      400,
+      { code: "invalid_argument", message: expect.stringMatching(message) },
+    ]);
+  }
+});
+
+test("several datasources are subscribed in one frame, charged once for all", async () => {
+  const { urls } = system;
+  const address = freshAddress();
+  const client = await join(address);
+  const token = await mint(urls, "demo-private", await signIn(urls));
+  const subscriptions = [
+    { datasource: "demo" },
+    { datasource: "demo-private", token },
+    { datasource: "no-such-datasource" },
+    { datasource: "Demo" },
+  ];
+  const { subscribed } = await client.ask({ subscribeAll: { subscriptions } });
+  expect(subscribed?.results).toEqual([
+    { datasource: "demo", ack: expect.objectContaining({ resumed: false }) },
+    { datasource: "demo-private", ack: expect.objectContaining({ expiresAt: expect.any(String) }) },
+    { datasource: "no-such-datasource", error: expect.objectContaining({ status: 401 }) },
+    { datasource: "Demo", error: expect.objectContaining({ status: 400 }) },
+  ]);
+  await publish(urls, "demo-private", "to all");
+  expect(await client.find(updateOf("demo-private"))).toMatchObject({ update: { json: "to all" } });
+  expect((await client.ask({ subscribeAll: {} })).error?.code).toBe("invalid_argument");
+});
+
+test("refreshes back to back take effect in order, and the newest token holds the stream", async () => {
+  const { urls } = system;
+  const bearer = await signIn(urls);
+  const client = await join();
+  const first = await mint(urls, "demo-private", bearer);
+  await subscribe(client, "demo-private", first);
+  const newer = await mint(urls, "demo-private", bearer);
+  const newest = await mint(urls, "demo-private", bearer);
+  for (const [id, token] of [first, newer, newest].entries()) {
+    client.send({ id: 100 + id, refresh: { datasource: "demo-private", token } });
+  }
+  await client.find(({ id }) => id === 102);
+  const answers = client.frames.filter(({ id = 0 }) => id >= 100);
+  expect(answers.map(({ id, ack }) => [id, ack !== undefined])).toEqual([
+    [100, true],
+    [101, true],
+    [102, true],
+  ]);
+  await revoke(urls, newer, bearer);
+  await revoke(urls, newest, bearer);
+  await client.find(statusOf("demo-private"), REVOKED_WITHIN_MS);
+  expect(client.frames.filter(statusOf("demo-private"))).toMatchObject([
+    { status: { reason: "revoked" } },
+  ]);
+});
+
+async function publishRaw(body: string | Uint8Array): Promise<Response> {
+  const url = `${system.urls.gatewayRpc}/portcullis.realtime.v1.PublishService/Publish`;
+  const authorization = `Bearer ${TOKENS.publisher}`;
+  const headers = { "content-type": "application/json", authorization };
+  return await fetch(url, { method: "POST", headers, body });
+}
 
 async function join(
   address = freshAddress(),

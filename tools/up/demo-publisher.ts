@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromJson } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { PublishService } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
@@ -38,9 +36,9 @@ export function startDemoPublisher(options: { gatewayUrl: string; token: string 
   const stopping = new AbortController();
   const { signal } = stopping;
   const publishAll = async (measurement: Measurement) => {
-    const json = fromJson(ValueSchema, measurement);
+    const jsonText = JSON.stringify(measurement);
     for (const datasource of DATASOURCES) {
-      await client.publish({ datasource, json }, { signal });
+      await client.publish({ datasource, jsonText }, { signal });
     }
   };
   const run = async (onTaken: () => void) => {

@@ -1,3 +1,5 @@
+import type { VerbatimMember } from "./verbatim-member.ts";
+
 /** Who may call a route: anybody, or whoever shows the token of one of these services. */
 export type AllowedCallers = "anyone" | readonly string[];
 
@@ -15,6 +17,8 @@ export type RoutePolicy = {
   elementsMax: number;
   /** Entries in one list. */
   listEntriesMax: number;
+  /** A member of messages in JSON that is handed on exactly as it was written. */
+  verbatim?: VerbatimMember;
   /** The limits that the handler charges, for the table in ARCHITECTURE.md. */
   charges: readonly string[];
 };

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/realtime/v1/realtime.proto.
  */
 export const file_portcullis_realtime_v1_realtime: GenFile = /*@__PURE__*/
-  fileDesc("CiVwb3J0Y3VsbGlzL3JlYWx0aW1lL3YxL3JlYWx0aW1lLnByb3RvEhZwb3J0Y3VsbGlzLnJlYWx0aW1lLnYxIkoKDlB1Ymxpc2hSZXF1ZXN0EhIKCmRhdGFzb3VyY2UYASABKAkSJAoEanNvbhgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSIwCg9QdWJsaXNoUmVzcG9uc2USDgoGb2Zmc2V0GAEgASgEEg0KBWVwb2NoGAIgASgJIoMCCgtDbGllbnRGcmFtZRIPCgJpZBgBIAEoDUgBiAEBEjYKCXN1YnNjcmliZRgCIAEoCzIhLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuU3Vic2NyaWJlSAASOgoLdW5zdWJzY3JpYmUYAyABKAsyIy5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlVuc3Vic2NyaWJlSAASMgoHcmVmcmVzaBgEIAEoCzIfLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuUmVmcmVzaEgAEiwKBHBpbmcYBSABKAsyHC5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlBpbmdIAEIGCgRib2R5QgUKA19pZCIuCglTdWJzY3JpYmUSEgoKZGF0YXNvdXJjZRgBIAEoCRINCgV0b2tlbhgCIAEoCSIhCgtVbnN1YnNjcmliZRISCgpkYXRhc291cmNlGAEgASgJIiwKB1JlZnJlc2gSEgoKZGF0YXNvdXJjZRgBIAEoCRINCgV0b2tlbhgCIAEoCSIGCgRQaW5nIvcCCgtTZXJ2ZXJGcmFtZRIPCgJpZBgBIAEoDUgBiAEBEi4KBWhlbGxvGAIgASgLMh0ucG9ydGN1bGxpcy5yZWFsdGltZS52MS5IZWxsb0gAEioKA2FjaxgDIAEoCzIbLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuQWNrSAASLgoFZXJyb3IYBCABKAsyHS5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLkVycm9ySAASMAoGdXBkYXRlGAUgASgLMh4ucG9ydGN1bGxpcy5yZWFsdGltZS52MS5VcGRhdGVIABIwCgZzdGF0dXMYBiABKAsyHi5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlN0YXR1c0gAEiwKBHBvbmcYByABKAsyHC5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlBvbmdIABIqCgNieWUYCCABKAsyGy5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLkJ5ZUgAQgYKBGJvZHlCBQoDX2lkIk0KBUhlbGxvEhIKCnNlc3Npb25faWQYASABKAkSMAoNcGluZ19pbnRlcnZhbBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJlCgNBY2sSDwoHcmVzdW1lZBgBIAEoCBINCgVlcG9jaBgCIAEoCRIOCgZvZmZzZXQYAyABKAQSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAieQoFRXJyb3ISDAoEY29kZRgBIAEoCRIOCgZzdGF0dXMYAiABKA0SDwoHbWVzc2FnZRgDIAEoCRIRCgl0ZW1wb3JhcnkYBCABKAgSLgoLcmV0cnlfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iYQoGVXBkYXRlEhIKCmRhdGFzb3VyY2UYASABKAkSDgoGb2Zmc2V0GAIgASgEEg0KBWVwb2NoGAMgASgJEiQKBGpzb24YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUikgEKBlN0YXR1cxISCgpkYXRhc291cmNlGAEgASgJEjMKBXN0YXRlGAIgASgOMiQucG9ydGN1bGxpcy5yZWFsdGltZS52MS5TdGF0dXMuU3RhdGUSDgoGcmVhc29uGAMgASgJIi8KBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDwoLU1RBVEVfRU5ERUQQASIGCgRQb25nIkUKA0J5ZRIOCgZyZWFzb24YASABKAkSLgoLcmV0cnlfYWZ0ZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ybAoOUHVibGlzaFNlcnZpY2USWgoHUHVibGlzaBImLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuUHVibGlzaFJlcXVlc3QaJy5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlB1Ymxpc2hSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiVwb3J0Y3VsbGlzL3JlYWx0aW1lL3YxL3JlYWx0aW1lLnByb3RvEhZwb3J0Y3VsbGlzLnJlYWx0aW1lLnYxImEKDlB1Ymxpc2hSZXF1ZXN0EhIKCmRhdGFzb3VyY2UYASABKAkSKAoEanNvbhgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUICGAESEQoJanNvbl90ZXh0GAMgASgJIjAKD1B1Ymxpc2hSZXNwb25zZRIOCgZvZmZzZXQYASABKAQSDQoFZXBvY2gYAiABKAkiwgIKC0NsaWVudEZyYW1lEg8KAmlkGAEgASgNSAGIAQESNgoJc3Vic2NyaWJlGAIgASgLMiEucG9ydGN1bGxpcy5yZWFsdGltZS52MS5TdWJzY3JpYmVIABI6Cgt1bnN1YnNjcmliZRgDIAEoCzIjLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuVW5zdWJzY3JpYmVIABIyCgdyZWZyZXNoGAQgASgLMh8ucG9ydGN1bGxpcy5yZWFsdGltZS52MS5SZWZyZXNoSAASLAoEcGluZxgFIAEoCzIcLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuUGluZ0gAEj0KDXN1YnNjcmliZV9hbGwYBiABKAsyJC5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlN1YnNjcmliZUFsbEgAQgYKBGJvZHlCBQoDX2lkIi4KCVN1YnNjcmliZRISCgpkYXRhc291cmNlGAEgASgJEg0KBXRva2VuGAIgASgJIkgKDFN1YnNjcmliZUFsbBI4Cg1zdWJzY3JpcHRpb25zGAEgAygLMiEucG9ydGN1bGxpcy5yZWFsdGltZS52MS5TdWJzY3JpYmUiIQoLVW5zdWJzY3JpYmUSEgoKZGF0YXNvdXJjZRgBIAEoCSIsCgdSZWZyZXNoEhIKCmRhdGFzb3VyY2UYASABKAkSDQoFdG9rZW4YAiABKAkiBgoEUGluZyKxAwoLU2VydmVyRnJhbWUSDwoCaWQYASABKA1IAYgBARIuCgVoZWxsbxgCIAEoCzIdLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuSGVsbG9IABIqCgNhY2sYAyABKAsyGy5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLkFja0gAEi4KBWVycm9yGAQgASgLMh0ucG9ydGN1bGxpcy5yZWFsdGltZS52MS5FcnJvckgAEjAKBnVwZGF0ZRgFIAEoCzIeLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuVXBkYXRlSAASMAoGc3RhdHVzGAYgASgLMh4ucG9ydGN1bGxpcy5yZWFsdGltZS52MS5TdGF0dXNIABIsCgRwb25nGAcgASgLMhwucG9ydGN1bGxpcy5yZWFsdGltZS52MS5Qb25nSAASKgoDYnllGAggASgLMhsucG9ydGN1bGxpcy5yZWFsdGltZS52MS5CeWVIABI4CgpzdWJzY3JpYmVkGAkgASgLMiIucG9ydGN1bGxpcy5yZWFsdGltZS52MS5TdWJzY3JpYmVkSABCBgoEYm9keUIFCgNfaWQiTQoFSGVsbG8SEgoKc2Vzc2lvbl9pZBgBIAEoCRIwCg1waW5nX2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKA0FjaxIPCgdyZXN1bWVkGAEgASgIEg0KBWVwb2NoGAIgASgJEg4KBm9mZnNldBgDIAEoBBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGCgpTdWJzY3JpYmVkEjgKB3Jlc3VsdHMYASADKAsyJy5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlN1YnNjcmliZVJlc3VsdCKLAQoPU3Vic2NyaWJlUmVzdWx0EhIKCmRhdGFzb3VyY2UYASABKAkSKgoDYWNrGAIgASgLMhsucG9ydGN1bGxpcy5yZWFsdGltZS52MS5BY2tIABIuCgVlcnJvchgDIAEoCzIdLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuRXJyb3JIAEIICgZyZXN1bHQieQoFRXJyb3ISDAoEY29kZRgBIAEoCRIOCgZzdGF0dXMYAiABKA0SDwoHbWVzc2FnZRgDIAEoCRIRCgl0ZW1wb3JhcnkYBCABKAgSLgoLcmV0cnlfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ieAoGVXBkYXRlEhIKCmRhdGFzb3VyY2UYASABKAkSDgoGb2Zmc2V0GAIgASgEEg0KBWVwb2NoGAMgASgJEigKBGpzb24YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCAhgBEhEKCWpzb25fdGV4dBgFIAEoCSKSAQoGU3RhdHVzEhIKCmRhdGFzb3VyY2UYASABKAkSMwoFc3RhdGUYAiABKA4yJC5wb3J0Y3VsbGlzLnJlYWx0aW1lLnYxLlN0YXR1cy5TdGF0ZRIOCgZyZWFzb24YAyABKAkiLwoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9FTkRFRBABIgYKBFBvbmciRQoDQnllEg4KBnJlYXNvbhgBIAEoCRIuCgtyZXRyeV9hZnRlchgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJsCg5QdWJsaXNoU2VydmljZRJaCgdQdWJsaXNoEiYucG9ydGN1bGxpcy5yZWFsdGltZS52MS5QdWJsaXNoUmVxdWVzdBonLnBvcnRjdWxsaXMucmVhbHRpbWUudjEuUHVibGlzaFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * One update to send.
@@ -33,11 +33,21 @@ export type PublishRequest = Message<"portcullis.realtime.v1.PublishRequest"> & 
   datasource: string;
 
   /**
-   * The update; at most 64 KiB as JSON.
+   * The update as a value. In a request in JSON, `json` may hold any JSON: it is carried as it was
+   * written, byte for byte. In binary a value loses digits, order and whitespace: use json_text.
    *
-   * @generated from field: google.protobuf.Value json = 2;
+   * @generated from field: google.protobuf.Value json = 2 [deprecated = true];
+   * @deprecated
    */
   json?: Value | undefined;
+
+  /**
+   * The update as JSON text, at most 64 KiB in UTF-8; subscribers get it byte for byte. Goes before
+   * `json` in binary.
+   *
+   * @generated from field: string json_text = 3;
+   */
+  jsonText: string;
 };
 
 /**
@@ -61,7 +71,8 @@ export type PublishResponse = Message<"portcullis.realtime.v1.PublishResponse"> 
   offset: bigint;
 
   /**
-   * Names the stream the offset belongs to; changes when the gateway restarts.
+   * Names the stream the offset belongs to; changes when the gateway restarts, and when the stream
+   * begins anew because nobody had been subscribed for long.
    *
    * @generated from field: string epoch = 2;
    */
@@ -76,7 +87,8 @@ export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_realtime_v1_realtime, 1);
 
 /**
- * A frame from the client.
+ * A frame from the client. The frames of one datasource take effect, and are answered, in the order
+ * in which they were sent.
  *
  * @generated from message portcullis.realtime.v1.ClientFrame
  */
@@ -125,6 +137,14 @@ export type ClientFrame = Message<"portcullis.realtime.v1.ClientFrame"> & {
      */
     value: Ping;
     case: "ping";
+  } | {
+    /**
+     * Start receiving several datasources.
+     *
+     * @generated from field: portcullis.realtime.v1.SubscribeAll subscribe_all = 6;
+     */
+    value: SubscribeAll;
+    case: "subscribeAll";
   } | { case: undefined; value?: undefined };
 };
 
@@ -164,6 +184,30 @@ export const SubscribeSchema: GenMessage<Subscribe> = /*@__PURE__*/
   messageDesc(file_portcullis_realtime_v1_realtime, 3);
 
 /**
+ * Starts several subscriptions with one frame, which counts once for all of them: those without a
+ * token are within the public limits together, or none is. Answered by one `subscribed`; their
+ * updates come after it. A frame has 16 KiB at most, and is refused as a whole (`error`) when it
+ * holds no subscription or more than a session may have.
+ *
+ * @generated from message portcullis.realtime.v1.SubscribeAll
+ */
+export type SubscribeAll = Message<"portcullis.realtime.v1.SubscribeAll"> & {
+  /**
+   * 1 to 50, each for another datasource.
+   *
+   * @generated from field: repeated portcullis.realtime.v1.Subscribe subscriptions = 1;
+   */
+  subscriptions: Subscribe[];
+};
+
+/**
+ * Describes the message portcullis.realtime.v1.SubscribeAll.
+ * Use `create(SubscribeAllSchema)` to create a new message.
+ */
+export const SubscribeAllSchema: GenMessage<SubscribeAll> = /*@__PURE__*/
+  messageDesc(file_portcullis_realtime_v1_realtime, 4);
+
+/**
  * Ends a subscription.
  *
  * @generated from message portcullis.realtime.v1.Unsubscribe
@@ -182,10 +226,11 @@ export type Unsubscribe = Message<"portcullis.realtime.v1.Unsubscribe"> & {
  * Use `create(UnsubscribeSchema)` to create a new message.
  */
 export const UnsubscribeSchema: GenMessage<Unsubscribe> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 4);
+  messageDesc(file_portcullis_realtime_v1_realtime, 5);
 
 /**
- * Replaces the token of a subscription.
+ * Replaces the token of a subscription. One that ends earlier than what holds the subscription
+ * changes nothing: the answer names the end that counts.
  *
  * @generated from message portcullis.realtime.v1.Refresh
  */
@@ -210,7 +255,7 @@ export type Refresh = Message<"portcullis.realtime.v1.Refresh"> & {
  * Use `create(RefreshSchema)` to create a new message.
  */
 export const RefreshSchema: GenMessage<Refresh> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 5);
+  messageDesc(file_portcullis_realtime_v1_realtime, 6);
 
 /**
  * A sign of life.
@@ -225,7 +270,7 @@ export type Ping = Message<"portcullis.realtime.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 6);
+  messageDesc(file_portcullis_realtime_v1_realtime, 7);
 
 /**
  * A frame from the gateway.
@@ -301,6 +346,14 @@ export type ServerFrame = Message<"portcullis.realtime.v1.ServerFrame"> & {
      */
     value: Bye;
     case: "bye";
+  } | {
+    /**
+     * The answer to subscribe_all.
+     *
+     * @generated from field: portcullis.realtime.v1.Subscribed subscribed = 9;
+     */
+    value: Subscribed;
+    case: "subscribed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -309,7 +362,7 @@ export type ServerFrame = Message<"portcullis.realtime.v1.ServerFrame"> & {
  * Use `create(ServerFrameSchema)` to create a new message.
  */
 export const ServerFrameSchema: GenMessage<ServerFrame> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 7);
+  messageDesc(file_portcullis_realtime_v1_realtime, 8);
 
 /**
  * Opens a session.
@@ -338,7 +391,7 @@ export type Hello = Message<"portcullis.realtime.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 8);
+  messageDesc(file_portcullis_realtime_v1_realtime, 9);
 
 /**
  * Confirms a frame.
@@ -380,7 +433,72 @@ export type Ack = Message<"portcullis.realtime.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 9);
+  messageDesc(file_portcullis_realtime_v1_realtime, 10);
+
+/**
+ * What became of each subscription of one frame.
+ *
+ * @generated from message portcullis.realtime.v1.Subscribed
+ */
+export type Subscribed = Message<"portcullis.realtime.v1.Subscribed"> & {
+  /**
+   * In the order of the frame.
+   *
+   * @generated from field: repeated portcullis.realtime.v1.SubscribeResult results = 1;
+   */
+  results: SubscribeResult[];
+};
+
+/**
+ * Describes the message portcullis.realtime.v1.Subscribed.
+ * Use `create(SubscribedSchema)` to create a new message.
+ */
+export const SubscribedSchema: GenMessage<Subscribed> = /*@__PURE__*/
+  messageDesc(file_portcullis_realtime_v1_realtime, 11);
+
+/**
+ * What became of one of several subscriptions.
+ *
+ * @generated from message portcullis.realtime.v1.SubscribeResult
+ */
+export type SubscribeResult = Message<"portcullis.realtime.v1.SubscribeResult"> & {
+  /**
+   * The name of the datasource.
+   *
+   * @generated from field: string datasource = 1;
+   */
+  datasource: string;
+
+  /**
+   * Exactly one is set.
+   *
+   * @generated from oneof portcullis.realtime.v1.SubscribeResult.result
+   */
+  result: {
+    /**
+     * The subscription has started.
+     *
+     * @generated from field: portcullis.realtime.v1.Ack ack = 2;
+     */
+    value: Ack;
+    case: "ack";
+  } | {
+    /**
+     * The subscription was refused.
+     *
+     * @generated from field: portcullis.realtime.v1.Error error = 3;
+     */
+    value: Error;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portcullis.realtime.v1.SubscribeResult.
+ * Use `create(SubscribeResultSchema)` to create a new message.
+ */
+export const SubscribeResultSchema: GenMessage<SubscribeResult> = /*@__PURE__*/
+  messageDesc(file_portcullis_realtime_v1_realtime, 12);
 
 /**
  * Refuses a frame.
@@ -430,7 +548,7 @@ export type Error = Message<"portcullis.realtime.v1.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 10);
+  messageDesc(file_portcullis_realtime_v1_realtime, 13);
 
 /**
  * One update.
@@ -460,11 +578,20 @@ export type Update = Message<"portcullis.realtime.v1.Update"> & {
   epoch: string;
 
   /**
-   * The update.
+   * The update as a value, for clients in binary that do not know json_text; unset where a value
+   * would be larger than 64 KiB. In JSON, what was published, byte for byte.
    *
-   * @generated from field: google.protobuf.Value json = 4;
+   * @generated from field: google.protobuf.Value json = 4 [deprecated = true];
+   * @deprecated
    */
   json?: Value | undefined;
+
+  /**
+   * The update as it was published, byte for byte; in binary only.
+   *
+   * @generated from field: string json_text = 5;
+   */
+  jsonText: string;
 };
 
 /**
@@ -472,7 +599,7 @@ export type Update = Message<"portcullis.realtime.v1.Update"> & {
  * Use `create(UpdateSchema)` to create a new message.
  */
 export const UpdateSchema: GenMessage<Update> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 11);
+  messageDesc(file_portcullis_realtime_v1_realtime, 14);
 
 /**
  * Tells that a subscription changed by itself.
@@ -507,7 +634,7 @@ export type Status = Message<"portcullis.realtime.v1.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 12);
+  messageDesc(file_portcullis_realtime_v1_realtime, 15);
 
 /**
  * What a subscription can become.
@@ -541,7 +668,7 @@ export type Status_State = (typeof Status_State)[keyof typeof Status_State] | Un
  * Describes the enum portcullis.realtime.v1.Status.State.
  */
 export const Status_StateSchema: GenEnum<Status_State> = /*@__PURE__*/
-  enumDesc(file_portcullis_realtime_v1_realtime, 12, 0);
+  enumDesc(file_portcullis_realtime_v1_realtime, 15, 0);
 
 /**
  * The answer to ping.
@@ -556,7 +683,7 @@ export type Pong = Message<"portcullis.realtime.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 13);
+  messageDesc(file_portcullis_realtime_v1_realtime, 16);
 
 /**
  * Announces a close.
@@ -584,7 +711,7 @@ export type Bye = Message<"portcullis.realtime.v1.Bye"> & {
  * Use `create(ByeSchema)` to create a new message.
  */
 export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/
-  messageDesc(file_portcullis_realtime_v1_realtime, 14);
+  messageDesc(file_portcullis_realtime_v1_realtime, 17);
 
 /**
  * Sends updates to subscribers. For services only: needs the publisher's token and is never routed
@@ -594,9 +721,11 @@ export const ByeSchema: GenMessage<Bye> = /*@__PURE__*/
  */
 export const PublishService: GenService<{
   /**
-   * Sends one update to everybody who is subscribed to the datasource.
+   * Sends one update to everybody who is subscribed to the datasource at this gateway.
    *
-   * Errors: `unauthenticated` without the publisher's token; `invalid_argument` names the field.
+   * Errors: `unauthenticated` without the publisher's token; `invalid_argument` names the field;
+   * `not_found` when there is no such datasource; `unavailable` (503) when it is not known here and
+   * auth cannot be asked.
    *
    * @generated from rpc portcullis.realtime.v1.PublishService.Publish
    */

@@ -1,0 +1,35 @@
+/** Work that is done at once, or ends later. It reports its own failures. */
+type Work = () => Promise<void> | undefined;
+
+/**
+ * Does the work of each key in the order in which it came, however long each piece takes. Work for
+ * several keys has its turn when it is next for all of them. What waits for nothing starts at once.
+ */
+export class OrderedTurns {
+  /** The end of the newest work of each key that has any under way. */
+  readonly #ends = new Map<string, Promise<void>>();
+  #waiting = 0;
+
+  /** How many pieces of work have not begun. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  run(keys: readonly string[], work: Work): void {
+    const before = new Set(keys.flatMap((key) => this.#ends.get(key) ?? []));
+    const end = before.size === 0 ? work() : this.#after(before, work);
+    if (end === undefined) return;
+    const forget = () => {
+      for (const key of keys) if (this.#ends.get(key) === settled) this.#ends.delete(key);
+    };
+    const settled = end.then(forget, forget);
+    for (const key of keys) this.#ends.set(key, settled);
+  }
+
+  async #after(before: Iterable<Promise<void>>, work: Work): Promise<void> {
+    this.#waiting++;
+    await Promise.all(before);
+    this.#waiting--;
+    await work();
+  }
+}
