@@ -85,11 +85,15 @@ export function refreshBuckets(client: ClientIp, token: ReadToken): Bucket[] {
   ];
 }
 
-/** Whoever is signed in is charged by account, everybody else by address. */
-export function mintBuckets(client: ClientIp, principal: Principal | undefined): Bucket[] {
-  if (principal !== undefined) return [{ policy: "mint.user", key: principal.accountId }];
+/** Whoever is signed in is charged by account, everybody else by address; each datasource counts. */
+export function mintBuckets(
+  client: ClientIp,
+  principal: Principal | undefined,
+  cost: number,
+): Bucket[] {
+  if (principal !== undefined) return [{ policy: "mint.user", key: principal.accountId, cost }];
   const doubtful = client.warning !== undefined;
-  return [{ policy: "mint.public.ip", key: client.ip, doubtful }];
+  return [{ policy: "mint.public.ip", key: client.ip, doubtful, cost }];
 }
 
 /** An account's revocation of a token. */

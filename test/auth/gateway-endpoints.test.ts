@@ -227,11 +227,10 @@ test.each([
 ])(
   "rate-limit/consume refuses %j as the limiter does: %d",
   async (bucket, status, field, problem) => {
-    const refused = await consume(bucket);
-    expect(refused).toMatchObject({ status, retryAfter: null, answer: { field } });
-    const { error, message } = refused.answer as { error: string; message: string };
-    expect(error).toBe(status === 400 ? "invalid_argument" : "not_found");
-    expect(message).toContain(`${field}: ${problem}`);
+    const error = status === 400 ? "invalid_argument" : "not_found";
+    const message = expect.stringContaining(`${field}: ${problem}`);
+    const answer = { error, field, message };
+    expect(await consume(bucket)).toMatchObject({ status, retryAfter: null, answer });
   },
 );
 
