@@ -1,32 +1,14 @@
+import { policiesOf } from "../../clients/limiter/policies-of.ts";
 import type { Bucket } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Principal } from "./access-token.ts";
 import type { ReadToken } from "./refresh-token.ts";
 
 /** The policies that auth consumes for itself. */
-export const API_POLICIES = [
-  "login.ip",
-  "login.account.network",
-  "login.account",
-  "login.account.known",
-  "refresh.ip",
-  "refresh.session",
-  "mint.user",
-  "mint.public.ip",
-  "revoke.ip",
-  "credential.ip",
-  "introspect.caller",
-  "revocations.caller",
-] as const;
+export const API_POLICIES = policiesOf("auth");
 
 /** The policies that auth forwards for the gateway. */
-export const REALTIME_POLICIES = [
-  "realtime.connect.ip",
-  "realtime.connections.ip",
-  "realtime.subscribe.public.ip",
-  "realtime.subscribe.public.datasource",
-  "realtime.refresh.ip",
-] as const;
+export const REALTIME_POLICIES = policiesOf("gateway");
 
 /** What a login is charged beside its address: given back once the password was right. */
 export const LOGIN_ACCOUNT_POLICIES = [
