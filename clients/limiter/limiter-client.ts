@@ -11,6 +11,7 @@ import { createFailureMode, type FailureModeChange } from "./failure-mode.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
 import { createLimiterWay } from "./limiter-way.ts";
 import { type NoDecisionCause, noDecisionCause } from "./no-decision.ts";
+import { readRefusal } from "./read-refusal.ts";
 import type { StandIn } from "./stand-in.ts";
 import { createTransport } from "./transport.ts";
 import type { Bucket, LimiterClient, Verdict } from "./verdict.ts";
@@ -33,9 +34,6 @@ export type LimiterClientOptions = {
   log: Logger;
   clock: Clock;
 };
-
-/** What the limiter finds wrong with a request itself. */
-const REFUSALS: ReadonlySet<Code> = new Set([Code.InvalidArgument, Code.NotFound]);
 
 /** By then the breaker has probed again. */
 const NO_DECISION_RETRY_AFTER_MS = 1_000;
@@ -106,10 +104,13 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
         else count(answer.policy, "reject");
         return answer;
       } catch (error) {
-        const cause = noDecisionCause(error);
-        if (isForwarded && REFUSALS.has(cause.code)) {
+        const refusal = isForwarded ? readRefusal(error) : undefined;
+        if (refusal !== undefined) {
           warn("forwarded", "the limiter refused a request that was forwarded", { err: error });
-        } else if (!cause.isOutage) {
+          return { kind: "no-decision", retryAfterMs: NO_DECISION_RETRY_AFTER_MS, refusal };
+        }
+        const cause = noDecisionCause(error);
+        if (!cause.isOutage) {
           log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
         }
         return withoutDecision(cause, buckets, alwaysClosed);

@@ -11,5 +11,5 @@ export async function loadStandIn(config: {
   ipv6PrefixBits: number;
 }): Promise<StandIn> {
   const { policiesFile, ipv6PrefixBits } = config;
-  return { policies: await readPoliciesFile(policiesFile), ipv6PrefixBits };
+  return { policies: await readPoliciesFile(policiesFile, { ipv6PrefixBits }), ipv6PrefixBits };
 }

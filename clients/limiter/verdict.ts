@@ -20,15 +20,27 @@ export type Verdict =
   | { kind: "allowed"; receipt: string; remaining: number; isFailOpen: boolean }
   /** Over a limit: refuse with 429 and this wait. */
   | { kind: "rejected"; policy: string; retryAfterMs: number; isFailOpen: boolean }
-  /** Nobody could decide: refuse with 503 and this wait. */
-  | { kind: "no-decision"; retryAfterMs: number };
+  /**
+   * Nobody could decide: refuse with 503 and this wait. Where the request itself is why, asking again
+   * is of no use, and whoever sent it can be told so.
+   */
+  | { kind: "no-decision"; retryAfterMs: number; refusal?: Refusal };
+
+/** What the limiter finds wrong with a request, whenever it is asked. */
+export type Refusal = {
+  code: "invalid_argument" | "not_found";
+  /** The field, as a caller of this process knows it. */
+  field: string;
+  problem: string;
+};
 
 /** Consumes limits on behalf of one service. */
 export type LimiterClient = {
   /**
    * Takes from all of the buckets or from none. Never throws: every failure is a verdict. With
-   * `alwaysClosed` no decision stays none, whatever the failure mode. With `isForwarded` the request
-   * is somebody else's: what the limiter finds wrong with it is no error of this process to log.
+   * `alwaysClosed` no decision stays none, whatever the failure mode. With `isForwarded` what is asked
+   * for is somebody else's choice: what the limiter finds wrong with it is the verdict's refusal, and
+   * neither an outage nor an error of this process.
    */
   consume(
     buckets: readonly Bucket[],

@@ -25,10 +25,10 @@ const WAIT_MS_MAX = { known: STATEMENT_TIMEOUT_MS, stranger: 400 };
  * back: opening some takes too long just when a crowd has come.
  */
 const WARM_INTERVAL_MS = 20_000;
-/** No more than a pool serves while they wait. */
+/** No more than a pool serves while they wait, unless the kind of work comes in crowds. */
 const WAITING_MAX = 256;
 /** One client, however many connections it has, leaves room for three more like it. */
-const SHARE_WAITING_MAX = 64;
+const SHARE_WAITING_PART = 4;
 /** A database that was too busy is asked again after that long. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -37,8 +37,10 @@ export function createDatabase(options: {
   /** The kind of work, as pg_stat_activity shows it. */
   kind: string;
   connectionsMax: number;
+  waitingMax?: number | undefined;
   log: Logger;
 }): Database {
+  const { waitingMax = WAITING_MAX } = options;
   const pool = createPostgresPool({
     url: options.url,
     applicationName: `portcullis-auth-${options.kind}`,
@@ -48,8 +50,8 @@ export function createDatabase(options: {
   });
   const queue = new FairQueue({
     runningMax: options.connectionsMax,
-    waitingMax: WAITING_MAX,
-    shareWaitingMax: SHARE_WAITING_MAX,
+    waitingMax,
+    shareWaitingMax: waitingMax / SHARE_WAITING_PART,
     waitMsMax: WAIT_MS_MAX,
   });
   const touch = async () => {

@@ -21,6 +21,11 @@ const CONNECTIONS = {
   administration: 3,
 } as const;
 
+/** Pages mint for all their streams at once: everything that an address may have in flight can wait. */
+const WAITING_MAX: Readonly<Partial<Record<keyof typeof CONNECTIONS, number>>> = {
+  datasources: 1_024,
+};
+
 /** The most connections that auth holds once it has started. Before, it holds one. */
 export const CONNECTIONS_MAX = Object.values(CONNECTIONS).reduce((sum, some) => sum + some, 0);
 
@@ -28,7 +33,11 @@ export type Databases = Readonly<Record<keyof typeof CONNECTIONS, Database>>;
 
 export function createDatabases(url: string, log: Logger): Databases & { end(): Promise<void> } {
   const create = (kind: keyof typeof CONNECTIONS) =>
-    createDatabase({ url, kind, connectionsMax: CONNECTIONS[kind], log });
+    createDatabase({
+      ...{ url, kind, log },
+      connectionsMax: CONNECTIONS[kind],
+      waitingMax: WAITING_MAX[kind],
+    });
   const databases = {
     login: create("login"),
     audit: create("audit"),

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
@@ -6,17 +5,19 @@ import { type DatasourceService, Visibility } from "../../gen/portcullis/auth/v1
 import { type Credentials, findCaller, readBearer } from "../runtime/caller.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { codeText } from "../runtime/code-text.ts";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
-import { peerKey } from "../runtime/peer.ts";
+import { type Peer, peerKey } from "../runtime/peer.ts";
 import type { Queryable } from "../runtime/postgres.ts";
 import { type Principal, verifyAccessToken } from "./access-token.ts";
 import type { Database } from "./database.ts";
 import { putDatasource } from "./datasource-store.ts";
-import { PUBLIC_SUBJECT, signDatasourceToken, verifyDatasourceToken } from "./datasource-token.ts";
-import { mintBuckets, revokeBucket } from "./limits.ts";
-import { findRevocableToken, recordMintedToken, revokeMintedToken } from "./minted-token-store.ts";
+import { verifyDatasourceToken } from "./datasource-token.ts";
+import { revokeBucket } from "./limits.ts";
+import { type MintOutcome, mintTokens } from "./mint-tokens.ts";
+import { findRevocableToken, revokeMintedToken } from "./minted-token-store.ts";
 import { invalid, requireAllowed } from "./refusal.ts";
-import { expiryOf, type TokenSigner } from "./signed-token.ts";
+import type { TokenSigner } from "./signed-token.ts";
 import { isUuid } from "./uuid.ts";
 
 export type DatasourceServiceOptions = {
@@ -39,6 +40,13 @@ type Actor =
   | { kind: "account"; principal: Principal }
   | { kind: "operator" };
 
+/** A page opens as many streams as a session has; some may have names of their own beside them. */
+export const MINTS_MAX = 64;
+
+const BAD_NAME = "is not a datasource name";
+const NOT_FOUND = "no such datasource";
+const SIGN_IN_FIRST = "a valid access token is required";
+
 /** A moment at which no token has ended yet: revoking one that has is harmless. */
 const BEFORE_ANY_END_MS = 0;
 
@@ -46,7 +54,7 @@ export function createDatasourceService(
   options: DatasourceServiceOptions,
 ): ServiceImpl<typeof DatasourceService> {
   const { db, administrationDb, limiter, signer, identify, credentials } = options;
-  const { datasourceTokenTtlMs, clock } = options;
+  const { clock } = options;
 
   /** A bearer that is not valid is refused, never taken for nobody. */
   const actorOf = async (headers: Headers): Promise<Actor> => {
@@ -58,6 +66,20 @@ export function createDatasourceService(
       token === undefined ? undefined : await verifyAccessToken(signer, token, clock.nowMs());
     if (principal === undefined) throw unauthenticated();
     return { kind: "account", principal };
+  };
+
+  /** Mints on behalf of whoever calls. */
+  const minterOf = async (headers: Headers, peer: Peer) => {
+    const actor = await actorOf(headers);
+    // The operator reads no streams; an account does.
+    if (actor.kind === "operator") throw unauthenticated();
+    const principal = actor.kind === "account" ? actor.principal : undefined;
+    const client = identify(peer);
+    return async (datasources: readonly string[]) => {
+      const outcomes = await mintTokens(options, { client, principal, datasources });
+      if (outcomes === "signed-out") throw unauthenticated();
+      return outcomes;
+    };
   };
 
   const jtiOf = async (target: { case?: string | undefined; value?: string | undefined }) => {
@@ -73,42 +95,30 @@ export function createDatasourceService(
 
   return {
     async mintToken(request, { requestHeader, values }) {
-      const actor = await actorOf(requestHeader);
-      // The operator reads no streams; an account does.
-      if (actor.kind === "operator") throw unauthenticated();
-      const principal = actor.kind === "account" ? actor.principal : undefined;
       const { datasource } = request;
-      if (!isDatasourceName(datasource)) throw invalid("datasource", "is not a datasource name");
-      const client = identify(values.get(peerKey));
-      requireAllowed(await limiter.consume(mintBuckets(client, principal)), "minting");
-
-      const nowMs = clock.nowMs();
-      const jti = randomUUID();
-      const expiresAtMs = expiryOf(nowMs, datasourceTokenTtlMs);
-      const wanted = {
-        ...{ jti, principal, datasource },
-        ...{ now: new Date(nowMs), expiresAt: new Date(expiresAtMs) },
-      };
-      const minted = await db.run(
-        principal?.accountId ?? client.ip,
-        async (queryable) => await recordMintedToken(queryable, wanted),
-        principal === undefined ? "stranger" : "known",
-      );
-      if (minted.kind === "signed-out") throw unauthenticated();
-      if (minted.kind === "not-found") {
-        // Nobody learns without signing in whether there is a private one of that name.
-        if (principal === undefined) throw unauthenticated();
-        throw new ConnectError("no such datasource", Code.NotFound);
+      const mint = await minterOf(requestHeader, values.get(peerKey));
+      if (!isDatasourceName(datasource)) throw invalid("datasource", BAD_NAME);
+      const [outcome] = await mint([datasource]);
+      switch (outcome?.kind) {
+        case "minted":
+          return { token: outcome.token, expiresAt: timestampFromMs(outcome.expiresAtMs) };
+        case "not-found":
+          throw new ConnectError(NOT_FOUND, Code.NotFound);
+        default:
+          throw unauthenticated();
       }
-      const claims = {
-        jti,
-        subject: principal?.accountId ?? PUBLIC_SUBJECT,
-        datasource,
-        accessVersion: minted.accessVersion,
-        loginSession: principal?.loginSession,
-      };
-      const token = await signDatasourceToken(signer, claims, nowMs, datasourceTokenTtlMs);
-      return { token, expiresAt: timestampFromMs(expiresAtMs) };
+    },
+
+    async mintTokens({ datasources }, { requestHeader, values }) {
+      const mint = await minterOf(requestHeader, values.get(peerKey));
+      if (datasources.length === 0 || datasources.length > MINTS_MAX) {
+        throw invalid("datasources", `must be 1 to ${MINTS_MAX} names`);
+      }
+      const outcomes = await mint(datasources);
+      const results = outcomes.map((outcome, index) =>
+        resultOf(datasources[index] ?? "", index, outcome),
+      );
+      return { results };
     },
 
     async revokeToken(request, { requestHeader, values }) {
@@ -145,7 +155,7 @@ export function createDatasourceService(
         throw new ConnectError("only the operator may do this", Code.PermissionDenied);
       }
       if (!isDatasourceName(request.datasource)) {
-        throw invalid("datasource", "is not a datasource name");
+        throw invalid("datasource", BAD_NAME);
       }
       const change = {
         name: request.datasource,
@@ -169,6 +179,27 @@ function visibilityOf(visibility: Visibility): "public" | "private" {
   throw invalid("visibility", "must be public or private");
 }
 
+/** What became of one datasource of several. */
+function resultOf(datasource: string, index: number, outcome: MintOutcome) {
+  switch (outcome.kind) {
+    case "minted": {
+      const { token, expiresAtMs } = outcome;
+      return { datasource, token, expiresAt: timestampFromMs(expiresAtMs) };
+    }
+    case "bad-name": {
+      const message = `datasources[${index}]: ${BAD_NAME}`;
+      return { datasource, error: { code: codeText(Code.InvalidArgument), message } };
+    }
+    case "sign-in-first":
+      return {
+        datasource,
+        error: { code: codeText(Code.Unauthenticated), message: SIGN_IN_FIRST },
+      };
+    case "not-found":
+      return { datasource, error: { code: codeText(Code.NotFound), message: NOT_FOUND } };
+  }
+}
+
 function unauthenticated(): ConnectError {
-  return new ConnectError("a valid access token is required", Code.Unauthenticated);
+  return new ConnectError(SIGN_IN_FIRST, Code.Unauthenticated);
 }

@@ -5,6 +5,7 @@ import {
   type RoutePolicy,
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
+import { MINTS_MAX } from "./datasource-service.ts";
 
 /** What the gateway asks fits many times over; a token takes most of it. */
 const SERVICE_BODY_BYTES_MAX = 65_536;
@@ -34,6 +35,11 @@ export const PUBLIC_DOOR: RoutePolicies = {
     "mint.public.ip",
     "credential.ip",
   ),
+  "POST /portcullis.auth.v1.DatasourceService/MintTokens": {
+    ...openToAnyone("mint.user", "mint.public.ip", "credential.ip"),
+    elementsMax: 128,
+    listEntriesMax: MINTS_MAX,
+  },
   "POST /portcullis.auth.v1.DatasourceService/RevokeToken": openToAnyone(
     "revoke.ip",
     "credential.ip",

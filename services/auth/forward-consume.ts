@@ -1,9 +1,9 @@
 import type { Bucket, LimiterClient } from "../../clients/limiter/verdict.ts";
-import { badField, type JsonAnswer } from "./internal-route.ts";
+import { badField, type JsonAnswer, notFound } from "./internal-route.ts";
 import { retryAfterHeader } from "./refusal.ts";
 
-/** The only policies that the gateway may consume. */
-const GATEWAY_POLICIES = /^realtime\.[a-z0-9._-]{1,100}$/;
+/** The only policies that the gateway may consume; whether there is one, the limiter says. */
+const GATEWAY_POLICIES = /^realtime\..{1,100}$/s;
 /** What the limiter takes for a key at most. */
 const KEY_BYTES_MAX = 512;
 /** What the limiter's message can hold. */
@@ -39,7 +39,9 @@ async function consume(limiter: LimiterClient, bucket: Bucket): Promise<JsonAnsw
       return { status: 200, body };
     }
     case "no-decision": {
-      const { retryAfterMs } = verdict;
+      const { retryAfterMs, refusal } = verdict;
+      if (refusal?.code === "invalid_argument") return badField(refusal.field, refusal.problem);
+      if (refusal?.code === "not_found") return notFound(refusal.field, refusal.problem);
       const body = { allowed: false, remaining: 0, retryAfterMs, reason: "backend_fail_closed" };
       return { status: 503, body, headers: retryAfterHeader(retryAfterMs) };
     }

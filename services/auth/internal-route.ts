@@ -111,6 +111,11 @@ export function badField(field: string, problem: string): JsonAnswer {
   };
 }
 
+/** 404 that names the field. */
+export function notFound(field: string, problem: string): JsonAnswer {
+  return { status: 404, body: { error: "not_found", field, message: `${field}: ${problem}` } };
+}
+
 /** 429: over a limit. */
 export function limited(retryAfterMs: number): JsonAnswer {
   return {

@@ -1,32 +1,14 @@
+import { policiesOf } from "../../clients/limiter/policies-of.ts";
 import type { Bucket } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Principal } from "./access-token.ts";
 import type { ReadToken } from "./refresh-token.ts";
 
 /** The policies that auth consumes for itself. */
-export const API_POLICIES = [
-  "login.ip",
-  "login.account.network",
-  "login.account",
-  "login.account.known",
-  "refresh.ip",
-  "refresh.session",
-  "mint.user",
-  "mint.public.ip",
-  "revoke.ip",
-  "credential.ip",
-  "introspect.caller",
-  "revocations.caller",
-] as const;
+export const API_POLICIES = policiesOf("auth");
 
 /** The policies that auth forwards for the gateway. */
-export const REALTIME_POLICIES = [
-  "realtime.connect.ip",
-  "realtime.connections.ip",
-  "realtime.subscribe.public.ip",
-  "realtime.subscribe.public.datasource",
-  "realtime.refresh.ip",
-] as const;
+export const REALTIME_POLICIES = policiesOf("gateway");
 
 /** What a login is charged beside its address: given back once the password was right. */
 export const LOGIN_ACCOUNT_POLICIES = [
@@ -85,11 +67,15 @@ export function refreshBuckets(client: ClientIp, token: ReadToken): Bucket[] {
   ];
 }
 
-/** Whoever is signed in is charged by account, everybody else by address. */
-export function mintBuckets(client: ClientIp, principal: Principal | undefined): Bucket[] {
-  if (principal !== undefined) return [{ policy: "mint.user", key: principal.accountId }];
+/** Whoever is signed in is charged by account, everybody else by address; each datasource counts. */
+export function mintBuckets(
+  client: ClientIp,
+  principal: Principal | undefined,
+  cost: number,
+): Bucket[] {
+  if (principal !== undefined) return [{ policy: "mint.user", key: principal.accountId, cost }];
   const doubtful = client.warning !== undefined;
-  return [{ policy: "mint.public.ip", key: client.ip, doubtful }];
+  return [{ policy: "mint.public.ip", key: client.ip, doubtful, cost }];
 }
 
 /** An account's revocation of a token. */

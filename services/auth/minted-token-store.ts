@@ -2,62 +2,65 @@ import type { Queryable } from "../runtime/postgres.ts";
 import type { Principal } from "./access-token.ts";
 
 export type MintAnswer =
-  | { kind: "minted"; accessVersion: number }
+  /** The access versions of the datasources that the subject may have, by jti. */
+  | { kind: "signed-in"; accessVersions: ReadonlyMap<string, number> }
   /** The login session was revoked or has ended, or the account is disabled or locked. */
-  | { kind: "signed-out" }
-  /** There is no such datasource, or it is not for this subject. */
-  | { kind: "not-found" };
+  | { kind: "signed-out" };
 
 /**
- * Records a datasource token before it is signed, if its subject may have it now: anybody for a
- * public datasource, its readers for a private one. No principal means anonymous.
+ * Records datasource tokens before they are signed, each if its subject may have it now: anybody for
+ * a public datasource, its readers for a private one. No principal means anonymous.
  */
-export async function recordMintedToken(
+export async function recordMintedTokens(
   db: Queryable,
-  token: {
-    jti: string;
+  tokens: {
+    wanted: readonly { jti: string; datasource: string }[];
     principal: Principal | undefined;
-    datasource: string;
     now: Date;
     expiresAt: Date;
   },
 ): Promise<MintAnswer> {
-  const { rows } = await db.query<{ is_signed_in: boolean; access_version: string | null }>(
+  const { wanted, principal } = tokens;
+  const { rows } = await db.query<{
+    is_signed_in: boolean;
+    jti: string | null;
+    access_version: string | null;
+  }>(
     `with session as (
        select id, account_id from auth.live_login_sessions
-       where account_id = $2::uuid and id = $3::uuid and expires_at > $5::timestamptz
+       where account_id = $3::uuid and id = $4::uuid and expires_at > $5::timestamptz
      ), target as (
-       select d.name, d.access_version from auth.datasources d
-       where d.name = $4 and (
-         d.visibility = 'public' or exists (
-           select from auth.datasource_readers r
-           join session on session.account_id = r.account_id
-           where r.datasource = d.name
-           -- Whoever removes the reader revokes the tokens that were minted before.
-           for key share of r
-         )
+       select w.jti, d.name, d.access_version
+       from unnest($1::uuid[], $2::text[]) as w (jti, datasource)
+       join auth.datasources d on d.name = w.datasource
+       where d.visibility = 'public' or exists (
+         select from auth.datasource_readers r
+         join session on session.account_id = r.account_id
+         where r.datasource = d.name
        )
      ), minted as (
        insert into auth.minted_tokens
          (jti, account_id, login_session, datasource, access_version, expires_at)
-       select $1::uuid, $2::uuid, $3::uuid, name, access_version, $6::timestamptz from target
-       where $2::uuid is null or exists (select from session)
+       select jti, $3::uuid, $4::uuid, name, access_version, $6::timestamptz from target
+       where $3::uuid is null or exists (select from session)
      )
-     select $2::uuid is null or exists (select from session) as is_signed_in,
-            (select access_version from target) as access_version`,
+     select $3::uuid is null or exists (select from session) as is_signed_in,
+            target.jti, target.access_version
+     from (values (1)) as always (one) left join target on true`,
     [
-      token.jti,
-      token.principal?.accountId,
-      token.principal?.loginSession,
-      token.datasource,
-      token.now,
-      token.expiresAt,
+      wanted.map(({ jti }) => jti),
+      wanted.map(({ datasource }) => datasource),
+      principal?.accountId,
+      principal?.loginSession,
+      tokens.now,
+      tokens.expiresAt,
     ],
   );
-  const [row] = rows;
-  if (!row?.is_signed_in) return { kind: "signed-out" };
-  if (row.access_version === null) return { kind: "not-found" };
-  return { kind: "minted", accessVersion: Number(row.access_version) };
+  if (!rows[0]?.is_signed_in) return { kind: "signed-out" };
+  const accessVersions = rows.flatMap(({ jti, access_version }): [string, number][] =>
+    jti === null ? [] : [[jti, Number(access_version)]],
+  );
+  return { kind: "signed-in", accessVersions: new Map(accessVersions) };
 }
 
 /**

@@ -106,7 +106,7 @@ export async function start(
     credentials: { operator: config.operatorTokens },
     datasourceTokenTtlMs: config.datasourceTokenTtlMs,
   });
-  const { mintToken, revokeToken, put } = datasourceService;
+  const { mintToken, mintTokens, revokeToken, put } = datasourceService;
   const internalRoutes = createInternalRoutes({
     // Our own services do not come through the proxies, so that no header of theirs is missing.
     identify: ({ remote }) => derive(remote, [], 0),
@@ -132,7 +132,7 @@ export async function start(
     log,
     routes: (router) => {
       router.service(AuthService, authService);
-      router.service(DatasourceService, { mintToken, revokeToken });
+      router.service(DatasourceService, { mintToken, mintTokens, revokeToken });
       identityRoutes(router, {
         trust: config.trust,
         probes,

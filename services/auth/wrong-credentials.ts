@@ -31,4 +31,4 @@ export function createWrongCredentialsInterceptor(options: {
 }
 
 /** Other methods look at no bearer, though clients may send theirs along. */
-const METHODS = new Set(["MintToken", "RevokeToken"]);
+const METHODS = new Set(["MintToken", "MintTokens", "RevokeToken"]);

@@ -1,3 +1,5 @@
+import { policiesOf } from "../../clients/limiter/policies-of.ts";
+
 /** The limiter's policies that the gateway consumes. */
 export const CONNECT_BY_IP = "realtime.connect.ip";
 export const CONNECTIONS_BY_IP = "realtime.connections.ip";
@@ -6,10 +8,4 @@ export const PUBLIC_SUBSCRIBE_BY_DATASOURCE = "realtime.subscribe.public.datasou
 /** Everything else that makes auth look at a token: refreshes, and subscribes of accounts. */
 export const REFRESH_BY_IP = "realtime.refresh.ip";
 
-export const REALTIME_POLICIES = [
-  CONNECT_BY_IP,
-  CONNECTIONS_BY_IP,
-  PUBLIC_SUBSCRIBE_BY_IP,
-  PUBLIC_SUBSCRIBE_BY_DATASOURCE,
-  REFRESH_BY_IP,
-] as const;
+export const REALTIME_POLICIES = policiesOf("gateway");

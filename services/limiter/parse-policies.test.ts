@@ -1,40 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { PoliciesError, parsePolicies } from "./parse-policies.ts";
-import { readPoliciesFile } from "./policies-file.ts";
-
-test("readPoliciesFile() reads the built-in policies", async () => {
-  const policies = await readPoliciesFile();
-  expect(policies.get("login.account.network")).toEqual({
-    name: "login.account.network",
-    key: "address_and_text",
-    mode: "enforce",
-    algorithm: "token_bucket",
-    limit: 5,
-    periodMs: 300_000,
-    burst: 5,
-    blockForMs: 300_000,
-    wider: { prefixBits: 48, limit: 20 },
-  });
-  expect(policies.get("realtime.subscribe.public.datasource")?.mode).toBe("shadow");
-  expect(policies.size).toBe(17);
-  const ofAddresses = [...policies.values()].filter(({ key }) => key !== "text");
-  expect(ofAddresses.filter(({ wider }) => wider?.prefixBits !== 48)).toEqual([]);
-});
-
-test("readPoliciesFile() gives a file of an earlier release the policies that came since", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "portcullis-policies-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "policies.yaml");
-  const own = "{ key: address, algorithm: token_bucket, limit: 7, period: 1m }";
-  writeFileSync(file, `policies:\n  login.ip: ${own}\n  refresh.ip: ${own}\n`);
-  const [policies, builtIn] = await Promise.all([readPoliciesFile(file), readPoliciesFile()]);
-  expect(policies.get("refresh.ip")).toMatchObject({ limit: 7 });
-  expect(policies.get("realtime.refresh.ip")).toEqual(builtIn.get("realtime.refresh.ip"));
-  expect(policies.has("login.account")).toBe(false);
-});
 
 test.each([
   [{ prefix: 48, limit: 9 }, "p.wider.limit: must be at least limit, which is 10"],
@@ -60,6 +25,38 @@ test("parsePolicies() refuses a wider network that cannot give what one key may 
   expect(() => parsePolicies({ policies })).toThrow("must be at least burst, which is 20");
 });
 
+test("parsePolicies() refuses a wider network that gives back more slowly than one key", () => {
+  const bucket = { key: "address", algorithm: "token_bucket", limit: 10, period: "1s", burst: 3 };
+  const policies = { p: { ...bucket, wider: { prefix: 48, limit: 5 } } };
+  expect(() => parsePolicies({ policies })).toThrow("must be at least limit, which is 10");
+});
+
+test("parsePolicies() refuses a wider network that is no wider than one client", () => {
+  const policies = {
+    p: { key: "address", algorithm: "concurrency", limit: 1, wider: { prefix: 64, limit: 9 } },
+  };
+  expect(() => parsePolicies({ policies }, { ipv6PrefixBits: 64 })).toThrow("p.wider.prefix:");
+  expect(parsePolicies({ policies }, { ipv6PrefixBits: 65 }).size).toBe(1);
+});
+
+const WINDOW = { key: "text", limit: 1, period: "1s" };
+test.each([
+  [{ ...WINDOW, algorithm: "fixed_window", burst: "lots" }, "p.burst: is not for fixed_window"],
+  [{ ...WINDOW, algorithm: "sliding_window", burst: 5 }, "p.burst: is not for sliding_window"],
+  [{ key: "text", algorithm: "concurrency", limit: 1, period: "banana" }, "p.period: is not for"],
+  [{ key: "text", algorithm: "concurrency", limit: 1, burst: 1 }, "p.burst: is not for"],
+  [{ ...WINDOW, algorithm: "token_bucket", burst: null }, "p.burst: must be a whole number"],
+  [{ ...WINDOW, algorithm: "token_bucket", block_for: null }, "p.block_for: must be a duration"],
+  [{ ...WINDOW, algorithm: "token_bucket", mode: null }, "p.mode: must be one of"],
+  [{ ...WINDOW, algorithm: "token_bucket", Burst: 1 }, "p.Burst: unknown field"],
+  [{ ...WINDOW, algorithm: "leaky" }, "p.algorithm: must be one of"],
+  ["off", "p: must have fields"],
+  [null, "p: must have fields"],
+  [[], "p: must have fields"],
+])("parsePolicies() refuses what would do nothing: %j", (policy, problem) => {
+  expect(() => parsePolicies({ policies: { p: policy } })).toThrow(problem);
+});
+
 test("parsePolicies() names everything that is wrong", () => {
   const parse = () =>
     parsePolicies({
@@ -79,5 +76,9 @@ test("parsePolicies() names everything that is wrong", () => {
 });
 
 test("parsePolicies() refuses a file without policies", () => {
-  expect(() => parsePolicies(null)).toThrow("none given");
+  for (const document of [null, "policies", [], {}, { policies: [] }, { policies: {} }]) {
+    expect(() => parsePolicies(document)).toThrow("none given");
+  }
+  const misspelt = { policies: { p: { ...WINDOW, algorithm: "fixed_window" } }, polices: {} };
+  expect(() => parsePolicies(misspelt)).toThrow("polices: unknown field");
 });

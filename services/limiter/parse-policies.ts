@@ -1,12 +1,16 @@
-import type { CalendarPeriod, Policy, PolicyMode, WiderNetwork } from "./policy.ts";
+import type { LineOf } from "./policies-document.ts";
+import type { Policy, PolicyMode, WiderNetwork } from "./policy.ts";
+import { asRecord, createFieldReader, type FieldReader } from "./policy-field-reader.ts";
 
 /** Everything that is wrong with a policies file, at once. */
 export class PoliciesError extends Error {
   override name = "PoliciesError";
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(`invalid policies:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+  constructor(problems: readonly string[], file?: string) {
+    const where = file === undefined ? "" : ` in ${file}`;
+    const lines = problems.map((problem) => `  ${problem}`);
+    super(`invalid policies${where}:\n${lines.join("\n")}`);
     this.problems = problems;
   }
 }
@@ -21,153 +25,98 @@ const CONCURRENCY_LIMIT_MAX = 10_000;
 const LIMIT_MAX = 1_000_000_000;
 /** A sliding window has ten parts, and none can be shorter than the clock's millisecond. */
 const SLIDING_PERIOD_MS_MIN = 10;
-/** A charge must leave the tables of receipts some day. */
-const PERIOD_MS_MAX = 366 * 86_400_000;
 
-const UNITS_MS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
+export type ParseOptions = {
+  /** Where the document has what is wrong. */
+  lineOf?: LineOf;
+  /** What the document was read from. */
+  file?: string;
+  /** How much of an IPv6 address is one client; a network that is no wider than that does nothing. */
+  ipv6PrefixBits?: number;
 };
 
-const FIELDS = new Set([
-  ...["key", "algorithm", "limit", "period", "burst", "block_for", "mode", "wider"],
-]);
-
-const WIDER_FIELDS = new Set(["prefix", "limit"]);
-
 /** Reads the content of a policies file; throws a PoliciesError that names every problem. */
-export function parsePolicies(document: unknown): Policies {
+export function parsePolicies(document: unknown, options: ParseOptions = {}): Policies {
+  const { lineOf = () => undefined } = options;
   const problems: string[] = [];
-  const entries = Object.entries(asRecord(asRecord(document)?.["policies"]) ?? {});
-  if (entries.length === 0) problems.push("policies: none given");
+  const problem = (path: readonly string[], message: string, name = path.join(".")) => {
+    const line = lineOf(path);
+    problems.push(`${line === undefined ? "" : `line ${line}: `}${name}: ${message}`);
+  };
+  const root = asRecord(document) ?? {};
+  for (const field of Object.keys(root)) {
+    if (field !== "policies") problem([field], "unknown field");
+  }
+  const entries = Object.entries(asRecord(root["policies"]) ?? {});
+  if (entries.length === 0) problem(["policies"], "none given");
   const policies = new Map<string, Policy>();
   for (const [name, value] of entries) {
-    const reader = createFieldReader(name, asRecord(value) ?? {}, problems);
-    if (!NAME.test(name)) problems.push(`${name}: not a policy name`);
-    policies.set(name, readPolicy(name, reader));
+    const path = ["policies", name];
+    if (!NAME.test(name)) problem(path, "not a policy name", name);
+    const fields = asRecord(value);
+    if (fields === undefined) {
+      problem(path, "must have fields", name);
+      continue;
+    }
+    const reader = createFieldReader(fields, (field, message) =>
+      problem([...path, ...field.split(".")], message, `${name}.${field}`),
+    );
+    policies.set(name, readPolicy(name, reader, options.ipv6PrefixBits));
   }
-  if (problems.length > 0) throw new PoliciesError(problems);
+  if (problems.length > 0) throw new PoliciesError(problems, options.file);
   return policies;
 }
 
-type FieldReader = ReturnType<typeof createFieldReader>;
-
-function readPolicy(name: string, fields: FieldReader): Policy {
+function readPolicy(name: string, fields: FieldReader, ipv6PrefixBits?: number): Policy {
   const key = fields.oneOf("key", ["address", "text", "address_and_text"]);
-  const algorithms = ["token_bucket", "sliding_window", "fixed_window", "concurrency"] as const;
-  const algorithm = fields.oneOf("algorithm", algorithms);
+  const algorithm = fields.algorithm();
   const wider = fields.wider(algorithm === "concurrency" ? CONCURRENCY_LIMIT_MAX : LIMIT_MAX);
   if (wider !== undefined && key === "text") fields.problem("wider", "is for addresses");
+  if (wider !== undefined && ipv6PrefixBits !== undefined && wider.prefixBits >= ipv6PrefixBits) {
+    const least = `LIMITER_IPV6_PREFIX, which is ${ipv6PrefixBits}`;
+    fields.problem("wider.prefix", `must be below ${least}, or it is no wider network`);
+  }
   const base = {
     name,
     key,
     mode: fields.oneOf<PolicyMode>("mode", ["enforce", "shadow", "off"], "enforce"),
-    blockForMs: fields.durationMs("block_for", 0),
     ...(wider === undefined ? {} : { wider }),
   };
   if (algorithm === "concurrency") {
-    if (base.blockForMs > 0) fields.problem("block_for", "is not for concurrency");
     const places = fields.wholeNumber("limit", CONCURRENCY_LIMIT_MAX);
-    checkWider(wider, places, "limit", fields);
-    return { ...base, algorithm, limit: places };
+    checkWider(wider, { limit: places }, fields);
+    return { ...base, algorithm, blockForMs: 0, limit: places };
   }
   const limit = fields.wholeNumber("limit", LIMIT_MAX);
-  if (algorithm !== "token_bucket") checkWider(wider, limit, "limit", fields);
-  if (algorithm === "fixed_window") return { ...base, algorithm, limit, period: fields.period() };
+  const blockForMs = fields.durationMs("block_for", 0);
+  checkWider(wider, { limit }, fields);
+  if (algorithm === "fixed_window") {
+    return { ...base, algorithm, blockForMs, limit, period: fields.period() };
+  }
   const periodMs = fields.durationMs("period");
   if (algorithm === "sliding_window") {
     if (periodMs < SLIDING_PERIOD_MS_MIN) {
       fields.problem("period", `must be at least ${SLIDING_PERIOD_MS_MIN}ms for a sliding window`);
     }
-    return { ...base, algorithm, limit, periodMs };
+    return { ...base, algorithm, blockForMs, limit, periodMs };
   }
   const burst = fields.wholeNumber("burst", LIMIT_MAX, limit);
-  checkWider(wider, burst, burst === limit ? "limit" : "burst", fields);
+  if (burst > limit) checkWider(wider, { burst }, fields);
   const most = Math.max(burst, wider?.limit ?? 0);
   if (!Number.isSafeInteger(most * periodMs)) {
     fields.problem("burst", "times the period is too large to count exactly");
   }
-  return { ...base, algorithm, limit, periodMs, burst };
+  return { ...base, algorithm, blockForMs, limit, periodMs, burst };
 }
 
 /** What one key may take, its network must be able to give. */
 function checkWider(
   wider: WiderNetwork | undefined,
-  least: number,
-  field: "limit" | "burst",
+  needs: Readonly<Record<string, number>>,
   fields: FieldReader,
 ): void {
-  if (wider === undefined || wider.limit >= least) return;
-  fields.problem("wider.limit", `must be at least ${field}, which is ${least}`);
-}
-
-function createFieldReader(name: string, fields: Record<string, unknown>, problems: string[]) {
-  const problem = (field: string, message: string) => {
-    problems.push(`${name}.${field}: ${message}`);
-  };
-  for (const field of Object.keys(fields)) {
-    if (!FIELDS.has(field)) problem(field, "unknown field");
+  for (const [field, least] of Object.entries(needs)) {
+    if (wider === undefined || wider.limit >= least) continue;
+    fields.problem("wider.limit", `must be at least ${field}, which is ${least}`);
   }
-  const readWholeNumber = (field: string, value: unknown, max: number) => {
-    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max) {
-      return value;
-    }
-    problem(field, `must be a whole number from 1 to ${max}`);
-    return 1;
-  };
-  const durationMs = (field: string, defaultMs?: number) => {
-    const value = fields[field];
-    if (value === undefined && defaultMs !== undefined) return defaultMs;
-    const [, digits, unit] = /^([1-9]\d{0,9})(ms|s|m|h|d)$/.exec(String(value)) ?? [];
-    const ms = Number(digits) * (UNITS_MS[unit ?? ""] ?? Number.NaN);
-    if (ms >= 1 && ms <= PERIOD_MS_MAX) return ms;
-    problem(field, "must be a duration such as 30s, at most 366d");
-    return 1;
-  };
-
-  return {
-    problem,
-    durationMs,
-
-    oneOf<const T extends string>(field: string, values: readonly T[], defaultValue?: T): T {
-      const value = fields[field] ?? defaultValue;
-      const known = values.find((candidate) => candidate === value);
-      if (known !== undefined) return known;
-      problem(field, `must be one of ${values.join(", ")}`);
-      return values[0] as T;
-    },
-
-    wholeNumber(field: string, max: number, defaultValue?: number): number {
-      return readWholeNumber(field, fields[field] ?? defaultValue, max);
-    },
-
-    period(): number | CalendarPeriod {
-      const value = fields["period"];
-      if (value === "hour" || value === "day" || value === "month") return value;
-      return durationMs("period");
-    },
-
-    /** `{ prefix: 48, limit: 300 }` */
-    wider(limitMax: number): WiderNetwork | undefined {
-      if (fields["wider"] === undefined) return undefined;
-      const wider = asRecord(fields["wider"]);
-      if (wider === undefined) problem("wider", "must have a prefix and a limit");
-      for (const field of Object.keys(wider ?? {})) {
-        if (!WIDER_FIELDS.has(field)) problem(`wider.${field}`, "unknown field");
-      }
-      return {
-        prefixBits: readWholeNumber("wider.prefix", wider?.["prefix"], 127),
-        limit: readWholeNumber("wider.limit", wider?.["limit"], limitMax),
-      };
-    },
-  };
-}
-
-function asRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

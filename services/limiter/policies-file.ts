@@ -1,6 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
-import { type Policies, parsePolicies } from "./parse-policies.ts";
+import { findMissingPolicies } from "./needed-policies.ts";
+import {
+  type ParseOptions,
+  type Policies,
+  PoliciesError,
+  parsePolicies,
+} from "./parse-policies.ts";
+import { readPoliciesDocument } from "./policies-document.ts";
 
 /** The policies every deployment has unless it brings its own file. */
 const BUILT_IN_POLICIES_FILE = new URL("./policies.yaml", import.meta.url);
@@ -19,18 +26,33 @@ const ADDED_POLICIES = [
   "realtime.refresh.ip",
 ] as const;
 
-/** Reads a policies file, by default the built-in one; rejects with every problem named. */
-export async function readPoliciesFile(file?: string): Promise<Policies> {
-  const builtIn = await read(BUILT_IN_POLICIES_FILE);
+/**
+ * Reads a policies file, by default the built-in one; rejects with every problem named, policies that
+ * a service needs and the file lacks among them.
+ */
+export async function readPoliciesFile(
+  file?: string,
+  options: Pick<ParseOptions, "ipv6PrefixBits"> = {},
+): Promise<Policies> {
+  const builtIn = parsePolicies(parse(await readFile(BUILT_IN_POLICIES_FILE, "utf8")));
   if (file === undefined) return builtIn;
-  const policies = new Map(await read(file));
+  const { content, lineOf, problems } = readPoliciesDocument(await readText(file));
+  if (problems.length > 0) throw new PoliciesError(problems, file);
+  const policies = new Map(parsePolicies(content, { ...options, lineOf, file }));
   for (const name of ADDED_POLICIES) {
     const policy = builtIn.get(name);
     if (policy !== undefined && !policies.has(name)) policies.set(name, policy);
   }
+  const missing = findMissingPolicies(policies, lineOf);
+  if (missing.length > 0) throw new PoliciesError(missing, file);
   return policies;
 }
 
-async function read(file: string | URL): Promise<Policies> {
-  return parsePolicies(parse(await readFile(file, "utf8")));
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new PoliciesError([`LIMITER_POLICIES_FILE: cannot be read: ${problem}`], file);
+  }
 }

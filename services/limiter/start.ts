@@ -31,7 +31,7 @@ const ANSWER_SLACK_MS = 150;
 /** Starts the limiter; once started it never ends because of the database. */
 export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
   const { log, clock } = context;
-  const policies = await readPoliciesFile(config.policiesFile);
+  const policies = await readPoliciesFile(config.policiesFile, config);
   const { store, schemaVersion, durability } = await openStore(config, {
     log,
     clock,

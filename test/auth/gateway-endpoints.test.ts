@@ -217,17 +217,40 @@ test("rate-limit/consume forwards realtime policies alone", async () => {
   }
 });
 
-test("rate-limit/consume refuses what the limiter cannot decide", async () => {
-  for (const bucket of [{ policy: "realtime.unknown" }, { key: "not an address" }]) {
-    const { status, answer, retryAfter } = await consume(bucket);
-    expect(status).toBe(503);
-    expect(answer).toMatchObject({ allowed: false, reason: "backend_fail_closed" });
-    expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
+test.each([
+  [{ key: "not an address" }, 400, "key", "must be an IP address"],
+  [{ key: "203.0.113.9/24" }, 400, "key", "must be an IP address"],
+  [{ cost: 100_000 }, 400, "cost", "is more than"],
+  [{ policy: "realtime.connections.ip" }, 400, "leaseId", "is required"],
+  [{ policy: "realtime.unknown" }, 404, "policy", "no policy"],
+  [{ policy: "realtime.Un known" }, 404, "policy", "no policy"],
+])(
+  "rate-limit/consume refuses %j as the limiter does: %d",
+  async (bucket, status, field, problem) => {
+    const error = status === 400 ? "invalid_argument" : "not_found";
+    const message = expect.stringContaining(`${field}: ${problem}`);
+    const answer = { error, field, message };
+    expect(await consume(bucket)).toMatchObject({ status, retryAfter: null, answer });
+  },
+);
+
+test("rate-limit/consume counts what it refuses for good as no outage", async () => {
+  const before = await outcomes();
+  for (const bucket of [{ policy: "realtime.unknown" }, { key: "x" }, { cost: 100_000 }]) {
+    expect((await consume(bucket)).status).toBeLessThan(500);
   }
+  expect(await outcomes()).toEqual(before);
   expect(system.services.auth.logs().map(({ msg }) => msg)).not.toContain(
     "the limiter refused or misunderstood a consume",
   );
 });
+
+async function outcomes() {
+  const metrics = await scrape(system.metricsUrls.auth);
+  return ["backend-error", "fail-closed", "fail-open"].map((outcome) =>
+    metrics.sum("portcullis_limiter_outcomes_total", { outcome }),
+  );
+}
 
 function consumeOf(bucket: object): object {
   return { policy: "realtime.connect.ip", key: freshAddress(), ...bucket };

@@ -45,6 +45,21 @@ test("30 accounts sign in at once from one address", async () => {
   await Promise.all(accounts.map(async (account) => await auth.login(account)));
 });
 
+test("40 right logins in a row get in from one address, and guesses there are still few", async () => {
+  const system = await start();
+  const account = await createAccount(system.databaseUrl);
+  const { auth } = connectTo(system.urls.auth);
+  for (let login = 0; login < 40; login++) await auth.login(account);
+  const guess = async () => {
+    for (let round = 0; round < 40; round++) {
+      const wrong = { email: `nobody-${round}@portcullis.test`, password: "wrong" };
+      const refusal = await rejection(auth.login(wrong));
+      if (refusal.code === Code.ResourceExhausted) throw refusal;
+    }
+  };
+  expect((await rejection(guess())).code).toBe(Code.ResourceExhausted);
+});
+
 test("attempts at once beyond what may wait are told a short wait, and it is true", async () => {
   const system = await start();
   const account = await createAccount(system.databaseUrl);

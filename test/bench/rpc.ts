@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pc from "picocolors";
+import { policiesTextWith } from "../fixtures/policies.ts";
 import { startServiceProcess } from "../fixtures/service-process.ts";
 import { findAddresses, TOKENS } from "../fixtures/services.ts";
 import { cpuMs } from "./process-cpu.ts";
@@ -22,9 +23,9 @@ const PROCESSES = 3;
 /** The bound that is promised. */
 const RATIO_MAX = 1.15;
 
-const POLICIES = `policies:
-  bench: { key: text, algorithm: token_bucket, limit: 1000000, period: 1m }
-`;
+const POLICIES = {
+  bench: { key: "text", algorithm: "token_bucket", limit: 1_000_000, period: "1m" },
+};
 
 type Limiter = { name: string; pid: number; call(key: number): Promise<void>; stop(): void };
 type Round = { wallUs: number; cpuUs: number };
@@ -33,7 +34,7 @@ type Round = { wallUs: number; cpuUs: number };
 export async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-bench-rpc-"));
   const policiesFile = join(folder, "policies.yaml");
-  await writeFile(policiesFile, POLICIES);
+  await writeFile(policiesFile, await policiesTextWith(POLICIES));
   const collector = await startCollector();
   const limiters: Limiter[] = [];
   try {

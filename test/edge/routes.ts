@@ -26,6 +26,12 @@ export const OTHER_ROUTES: readonly EntryRoute[] = [
     path: "/portcullis.auth.v1.DatasourceService/MintToken",
     upgrade: false,
   },
+  {
+    name: "mint several",
+    method: "POST",
+    path: "/portcullis.auth.v1.DatasourceService/MintTokens",
+    upgrade: false,
+  },
   { name: "jwks", method: "GET", path: "/.well-known/jwks.json", upgrade: false },
   { name: "why", method: "GET", path: "/gateway/realtime/why", upgrade: false },
   { name: "console", method: "GET", path: "/console/assets/main-1a2b.js", upgrade: false },

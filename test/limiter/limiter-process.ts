@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stringify } from "yaml";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { type Answer, call } from "../fixtures/call.ts";
+import { policiesTextWith } from "../fixtures/policies.ts";
 import { type ServiceProcess, startServiceProcess } from "../fixtures/service-process.ts";
 
 /** The operator's token in development. */
@@ -27,7 +27,7 @@ export async function startLimiter(options: {
 }): Promise<LimiterProcess> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-limiter-"));
   const policiesFile = join(folder, "policies.yaml");
-  await writeFile(policiesFile, stringify({ policies: options.policies }));
+  await writeFile(policiesFile, await policiesTextWith(options.policies));
   const port = await findFreePort();
   const metricsPort = await findFreePort();
   const url = `http://127.0.0.1:${port}`;

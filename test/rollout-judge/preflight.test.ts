@@ -5,6 +5,7 @@ import { checkDirectAccess } from "../../tools/rollout/judge/check-direct-access
 import { type PreflightOptions, runPreflight } from "../../tools/rollout/judge/run-preflight.ts";
 import { overall } from "../../tools/rollout/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
+import { writePolicies } from "../fixtures/policies.ts";
 import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
 import { getCheck, notPassed } from "./checks.ts";
 import { type Edge, startHandWrittenEdge, startRenderedEdge } from "./edges.ts";
@@ -96,6 +97,23 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
     expect(getCheck(checks, "limiter.backend").verdict).toBe("fail");
     expect(getCheck(checks, "config.auth").observed).toContain("DB_BACKEND");
     expect(JSON.stringify(checks)).not.toContain("zebra-token");
+  });
+
+  test("reads the policies files that the environment files name", async () => {
+    const broken = await writePolicies((yaml) => yaml.replace("  login.account:", "  other:"));
+    const whole = await writePolicies((yaml) => yaml);
+    const files = {
+      ...filesWith(whole.environment),
+      limiter: { ...filesWith({}).limiter, ...broken.environment },
+    };
+    const checks = await runPreflight(options({ files }));
+    expect(getCheck(checks, "policies.auth").verdict).toBe("pass");
+    expect(getCheck(checks, "policies.limiter")).toMatchObject({
+      verdict: "fail",
+      observed: "login.account: is missing, and needed (auth)",
+      mend: expect.stringContaining(broken.environment["LIMITER_POLICIES_FILE"] ?? ""),
+    });
+    await Promise.all([broken.remove(), whole.remove()]);
   });
 
   test("checkDirectAccess() finds a service that believes callers at another address of the machine", async () => {

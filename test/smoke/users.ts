@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { callHttp, callRpc } from "../../tools/rollout/judge/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
-/** Before hops are raised everybody is one address and has its limits: 30 mints a minute, */
+/** Before hops are raised everybody is one address and has its limits: 300 mints a minute, */
 const MINT_PAUSE_MS = 2_500;
 /** and 60 connects. */
 const CONNECT_PAUSE_MS = 1_200;

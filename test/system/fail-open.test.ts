@@ -87,14 +87,17 @@ test("a token that the limiter does not know refuses, in fail-open mode too", as
   await expectAllRefused(system);
 });
 
-test("an unknown policy refuses, in fail-open mode too", async () => {
+test("what can never be decided refuses for good, in fail-open mode too", async () => {
   const { urls } = await setup({});
-  const answer = await call(
-    `${urls.auth}/internal/gateway/rate-limit/consume`,
-    { policy: "realtime.unknown", key: "203.0.113.9", cost: 1 },
-    { token: TOKENS.gateway },
-  );
-  expect(answer).toMatchObject({ status: 503, body: { allowed: false } });
+  const consume = async (bucket: object) =>
+    await call(
+      `${urls.auth}/internal/gateway/rate-limit/consume`,
+      { policy: "realtime.connect.ip", key: "203.0.113.9", ...bucket },
+      { token: TOKENS.gateway },
+    );
+  expect(await consume({ policy: "realtime.unknown" })).toMatchObject({ status: 404 });
+  expect(await consume({ key: "no address" })).toMatchObject({ status: 400 });
+  expect(await consume({ cost: 100_000 })).toMatchObject({ status: 400 });
 });
 
 const DECISION = { receipt: "", retryAfter: "0s", buckets: [] };

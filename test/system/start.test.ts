@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
+import { writePolicies } from "../fixtures/policies.ts";
 import { connect } from "../fixtures/realtime-connection.ts";
 import { login, mintToken, signIn } from "../fixtures/sign-in.ts";
 import { makeUpFolder, startUp, type UpProcess } from "../fixtures/up-process.ts";
@@ -151,6 +152,15 @@ test("a service that cannot start ends the rest, with its reason", async () => {
   const up = await setup({ environment: { LIMITER_POLICIES_FILE: "/nowhere/policies.yaml" } });
   expect(await up.exited).toMatchObject({ code: 1 });
   expect(up.output()).toMatch(/could not start: limiter .*\n?.*\/nowhere\/policies\.yaml/);
+  expect(up.processes()).toEqual([]);
+});
+
+test("a policies file without a policy that a service needs ends the start with its name", async () => {
+  const policies = await writePolicies((yaml) => yaml.replace("  login.account:", "  other:"));
+  onTestFinished(policies.remove);
+  const up = await setup({ environment: policies.environment });
+  expect(await up.exited).toMatchObject({ code: 1 });
+  expect(up.output()).toContain("login.account: is missing, and needed (auth)");
   expect(up.processes()).toEqual([]);
 });
 

@@ -4,7 +4,10 @@
  */
 export const PUBLIC_RPCS = [
   { service: "portcullis.auth.v1.AuthService", methods: ["Login", "Refresh", "Logout"] },
-  { service: "portcullis.auth.v1.DatasourceService", methods: ["MintToken", "RevokeToken"] },
+  {
+    service: "portcullis.auth.v1.DatasourceService",
+    methods: ["MintToken", "MintTokens", "RevokeToken"],
+  },
 ] as const;
 
 /** Their paths. */

@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { readPoliciesConfig } from "../../services/limiter/policies-config.ts";
+import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
+import { createEnvReader } from "../../services/runtime/env.ts";
 import { assignPorts } from "./assign-ports.ts";
 import { type DemoPublisher, startDemoPublisher } from "./demo-publisher.ts";
 import { claimFolder } from "./folder-claim.ts";
@@ -35,6 +38,7 @@ const PROGRAM = "tools/up/main";
  */
 export async function runUp(options: UpOptions): Promise<void> {
   const { folder, databaseUrl } = options.config;
+  await checkPolicies(options.environment);
   const ports = await assignPorts(portsOf(options.config));
   if (databaseUrl !== undefined) return await runStages(options, ports, databaseUrl);
 
@@ -44,6 +48,17 @@ export async function runUp(options: UpOptions): Promise<void> {
     await runStages(options, ports, undefined);
   } finally {
     await claim.release();
+  }
+}
+
+/** The limiter would refuse them as well, but only once Postgres has been set up. */
+async function checkPolicies(environment: NodeJS.ProcessEnv): Promise<void> {
+  const { policiesFile, ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
+  try {
+    await readPoliciesFile(policiesFile, { ipv6PrefixBits });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`limiter would refuse to start: ${reason}`, { cause: error });
   }
 }
 

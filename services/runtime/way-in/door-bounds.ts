@@ -37,11 +37,14 @@ export function connectionBounds(
   return { max, perAddressMax, ageMaxMs: CONNECTION_AGE_MAX_MS };
 }
 
-/** More than a process can answer within the time that callers wait. */
+/**
+ * More than a process can answer within the time that callers wait. Behind one address four people
+ * can open their pages at once, with a request for each of fifty streams.
+ */
 export const IN_FLIGHT: InFlightBounds = {
   max: 4_096,
   strangersMax: 1_024,
-  perAddressMax: 128,
+  perAddressMax: 256,
   perCallerMax: 2_048,
 };
 

@@ -7,6 +7,7 @@ const BODIES: Readonly<Record<string, readonly JsonValue[]>> = {
   Refresh: [{ refreshToken: "x".repeat(43) }],
   Logout: [{ refreshToken: "x".repeat(43) }],
   MintToken: [{ datasource: "fuzz" }],
+  MintTokens: [{ datasources: ["fuzz", "demo"] }],
   RevokeToken: [
     { token: "eyJhbGciOiJFZERTQSJ9.e30.AAAA" },
     { jti: "6f1e0c1e-8b1a-4c2e-9d70-1f0a7f3f1c11" },

@@ -6,6 +6,7 @@ import { checkEdgeConfig } from "./check-edge-config.ts";
 import { checkEdgeHeader } from "./check-edge-header.ts";
 import { askLimiterInfo, checkBackend } from "./check-limiter.ts";
 import { checkMigrations } from "./check-migrations.ts";
+import { checkPolicies } from "./check-policies.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
 import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
 import { type EnvironmentFiles, gatherFacts } from "./gather-facts.ts";
@@ -25,6 +26,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
   return [
     checkAnswers(facts),
     ...checkFiles(facts),
+    ...(await checkPolicies(facts)),
     checkHops(facts, options.topology),
     checkEdgeConfig(options.edgeConfigFiles, options.topology),
     ...(await Promise.all(
