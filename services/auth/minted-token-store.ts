@@ -37,6 +37,8 @@ export async function recordMintedTokens(
          select from auth.datasource_readers r
          join session on session.account_id = r.account_id
          where r.datasource = d.name
+         -- Whoever removes the reader revokes the tokens that were minted before.
+         for key share of r
        )
      ), minted as (
        insert into auth.minted_tokens

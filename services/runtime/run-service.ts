@@ -1,8 +1,10 @@
+import type { ProxyTrust } from "./client-identity.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { ConfigError, type Environment } from "./env.ts";
 import type { ListenConfig } from "./listen-config.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { startTelemetry } from "./telemetry.ts";
+import { warnOfUnnamedProxies } from "./unnamed-proxies.ts";
 
 /** What a started service can be asked to do. */
 export type RunningService = { stop(): Promise<void> };
@@ -17,7 +19,7 @@ const STOP_TIMEOUT_MS = 10_000;
  * The life of a service process: read the configuration or refuse with every problem named, start
  * telemetry, only then load and start the service, and stop it on SIGTERM or SIGINT.
  */
-export async function runService<C extends { listen: ListenConfig }>(options: {
+export async function runService<C extends { listen: ListenConfig; trust: ProxyTrust }>(options: {
   name: string;
   environment: Environment;
   readConfig: (environment: Environment) => C;
@@ -46,6 +48,7 @@ export async function runService<C extends { listen: ListenConfig }>(options: {
     });
     const { start } = await options.load();
     const service = await start(config, { log, clock: systemClock });
+    warnOfUnnamedProxies(config, log);
     log.info({ config }, `${options.name} is serving`);
     stopOnSignal({ log, exit }, async () => {
       await service.stop();

@@ -33,6 +33,7 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
       "edge.config",
       "edge.header.auth",
       "edge.header.gateway",
+      "proxies.named",
       "limiter.backend",
       "failure-mode.closed",
       "secrets.well-known",
@@ -72,6 +73,23 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
       verdict: "fail",
       observed: "auth 2 (runs with 1), limiter 2 (runs with 1), gateway 2 (runs with 1)",
     });
+  });
+
+  test("warns of hops without named proxies, and fails names that leave the edge out", async () => {
+    const unnamed = await runPreflight(options({ files: filesWith({}) }));
+    const warning = {
+      verdict: "pass",
+      severity: "warning",
+      observed: "auth and gateway would believe any peer; the edge comes from 127.0.0.1",
+      mend: expect.stringContaining("set TRUSTED_PROXY_CIDRS=127.0.0.1/32"),
+    };
+    expect(getCheck(unnamed, "proxies.named")).toMatchObject(warning);
+    expect(overall(unnamed)).toBe("pass");
+    expect(getCheck(await runPreflight(options()), "proxies.named")).toMatchObject(warning);
+    const named = options({ files: filesWith({ TRUSTED_PROXY_CIDRS: "127.0.0.0/8" }) });
+    expect(getCheck(await runPreflight(named), "proxies.named")).toMatchObject({ mend: "" });
+    const strange = options({ files: filesWith({ TRUSTED_PROXY_CIDRS: "192.0.2.0/24" }) });
+    expect(getCheck(await runPreflight(strange), "proxies.named").verdict).toBe("fail");
   });
 
   test("finds what does not agree: hops, secrets, failure modes, backends, broken files", async () => {

@@ -25,6 +25,63 @@ test("stage next and confirm lead through every stage in order, and rollback exa
   ]);
 });
 
+test("stage status says rollback after a canary that failed, until something else was looked at", async () => {
+  const deployment = await setup({ commands: { "verify-canary": "test -e mended" } });
+  for (let stage = 0; stage < 3; stage++) {
+    await deployment.run("stage", "next");
+    await deployment.run("stage", "confirm");
+  }
+  const failed = await deployment.run("stage", "next", "canary");
+  expect(failed).toMatchObject({ exitCode: 1 });
+  expect(failed.stdout).toContain("next: rollout rollback");
+  const status = await deployment.run("stage", "status");
+  expect(status.stdout).toMatch(
+    /^next {6}rollback: stage canary failed at .*stage\.verify\.canary/m,
+  );
+  expect(JSON.parse((await deployment.run("stage", "status", "--json")).stdout)).toMatchObject({
+    next: "rollback",
+  });
+
+  await deployment.run("rollback", "--to", "api");
+  expect((await deployment.run("stage", "status")).stdout).toMatch(
+    /^next {6}stage next \(gateway\)/m,
+  );
+  await deployment.run("stage", "next");
+  await deployment.run("stage", "confirm");
+  expect((await deployment.run("stage", "status")).stdout).toMatch(
+    /^next {6}stage next \(canary\)/m,
+  );
+});
+
+test("stage status says what failed in a stage that was taken back, and to stage it again", async () => {
+  const deployment = await setup({ commands: { "verify-proxy": "exit 1" } });
+  await deployment.run("stage", "next");
+  const { stdout } = await deployment.run("stage", "status");
+  expect(stdout).toMatch(
+    /^next {6}stage proxy failed at .*stage\.verify\.proxy.*stage next \(proxy\)/m,
+  );
+});
+
+test("every line fits the columns that there are, in words, and --json is left alone", async () => {
+  const deployment = await setup({
+    environment: { COLUMNS: "60" },
+    commands: { "verify-proxy": "echo one reason of many words for which nothing works; exit 1" },
+  });
+  const texts = [
+    (await deployment.run("stage", "next")).stdout,
+    (await deployment.run("stage", "status")).stdout,
+    (await deployment.run("--help")).stdout,
+    (await deployment.run("stage", "next", "gateway")).stderr,
+  ];
+  const isPath = (line: string) => /^\S*$/.test(line.trim());
+  for (const text of texts) {
+    expect(text.split("\n").filter((line) => line.length > 60 && !isPath(line))).toEqual([]);
+  }
+  expect(texts[0]?.replaceAll(/\s+/g, " ")).toContain("one reason of many words for which nothing");
+  const { stdout } = await deployment.run("stage", "status", "--json");
+  expect(stdout.trimEnd()).not.toContain("\n");
+});
+
 test("stage next refuses to skip, to repeat, and to begin while a stage waits", async () => {
   const deployment = await setup();
   const skipped = await deployment.run("stage", "next", "gateway");

@@ -68,6 +68,20 @@ test("after traffic the scrapes tell what happened, and never to whom", async ()
   }
 });
 
+test("an address that looks like a proxy's, and a peer that is believed unnamed, are counted", async () => {
+  const metricsUrl = system.metricsUrls.auth;
+  const labels = { service: "auth", network: "private" };
+  const proxyLike = "portcullis_client_ip_proxy_like_total";
+  expect((await scrape(metricsUrl)).sum(proxyLike, labels)).toBe(0);
+  await login(system.urls, "wrong", { "x-forwarded-for": "10.9.8.7" });
+  const after = await scrape(metricsUrl);
+  expect(after.sum(proxyLike, labels)).toBe(1);
+  // All requests of this file come from one peer, in the first minutes of the process.
+  const newPeers = "portcullis_client_ip_new_peers_total";
+  expect(after.sum(newPeers, { phase: "start" })).toBe(1);
+  expect(after.sum(newPeers, { phase: "later" })).toBe(0);
+});
+
 const isPromtoolThere = spawnSync("promtool", ["--version"]).status === 0;
 /** In CI a missing program is a failure; elsewhere it is something to install. */
 const isSkipped = !isPromtoolThere && process.env["CI"] !== "true";

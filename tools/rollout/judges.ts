@@ -14,14 +14,14 @@ const IDLE_SECONDS = 2;
 /** Everything that looks at a deployment for a stage. */
 export const judges: Judges = {
   preflight: async (request) => await runPreflight(await preflightFrom(request)),
-  probe: async (request) =>
-    await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS }),
+  probe: async ({ onProgress, ...request }) =>
+    await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS, onProgress }),
   align: async (request) => (await runAlign(deploymentFrom(request))).checks,
   canary: async (request) => {
     const options = canaryFrom(request);
-    const { baselineEndsAt: endsAt } = request;
+    const { baselineEndsAt: endsAt, onProgress } = request;
     // Compared with the time before the rollout, and not with an earlier stage of it.
     const baseline = endsAt && { endsAt, windowSeconds: options.durationSeconds };
-    return await runCanary({ ...options, baseline });
+    return await runCanary({ ...options, baseline, onProgress });
   },
 };

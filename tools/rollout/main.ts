@@ -6,6 +6,7 @@ import { preflight } from "./judge/preflight-verb.ts";
 import { probe } from "./judge/probe-verb.ts";
 import { watch } from "./judge/watch-verb.ts";
 import { judges } from "./judges.ts";
+import { readColumns } from "./read-columns.ts";
 import { recordVerb } from "./record-verb.ts";
 import { createRestoreDefaultsVerb, createRollbackVerb } from "./rollback-verb.ts";
 import { runRollout } from "./run-rollout.ts";
@@ -31,6 +32,7 @@ const verbs = [
 process.exitCode = await runRollout(verbs, {
   arguments: process.argv.slice(2),
   environment: process.env,
+  columns: readColumns(process.env["COLUMNS"], process.stdout),
   isTerminal: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),

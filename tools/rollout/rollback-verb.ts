@@ -1,5 +1,7 @@
+import { systemClock } from "../../services/runtime/clock.ts";
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { createTimer, isWatching, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
+import { createLiveLine } from "./live-line.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
 import { renderChecks } from "./report.ts";
 import { RefusedError, type Session } from "./rollout-session.ts";
@@ -94,7 +96,8 @@ async function goBack(context: VerbContext, judges: Judges, wish: Wish): Promise
     }
     const { config } = rollout;
     const { environment, signal } = context;
-    const verify = { session, config, environment, judges, signal };
+    const live = createLiveLine(context, systemClock.nowMs);
+    const verify = { session, config, environment, judges, live, signal };
     const { failed } = await takeBackUnderTimer(context, rollout, session, to, wish);
     const checks = failed === undefined ? await verifyAll(verify, to, wish) : [];
     const verdict = failed === undefined ? overall(checks) : "fail";

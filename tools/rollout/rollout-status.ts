@@ -3,7 +3,7 @@ import { readTimer, type TimerReport } from "./dead-man-timer.ts";
 import { type Journal, type LastChecks, readJournal } from "./journal.ts";
 import { isAlive } from "./process-identity.ts";
 import { findHolder } from "./process-lock.ts";
-import { busyText, POSITIONS, STAGES, stageAfter } from "./rollout-state.ts";
+import { busyText, POSITIONS, STAGES, type Stage, stageAfter } from "./rollout-state.ts";
 import type { StateFiles } from "./state-files.ts";
 
 /** Where a rollout stands, for people and machines. */
@@ -11,6 +11,7 @@ export type RolloutStatus = {
   position: Journal["state"]["position"];
   activity: Journal["state"]["activity"];
   touched: Journal["state"]["touched"];
+  /** The next stage, or `rollback` after a canary that failed; null when nothing is left. */
   next: string | null;
   timer: {
     deadlineAt: string;
@@ -39,7 +40,7 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
     position: state.position,
     activity: state.activity,
     touched: state.touched,
-    next: stageAfter(state.position) ?? null,
+    next: nextOf(state, lastChecks),
     timer: timer && {
       deadlineAt: new Date(timer.deadlineAtMs).toISOString(),
       secondsLeft: Math.max(0, Math.ceil((timer.deadlineAtMs - nowMs) / 1_000)),
@@ -51,6 +52,31 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
     lastChecks,
     problem: isDamaged ? reading.problem : null,
   };
+}
+
+/**
+ * What comes next. A canary that failed leaves everything as it is, so that going back comes before
+ * trying again; a stage that failed was taken back, and is staged again once its reason is mended.
+ */
+function nextOf(
+  { activity, position }: Journal["state"],
+  lastChecks: Journal["lastChecks"],
+): string | null {
+  const stage = stageAfter(position);
+  const isHarmful = activity.kind === "settled" && stage === "canary";
+  if (isHarmful && findFailure(lastChecks, stage) !== undefined) return "rollback";
+  return stage ?? null;
+}
+
+/** The failure of a stage that nothing which was looked at since has made a thing of the past. */
+function findFailure(
+  lastChecks: Journal["lastChecks"],
+  stage: Stage | undefined,
+): LastChecks | undefined {
+  const last = stage === undefined ? undefined : lastChecks[stage];
+  if (last?.verdict !== "fail") return undefined;
+  const since = Object.values(lastChecks).filter(({ at }) => Date.parse(at) > Date.parse(last.at));
+  return since.length === 0 ? last : undefined;
 }
 
 /** The status as a page: the way with our place on it, then what waits for whom. */
@@ -91,20 +117,40 @@ function timerText({ timer, lastTimer }: RolloutStatus, colors: Colors): string 
 function checksText(last: LastChecks | undefined): string[] {
   if (last === undefined) return [];
   const { of, verdict, checks, at } = last;
-  return [`checked   ${of}: ${verdict}, ${checks.length} checks at ${at}`];
+  const failed = idsOfFailed(last);
+  const which = failed === "" ? "" : `: ${failed}`;
+  return [`checked   ${of}: ${verdict}, ${checks.length} checks at ${at}${which}`];
 }
 
-function adviceText({ activity, timer, next }: RolloutStatus): string {
+function idsOfFailed({ checks }: LastChecks): string {
+  return checks.flatMap(({ id, verdict }) => (verdict === "fail" ? [id] : [])).join(", ");
+}
+
+function adviceText(status: RolloutStatus): string {
+  const { activity, timer } = status;
   switch (activity.kind) {
     case "settled":
-      return next === null ? "nothing: the rollout is done" : `stage next (${next})`;
-    case "awaiting":
-      return timer === null
-        ? "stage confirm, or rollback"
-        : `stage confirm before ${timer.deadlineAt}, or rollback`;
+      return settledText(status);
+    case "awaiting": {
+      const doubt = activity.verdict === "pass" ? "" : ' --take-on-doubt "WHY"';
+      if (timer === null) return `stage confirm${doubt}, or rollback`;
+      if (timer.isWatching === false) return "rollback: nobody else will";
+      return `stage confirm${doubt} before ${timer.deadlineAt}, or rollback`;
+    }
     case "staging":
       return "wait for it; if its process is gone: rollback, or let the timer do it";
     case "rolling-back":
       return "wait for it; if its process is gone: rollback continues it";
   }
+}
+
+function settledText({ position, next, lastChecks }: RolloutStatus): string {
+  const stage = stageAfter(position);
+  if (stage === undefined) return "nothing: the rollout is done";
+  const failure = findFailure(lastChecks, stage);
+  if (failure === undefined) return `stage next (${stage})`;
+  const reason = `stage ${stage} failed at ${failure.at} (${idsOfFailed(failure)})`;
+  return next === "rollback"
+    ? `rollback: ${reason}; look for the reason afterwards, then stage next (${stage}) again`
+    : `${reason} and was taken back; mend the reason, then stage next (${stage})`;
 }

@@ -8,6 +8,7 @@ import { createRedact } from "./redact.ts";
 import { RefusedError } from "./rollout-session.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { EXIT, type ExitCode } from "./verdict.ts";
+import { wrapText } from "./wrap-text.ts";
 
 const INTRODUCTION = `Usage: npm run rollout -- VERB [options]     (portcullis-rollout VERB [options])
 
@@ -15,7 +16,8 @@ Judges look and never change anything; stage, rollback and restore-defaults chan
 `;
 
 /** Runs the verb that the command line names, and answers the exit code whatever happens. */
-export async function runRollout(verbs: readonly Verb[], context: VerbContext): Promise<ExitCode> {
+export async function runRollout(verbs: readonly Verb[], given: VerbContext): Promise<ExitCode> {
+  const context = fitToTerminal(given);
   const colors = picocolors.createColors(context.isTerminal);
   const [name, ...rest] = context.arguments;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
@@ -26,7 +28,7 @@ export async function runRollout(verbs: readonly Verb[], context: VerbContext): 
   const verb = verbs.find((candidate) => candidate.name === name);
   try {
     if (verb === undefined) throw new UsageError(`there is no verb "${name}"`);
-    return await verb.run({ ...context, arguments: rest });
+    return await verb.run({ ...context, arguments: rest, isVerbose: rest.includes("--verbose") });
   } catch (error) {
     const redact = createRedact([context.environment]);
     const message = redact(error instanceof Error ? error.message : String(error));
@@ -45,6 +47,17 @@ export async function runRollout(verbs: readonly Verb[], context: VerbContext): 
     }
     return exitCode;
   }
+}
+
+/** Wraps what people read to the width of their terminal; documents for machines stay as they are. */
+function fitToTerminal(context: VerbContext): VerbContext {
+  const { columns, stdout, stderr } = context;
+  if (columns === undefined || context.arguments.includes("--json")) return context;
+  return {
+    ...context,
+    stdout: (text) => stdout(wrapText(text, columns)),
+    stderr: (text) => stderr(wrapText(text, columns)),
+  };
 }
 
 function reasonOf(error: unknown): "usage" | "configuration" | "refused" | "failed" {

@@ -1,6 +1,7 @@
 import { systemClock } from "../../services/runtime/clock.ts";
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { readJournal } from "./journal.ts";
+import { createLiveLine } from "./live-line.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
 import { renderChecks } from "./report.ts";
 import { RefusedError } from "./rollout-session.ts";
@@ -78,8 +79,9 @@ async function next(
   const { environment, signal } = context;
   const purpose = "stage next";
   const how = { purpose, withoutRecord: "stop" } as const;
+  const live = createLiveLine(context, systemClock.nowMs);
   const outcome = await withSession(context, rollout, how, (session) => {
-    return runNextStage({ session, config, files, environment, judges, signal }, named);
+    return runNextStage({ session, config, files, environment, judges, live, signal }, named);
   });
   const verdict = outcome.kind === "awaiting" ? overall(outcome.checks) : "fail";
   if (json) context.stdout(`${JSON.stringify({ verb: "stage next", verdict, ...outcome })}\n`);
@@ -100,7 +102,9 @@ function outcomeText(outcome: StageOutcome): string {
       return `stage ${stage} is applied. Look at it, then: rollout stage confirm${doubt}${limit}`;
     }
     case "rolled-back":
-      return `stage ${stage} was taken back: ${outcome.reason}`;
+      return changesOf(stage).length > 0
+        ? `stage ${stage} was taken back: ${outcome.reason}`
+        : `stage ${stage} failed: ${outcome.reason}. What it looked at is still deployed; next: rollout rollback`;
     case "stuck":
       return `stage ${stage} failed (${outcome.reason}), AND SO DID ITS ROLLBACK. The timer tries again; so can you: rollout rollback`;
   }

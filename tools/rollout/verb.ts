@@ -8,6 +8,10 @@ export type VerbContext = {
   environment: Environment;
   /** Whether standard output is a terminal: only then colours, progress and live tables. */
   isTerminal: boolean;
+  /** How wide the terminal is, where there is one; lines are wrapped to it. */
+  columns?: number | undefined;
+  /** Whether everything is shown, also what matters less than the rest. */
+  isVerbose?: boolean | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
   /** Aborted on Ctrl-C. */

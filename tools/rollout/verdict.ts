@@ -1,4 +1,4 @@
-import { isText, mapWith, oneOf } from "./form.ts";
+import { isText, mapWith, maybe, oneOf } from "./form.ts";
 
 /** What a judge says. Without enough evidence it says so; it never passes on missing data. */
 export type Verdict = (typeof VERDICTS)[number];
@@ -16,8 +16,12 @@ export type Check = {
   observed: string;
   /** Why it matters, and what goes wrong otherwise. */
   why: string;
-  /** What to do about it; empty when it passed. */
+  /** What to do about it; empty when it passed without a warning. */
   mend: string;
+  /** It passes, and should be mended all the same. */
+  severity?: "warning" | undefined;
+  /** The id of the check that tells why this one is in doubt. */
+  because?: string | undefined;
 };
 
 export const isCheck = mapWith<Check>({
@@ -27,6 +31,8 @@ export const isCheck = mapWith<Check>({
   observed: isText,
   why: isText,
   mend: isText,
+  severity: maybe(oneOf(["warning"])),
+  because: maybe(isText),
 });
 
 /** The exit codes of every verb. */

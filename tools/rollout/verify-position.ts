@@ -1,6 +1,7 @@
 import type { Environment } from "../../services/runtime/env.ts";
 import { expectedHops, judgeRestored, judgeStageIdentity } from "./identity-judge.ts";
 import { type ServiceSnapshot, takeSnapshot } from "./identity-snapshot.ts";
+import type { LiveLine } from "./live-line.ts";
 import { redactChecks } from "./redact-for.ts";
 import type { RolloutConfig, RolloutServiceName, StageJudge } from "./rollout-config.ts";
 import type { Session } from "./rollout-session.ts";
@@ -14,6 +15,8 @@ export type JudgeRequest = {
   expectedHops: Partial<Record<RolloutServiceName, number>>;
   /** Until when the deployment was as it always had been; undefined when nobody noted that. */
   baselineEndsAt: Date | undefined;
+  /** Tells people how it goes, for a judge that takes minutes. */
+  onProgress?: LiveLine["show"] | undefined;
   signal: AbortSignal;
 };
 
@@ -27,6 +30,8 @@ export type VerifyContext = {
   config: RolloutConfig;
   environment: Environment;
   judges: Judges;
+  /** Shows what is under way; nobody looks at a timer. */
+  live?: LiveLine | undefined;
   signal: AbortSignal;
 };
 
@@ -85,18 +90,20 @@ export async function snapshot({
 }
 
 async function ask(
-  { session, config, environment, judges, signal }: VerifyContext,
+  { session, config, environment, judges, live, signal }: VerifyContext,
   judge: Exclude<StageJudge, "identity">,
   reached: Position,
 ): Promise<Check[]> {
   const { snapshots, leftBaselineAt } = session.journal();
-  return await judges[judge]({
+  const looking = judges[judge]({
     config,
     environment,
     expectedHops: expectedHops(reached, config.edge.topology, snapshots.baseline),
     baselineEndsAt: leftBaselineAt === null ? undefined : new Date(leftBaselineAt),
+    onProgress: live?.show,
     signal,
   });
+  return await looking.finally(() => live?.clear());
 }
 
 async function runVerify(

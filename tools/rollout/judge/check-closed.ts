@@ -43,6 +43,8 @@ const GUARDED: readonly { service: Door; path: string }[] = [
 ];
 
 const CALLS_MAX = 8;
+/** One cause keeps all of them from answering; more names than this hide it. */
+const NAMED_MAX = 3;
 
 /** Nothing but the browser's routes gets through the edge; asked of the services themselves. */
 export async function checkClosedAtEdge(deployment: Deployment): Promise<Check> {
@@ -61,7 +63,9 @@ export async function checkClosedAtEdge(deployment: Deployment): Promise<Check> 
   }
   const unknown = results.filter(({ reached }) => reached === "unknown");
   if (unknown.length > 0) {
-    const observed = `no answer to ${unknown.map(({ path }) => path).join(", ")}`;
+    const paths = unknown.slice(0, NAMED_MAX).map(({ path }) => path);
+    const more = unknown.length - paths.length;
+    const observed = `no answer to ${paths.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
     return doubtful(subject, observed, "see that the edge and the services are up");
   }
   return passed(subject, `${results.length} spellings, all refused by the edge itself`);
@@ -141,7 +145,9 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
   }
   const silent = results.filter(({ answer }) => answer.kind === "none");
   if (silent.length > 0) {
-    const observed = `no answer from ${silent.map(({ name }) => name).join("; ")}`;
+    const names = silent.slice(0, NAMED_MAX).map(({ name }) => name);
+    const more = silent.length - names.length;
+    const observed = `no answer from ${names.join("; ")}${more > 0 ? ` and ${more} more` : ""}`;
     return doubtful(subject, observed, "probe from where the services can be reached");
   }
   return passed(subject, `${results.length} calls, each refused`);

@@ -15,23 +15,6 @@ const READERS: Readonly<Record<ServiceName, (environment: Environment) => object
   gateway: readGatewayConfig,
 };
 
-/** Whether each service says how it is configured. */
-export function checkAnswers(facts: readonly ServiceFacts[]): Check {
-  const subject = {
-    id: "services.answer",
-    title: "Services that tell the operator about themselves",
-    why: "what does not answer cannot be compared with what it should be",
-  };
-  const silent = facts.flatMap(({ name, identity }) =>
-    identity.kind === "unknown" ? [`${name}: ${identity.problem}`] : [],
-  );
-  if (silent.length === 0) {
-    return passed(subject, facts.map(({ name }) => name).join(", "));
-  }
-  const mend = "start the service, correct its address, or set the operator's token";
-  return doubtful(subject, silent.join("; "), mend);
-}
-
 /** Whether each environment file would be accepted at the next start, secrets included. */
 export function checkFiles(facts: readonly ServiceFacts[]): Check[] {
   return facts.flatMap(({ name, file }) => {

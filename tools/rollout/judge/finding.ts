@@ -7,6 +7,11 @@ export function passed(subject: Subject, observed: string): Check {
   return { ...subject, verdict: "pass", observed, mend: "" };
 }
 
+/** Works, and is worth mending: it stops nobody. */
+export function warned(subject: Subject, observed: string, mend: string): Check {
+  return { ...subject, verdict: "pass", observed, mend, severity: "warning" };
+}
+
 export function failed(subject: Subject, observed: string, mend: string): Check {
   return { ...subject, verdict: "fail", observed, mend };
 }

@@ -1,10 +1,12 @@
 import type { ParseArgsConfig } from "node:util";
+import { systemClock } from "../../../services/runtime/clock.ts";
 import { COMMON_HELP, COMMON_OPTIONS, readArguments, UsageError } from "../command-line.ts";
+import { createLiveLine, type LiveLine } from "../live-line.ts";
 import { createRedactFor, redactChecks } from "../redact-for.ts";
 import { renderChecks, renderChecksJson } from "../report.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
 import { planFrom } from "../rollout-plan.ts";
-import type { Verb, VerbContext } from "../verb.ts";
+import type { Verb } from "../verb.ts";
 import { type Check, EXIT, overall } from "../verdict.ts";
 import type { Tracks } from "./measure-gates.ts";
 import type { JudgeInput } from "./options-from-config.ts";
@@ -20,11 +22,7 @@ export function createJudgeVerb(options: {
   /** The help of its own options, aligned as the common ones. */
   optionsHelp?: string;
   options?: NonNullable<ParseArgsConfig["options"]>;
-  judge(
-    input: JudgeInput,
-    values: Values,
-    progress: (text: string) => void,
-  ): Promise<readonly Check[]>;
+  judge(input: JudgeInput, values: Values, progress: LiveLine["show"]): Promise<readonly Check[]>;
 }): Verb {
   const { name, summary } = options;
   return {
@@ -44,27 +42,16 @@ export function createJudgeVerb(options: {
         typeof file === "string" ? file : COMMON_OPTIONS.config.default,
       );
       const { environment, signal } = context;
-      const progress = createProgress(context);
+      const progress = createLiveLine(context, systemClock.nowMs);
       const redact = await createRedactFor(environment, planFrom(config).envFiles);
-      const found = await options.judge({ config, environment, signal }, own, progress.show);
+      const found = await options
+        .judge({ config, environment, signal }, own, progress.show)
+        .finally(progress.clear);
       const checks = redactChecks(found, redact);
-      progress.clear();
       const render =
         own["json"] === true ? renderChecksJson(checks) : renderChecks(checks, context);
       context.stdout(render);
       return EXIT[overall(checks)];
-    },
-  };
-}
-
-const CLEAR_LINE = "\r\u001b[2K";
-
-/** One line on standard error that is overwritten on a terminal; lines where there is none. */
-function createProgress({ isTerminal, stderr }: VerbContext) {
-  return {
-    show: (text: string) => stderr(isTerminal ? `${CLEAR_LINE}${text} …` : `${text}\n`),
-    clear: () => {
-      if (isTerminal) stderr(CLEAR_LINE);
     },
   };
 }

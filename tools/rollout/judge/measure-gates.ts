@@ -1,7 +1,8 @@
 import { mapConcurrently } from "./concurrently.ts";
 import { type Gate, type GateFinding, judgeGate, samplesMinOf } from "./gate.ts";
 import { onTrack } from "./on-track.ts";
-import { queryPrometheus } from "./query-prometheus.ts";
+import { describeSilence, findSilence } from "./prometheus-silence.ts";
+import { queryPrometheus, type Silence } from "./query-prometheus.ts";
 
 export type GatesOptions = {
   prometheusUrl: string;
@@ -31,19 +32,27 @@ const BASELINE_SHARE = 0.1;
 /** Prometheus evaluates in parallel, but a judge should not be what slows it down. */
 const QUERIES_MAX = 4;
 
-/** Measures every gate and judges it. What cannot be asked is missing data, not a pass. */
+/**
+ * Measures every gate and judges it. What cannot be asked is missing data, not a pass; when
+ * Prometheus does not answer, that is one finding and not one for each gate.
+ */
 export async function measureGates(options: GatesOptions): Promise<GateFinding[]> {
   const { prometheusUrl, at, tracks, requestsMin, signal } = options;
+  const silence = await findSilence(prometheusUrl, at, signal);
+  if (silence !== undefined) return [silence];
+  let silenced: Silence | undefined;
   const ask = async (promql: string, moment: Date, track: string | undefined) => {
+    if (silenced !== undefined) return undefined;
     const narrowed = track === undefined ? promql : onTrack(promql, track);
     const answer = await queryPrometheus(prometheusUrl, narrowed, moment, signal);
+    if (answer.kind === "silent") silenced = answer;
     return answer.kind === "value" ? answer.value : undefined;
   };
   const now = { endsAt: at, windowSeconds: options.windowSeconds };
   const before = tracks === undefined ? options.baseline : now;
   const baselineSamplesMin = (gate: Gate) =>
     Math.ceil(samplesMinOf(gate, requestsMin) * BASELINE_SHARE);
-  return await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
+  const findings = await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
     const measure = async ({ endsAt, windowSeconds }: Baseline, track: string | undefined) => {
       const window = `${windowSeconds}s`;
       const value = await ask(gate.value(window), endsAt, track);
@@ -58,4 +67,7 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
     };
     return judgeGate(gate, measured, requestsMin);
   });
+  if (silenced === undefined) return findings;
+  const known = findings.filter(({ value }) => value !== undefined);
+  return [describeSilence(prometheusUrl, silenced), ...known];
 }

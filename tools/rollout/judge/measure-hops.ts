@@ -14,7 +14,14 @@ export type EdgeHabit = "overwrites" | "appends";
 
 /** The one right number of hops, or why there is none. */
 export type HopMeasurement =
-  | { kind: "unique"; hops: number; habit: EdgeHabit; address: string }
+  | {
+      kind: "unique";
+      hops: number;
+      habit: EdgeHabit;
+      address: string;
+      /** Where the last proxy comes from: the peers that may be trusted. */
+      peers: readonly string[];
+    }
   | { kind: "ambiguous"; reason: string; mend: string };
 
 const RENDER = "deploy an edge that writes the header: npm run -s edge -- render";
@@ -96,7 +103,9 @@ function findClient(
       "say from which address you measure: --client ADDRESS",
     );
   }
-  return { kind: "unique", hops: written, habit, address };
+  // Without hops the derived address is the socket's.
+  const peers = [...new Set(samples.map(({ byHops }) => byHops[0] ?? ""))].filter(Boolean);
+  return { kind: "unique", hops: written, habit, address, peers };
 }
 
 function ambiguous(reason: string, mend: string): HopMeasurement {

@@ -1,11 +1,15 @@
 /** How long Prometheus itself may take for one of our small queries. */
 const QUERY_TIMEOUT_MS = 5_000;
 
-/** A value, nothing at all, or why Prometheus could not be asked. */
+/** A value, nothing at all, an answer that is of no use, or none. */
 export type QueryAnswer =
   | { kind: "value"; value: number }
   | { kind: "nothing" }
-  | { kind: "unknown"; problem: string };
+  | { kind: "unknown"; problem: string }
+  | Silence;
+
+/** Why Prometheus could not be asked; it is the same for every question. */
+export type Silence = { kind: "silent"; problem: string };
 
 /** Evaluates PromQL at one moment; more than one series is not one value. */
 export async function queryPrometheus(
@@ -24,12 +28,20 @@ export async function queryPrometheus(
     });
     const text = await response.text();
     if (response.status !== 200) {
-      return { kind: "unknown", problem: `Prometheus answered ${response.status} to ${promql}` };
+      return { kind: "unknown", problem: `status ${response.status} to ${promql}` };
     }
     return readAnswer(JSON.parse(text));
   } catch (error) {
-    return { kind: "unknown", problem: error instanceof Error ? error.message : String(error) };
+    if (error instanceof SyntaxError) return { kind: "unknown", problem: "an answer without JSON" };
+    const problem = timeout.aborted ? `silent for ${QUERY_TIMEOUT_MS} ms` : problemOf(error);
+    return { kind: "silent", problem };
   }
+}
+
+/** What fetch says of a connection that fails is in its cause. */
+function problemOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 type Answer = { data?: { resultType?: string; result?: unknown } };
@@ -37,7 +49,7 @@ type Answer = { data?: { resultType?: string; result?: unknown } };
 function readAnswer(answer: Answer): QueryAnswer {
   const result = answer.data?.result;
   if (answer.data?.resultType !== "vector" || !Array.isArray(result)) {
-    return { kind: "unknown", problem: "Prometheus answered something else than a vector" };
+    return { kind: "unknown", problem: "an answer that is no vector" };
   }
   if (result.length === 0) return { kind: "nothing" };
   const series: { value?: [number, string] } | undefined = result[0];

@@ -3,12 +3,15 @@ import { overall, type Verdict } from "../verdict.ts";
 import { formatValue, type GateFinding } from "./gate.ts";
 
 const HEADINGS = ["", "metric", "now", "baseline", "limit", "events"] as const;
+/** What a narrow terminal goes without, first things first. */
+const LESS_NEEDED = ["events", "baseline"] as const;
+const GAP = "  ";
 const WORDS: Readonly<Record<Verdict, string>> = { pass: "ok", fail: "FAIL", inconclusive: "wait" };
 
 /** The watchlist as a table: one line a gate, and what is wrong below. */
 export function renderWatch(
   findings: readonly GateFinding[],
-  options: { leftMs: number; isTerminal: boolean },
+  options: { leftMs: number; isTerminal: boolean; columns?: number | undefined },
 ): string {
   const colors = picocolors.createColors(options.isTerminal);
   const paint = { pass: colors.green, fail: colors.red, inconclusive: colors.yellow };
@@ -22,8 +25,9 @@ export function renderWatch(
   const widths = HEADINGS.map((heading, column) =>
     Math.max(heading.length, ...rows.map(({ cells }) => cells[column]?.length ?? 0)),
   );
+  const shown = fitting(widths, options.columns);
   const line = (cells: readonly string[]) =>
-    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+    shown.map((column) => (cells[column] ?? "").padEnd(widths[column] ?? 0)).join(GAP);
   const table = rows.map(({ verdict, cells }) => {
     const [word = "", ...rest] = cells;
     return paint[verdict](word.padEnd(widths[0] ?? 0)) + line(["", ...rest]).slice(widths[0]);
@@ -35,4 +39,16 @@ export function renderWatch(
   const left = `${Math.ceil(options.leftMs / 1_000)} s left`;
   const summary = `${paint[verdict](verdict)}, ${left}`;
   return `${[colors.bold(line(HEADINGS)), ...table, "", ...notes, summary].join("\n")}\n`;
+}
+
+/** The columns that have room, in their order; a table that wraps cannot be read. */
+function fitting(widths: readonly number[], columns: number | undefined): number[] {
+  const shown = HEADINGS.map((_heading, column) => column);
+  for (const heading of LESS_NEEDED) {
+    const taken = shown.map((column) => widths[column] ?? 0);
+    const width = taken.reduce((sum, each) => sum + each + GAP.length, -GAP.length);
+    if (columns === undefined || width <= columns) break;
+    shown.splice(shown.indexOf(HEADINGS.indexOf(heading)), 1);
+  }
+  return shown;
 }

@@ -5,6 +5,7 @@ import type { HeaderLine } from "./call-http.ts";
 import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import { type HopMeasurement, type HopSample, measureHops } from "./measure-hops.ts";
+import { withOneCause } from "./one-cause.ts";
 import { PROBE_ROUTES } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
 
@@ -40,7 +41,7 @@ export async function runAlign(options: AlignOptions): Promise<Alignment> {
   const [hops] = counts;
   const agreed = counts.size === 1 ? hops : undefined;
   checks.push(agreementCheck(measured, agreed), await configuredCheck(options, agreed));
-  return { checks, hops: agreed };
+  return { checks: await withOneCause(options, checks), hops: agreed };
 }
 
 function hopsOf(measurement: HopMeasurement): number | undefined {
@@ -86,8 +87,9 @@ function describe(name: PublicServiceName, measurement: HopMeasurement): Check {
   if (measurement.kind === "ambiguous") {
     return doubtful(subject, measurement.reason, measurement.mend);
   }
-  const { hops, habit, address } = measurement;
-  return passed(subject, `${hops}; the edge ${habit} the header; you are ${address}`);
+  const { hops, habit, address, peers } = measurement;
+  const proxy = `the last proxy comes from ${peers.join(" and ")}`;
+  return passed(subject, `${hops}; the edge ${habit} the header; you are ${address}; ${proxy}`);
 }
 
 function agreementCheck(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HOPS } from "../../edge/edge-policy.ts";
-import { type Check, overall } from "../verdict.ts";
+import { type Check, overall, type Verdict } from "../verdict.ts";
 import {
   type AgreementSample,
   judgeAgreement,
@@ -11,6 +11,7 @@ import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
 import { type Baseline, measureGates, type Tracks } from "./measure-gates.ts";
+import { withOneCause } from "./one-cause.ts";
 import { watchlist } from "./watchlist.ts";
 
 export type CanaryOptions = Deployment & {
@@ -27,7 +28,8 @@ export type CanaryOptions = Deployment & {
   tracks?: Tracks | undefined;
   /** How often a journey is taken and the gates are looked at. */
   intervalSeconds?: number;
-  onProgress?: (text: string) => void;
+  /** Tells people how it stands, and when it ends. */
+  onProgress?: ((text: string, endsAtMs?: number) => void) | undefined;
 };
 
 /** Often enough that a failure stops a rollout early, rare enough for the account's limits. */
@@ -49,6 +51,7 @@ export async function runCanary(options: CanaryOptions): Promise<Check[]> {
   };
   const journeys: StepResult[][] = [];
   const samples: AgreementSample[] = [];
+  options.onProgress?.("canary: the first journey", endsMs);
   for (;;) {
     if (options.account !== undefined) {
       journeys.push(await takeJourney({ ...options, account: options.account }));
@@ -60,9 +63,10 @@ export async function runCanary(options: CanaryOptions): Promise<Check[]> {
       ...(await judgeGates(options, { startedAt, baseline })),
     ];
     const leftMs = endsMs - Date.now();
-    options.onProgress?.(progressText(checks, leftMs));
+    options.onProgress?.(progressText(checks), endsMs);
     if (leftMs <= 0 || overall(checks) === "fail" || options.signal?.aborted) {
-      return leftMs <= 0 ? checks : [...checks, ...interrupted(options.signal)];
+      const all = leftMs <= 0 ? checks : [...checks, ...interrupted(options.signal)];
+      return await withOneCause(options, all);
     }
     await sleep(Math.min(intervalMs, leftMs), undefined, { signal: options.signal }).catch(
       () => undefined,
@@ -118,8 +122,12 @@ const noPrometheus = doubtful(
   "set prometheus.url",
 );
 
-function progressText(checks: readonly Check[], leftMs: number): string {
-  const left = `${Math.max(0, Math.ceil(leftMs / 1_000))} s left`;
-  const failed = checks.filter(({ verdict }) => verdict === "fail").map(({ id }) => id);
-  return failed.length > 0 ? `failed: ${failed.join(", ")}` : `nothing has failed, ${left}`;
+function progressText(checks: readonly Check[]): string {
+  const idsOf = (wanted: Verdict) =>
+    checks.filter(({ verdict }) => verdict === wanted).map(({ id }) => id);
+  const failed = idsOf("fail");
+  if (failed.length > 0) return `canary: failed: ${failed.join(", ")}`;
+  const unknown = idsOf("inconclusive").length;
+  const rest = unknown === 0 ? "every check passes" : `${unknown} cannot tell yet`;
+  return `canary: nothing has failed, ${rest}`;
 }

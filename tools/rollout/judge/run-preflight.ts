@@ -1,15 +1,17 @@
 import type { Check } from "../verdict.ts";
 import { checkClocks } from "./check-clocks.ts";
-import { checkAnswers, checkFailureModes, checkFiles, checkHops } from "./check-configuration.ts";
+import { checkFailureModes, checkFiles, checkHops } from "./check-configuration.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";
 import { checkEdgeConfig } from "./check-edge-config.ts";
 import { checkEdgeHeader } from "./check-edge-header.ts";
 import { askLimiterInfo, checkBackend } from "./check-limiter.ts";
 import { checkMigrations } from "./check-migrations.ts";
 import { checkPolicies } from "./check-policies.ts";
+import { checkNamedProxies } from "./check-named-proxies.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
 import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
 import { type EnvironmentFiles, gatherFacts } from "./gather-facts.ts";
+import { checkAnswers, withOneCause } from "./one-cause.ts";
 
 export type PreflightOptions = Deployment & {
   /** The environment files of the services; what they say counts before what runs. */
@@ -23,8 +25,8 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
   const facts = await gatherFacts(options, options.files);
   const limiter = await askLimiterInfo(options);
   const factsOf = (name: string) => facts.find((service) => service.name === name);
-  return [
-    checkAnswers(facts),
+  return await withOneCause(options, [
+    checkAnswers(facts, options),
     ...checkFiles(facts),
     ...(await checkPolicies(facts)),
     checkHops(facts, options.topology),
@@ -32,6 +34,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),
     )),
+    await checkNamedProxies(options, facts),
     checkBackend(limiter, facts),
     checkFailureModes(facts),
     await checkWellKnownSecrets(options),
@@ -39,5 +42,5 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     ...(await checkMigrations(facts, limiter)),
     await checkClocks(options),
     await checkDirectAccess(options),
-  ];
+  ]);
 }

@@ -6,6 +6,7 @@ import { checkUpgrade } from "./check-upgrade.ts";
 import { mapConcurrently } from "./concurrently.ts";
 import type { Deployment } from "./deployment.ts";
 import { judgeSpoofs } from "./judge-spoofs.ts";
+import { withOneCause } from "./one-cause.ts";
 import { PUBLIC_ROUTES, type PublicRoute } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
 import { SPOOFS } from "./spoof.ts";
@@ -14,7 +15,7 @@ export type ProbeOptions = Deployment & {
   /** How long a websocket is left silent. */
   idleSeconds: number;
   /** Tells people what is under way. */
-  onProgress?: (text: string) => void;
+  onProgress?: ((text: string) => void) | undefined;
 };
 
 /** Few enough that a probe is no load test. */
@@ -33,7 +34,7 @@ export async function runProbe(options: ProbeOptions): Promise<Check[]> {
   checks.push(await checkClosedAtEdge(options), await checkClosedDirectly(options));
   checks.push(await checkDirectAccess(options), await checkDependencies(options));
   progress("waiting for the silent websocket");
-  return [...checks, await upgrade];
+  return await withOneCause(options, [...checks, await upgrade]);
 }
 
 async function checkRoute(options: ProbeOptions, route: PublicRoute): Promise<Check> {

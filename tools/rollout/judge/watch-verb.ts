@@ -100,8 +100,8 @@ async function watchUntil(
   }
 }
 
-const showTable: Show = ({ stdout }, findings, leftMs) => {
-  stdout(`${REDRAW}${renderWatch(findings, { leftMs, isTerminal: true })}`);
+const showTable: Show = ({ stdout, columns }, findings, leftMs) => {
+  stdout(`${REDRAW}${renderWatch(findings, { leftMs, isTerminal: true, columns })}`);
 };
 
 /** A log has no use for what is well. */

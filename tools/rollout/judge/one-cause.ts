@@ -1,0 +1,64 @@
+import { ANSWER_CHECK } from "../cause-groups.ts";
+import { ROLLOUT_SERVICES } from "../rollout-config.ts";
+import type { Check } from "../verdict.ts";
+import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
+import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
+import { doubtful, passed } from "./finding.ts";
+
+/** In doubt for reasons of their own: files, settings, time, and what Prometheus knows. */
+const INDEPENDENT = /^(edge\.config|canary\.account|canary\.duration|gate\.|config\.|services\.)/;
+
+/** Whether each service says how it is configured. */
+export function checkAnswers(
+  answers: readonly { name: ServiceName; identity: IdentityAnswer }[],
+  deployment: Pick<Deployment, "services">,
+): Check {
+  const subject = {
+    id: ANSWER_CHECK,
+    title: "Services that tell the operator about themselves",
+    why: "what does not answer cannot be compared with what it should be",
+  };
+  const silent = answers.flatMap(({ name, identity }) => {
+    return identity.kind === "unknown" ? [{ name, problem: identity.problem }] : [];
+  });
+  if (silent.length === 0) return passed(subject, answers.map(({ name }) => name).join(", "));
+  const isTokenMissing = silent.every(({ problem }) => problem === NO_TOKEN);
+  if (isTokenMissing) {
+    const mend = "set the environment variable that operatorTokenEnv names";
+    return doubtful(subject, "no operator token is set, so none was asked", mend);
+  }
+  const texts = silent.map(({ name, problem }) => {
+    const door = name === "gateway" ? "gatewayRpc" : name;
+    return `${name} at ${doorUrl(deployment, door)}: ${problem}`;
+  });
+  const mend = "start the service, correct its address, or set the operator's token";
+  return doubtful(subject, texts.join("; "), mend);
+}
+
+const NO_TOKEN = "no operator token is set";
+
+/**
+ * Tells one cause once: where a service does not answer, or nobody may ask it, everything that
+ * cannot be known for that names this cause.
+ */
+export async function withOneCause(
+  deployment: Deployment,
+  checks: readonly Check[],
+): Promise<Check[]> {
+  const isDependent = ({ id, verdict }: Check) =>
+    verdict === "inconclusive" && !INDEPENDENT.test(id);
+  if (!checks.some(isDependent)) return [...checks];
+  const known = checks.find(({ id }) => id === ANSWER_CHECK);
+  const cause = known ?? checkAnswers(await askAll(deployment), deployment);
+  if (cause.verdict === "pass") return [...checks];
+  const rest = checks.map((check) => {
+    return isDependent(check) ? { ...check, because: ANSWER_CHECK } : check;
+  });
+  return known === undefined ? [cause, ...rest] : rest;
+}
+
+async function askAll(deployment: Deployment) {
+  return await Promise.all(
+    ROLLOUT_SERVICES.map(async (name) => ({ name, identity: await askIdentity(deployment, name) })),
+  );
+}
