@@ -1,14 +1,16 @@
 import { type Clock, systemClock } from "./clock.ts";
+import { announceRelease } from "./config-info.ts";
 import { ConfigError, type Environment } from "./env.ts";
 import type { ListenConfig } from "./listen-config.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { findRelease, type Release } from "./release.ts";
 import { startTelemetry } from "./telemetry.ts";
 
 /** What a started service can be asked to do. */
 export type RunningService = { stop(): Promise<void> };
 
 /** What every service is started with. */
-export type ServiceContext = { log: Logger; clock: Clock };
+export type ServiceContext = { log: Logger; clock: Clock; release: Release };
 
 /** A stop that takes longer than this is ended by force, so that a supervisor need not. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -40,9 +42,11 @@ export async function runService<C extends { listen: ListenConfig }>(options: {
       environment: options.environment,
       followsCalls: options.followsCalls,
     });
+    const release = findRelease(config.listen.revision);
+    announceRelease(options.name, release);
     const { start } = await options.load();
-    const service = await start(config, { log, clock: systemClock });
-    log.info({ config }, `${options.name} is serving`);
+    const service = await start(config, { log, clock: systemClock, release });
+    log.info({ config, release }, `${options.name} is serving`);
     stopOnSignal(log, async () => {
       await service.stop();
       await telemetry.stop();
