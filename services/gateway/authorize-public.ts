@@ -1,9 +1,9 @@
 import type { LimiterClient } from "../../clients/limiter/verdict.ts";
-import { shareKeys } from "./address-shares.ts";
 import { type Authorization, type AuthorizationRequest, refused } from "./authorization.ts";
 import { PUBLIC_SUBJECT } from "./grant.ts";
 import type { PublicView, PublicViews } from "./public-views.ts";
 import { type Refusal, refusalOf, unavailable } from "./refusal.ts";
+import { shareKeys } from "./socket/address-shares.ts";
 import { byDatasource, byIp } from "./subscribe-buckets.ts";
 
 /** Unknown, private and badly signed look the same, so that nobody learns what exists. */

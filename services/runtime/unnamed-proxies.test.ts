@@ -14,7 +14,7 @@ for (const { trust, isDevelopment, warnings } of [
 ]) {
   test(`warnOfUnnamedProxies() warns ${warnings} times with ${JSON.stringify({ trust, isDevelopment })}`, () => {
     const texts: string[] = [];
-    const log = createLogger("auth", "silent");
+    const { log } = createLogger("auth", "silent");
     log.warn = (_fields: object, text?: string) => void texts.push(text ?? "");
     warnOfUnnamedProxies({ listen: { isDevelopment }, trust }, log);
     expect(texts).toHaveLength(warnings);
