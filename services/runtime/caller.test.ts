@@ -11,11 +11,27 @@ test("findCaller() knows a caller by either of its live tokens", () => {
   expect(findCaller("Bearer old-token", credentials)).toBe("gateway");
   expect(findCaller("bearer new-token", credentials)).toBe("gateway");
   expect(findCaller("Bearer auth-token", credentials)).toBe("auth");
+  expect(findCaller("Bearer  auth-token", credentials)).toBe("auth");
 });
 
 test("findCaller() knows nobody by anything else", () => {
-  const strangers = [undefined, null, "", "Bearer", "Bearer ", "Bearer other", "Basic auth-token"];
-  for (const header of [...strangers, "auth-token", "Bearer auth-token x", "Bearer auth-tokén"]) {
+  const strangers = [
+    undefined,
+    null,
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer other",
+    "Bearer   ",
+    "Basic auth-token",
+  ];
+  for (const header of [
+    ...strangers,
+    "auth-token",
+    "Bearer\tauth-token",
+    "Bearer auth-token x",
+    "Bearer auth-tokén",
+  ]) {
     expect(findCaller(header, credentials), String(header)).toBeUndefined();
   }
 });

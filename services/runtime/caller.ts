@@ -27,7 +27,7 @@ export function findCaller(
   return caller;
 }
 
-/** The token of `Bearer <token>`; undefined for anything else. */
+/** The token of `Bearer <token>`, with one or more spaces between (RFC 9110); else undefined. */
 export function readBearer(authorization: string | null | undefined): string | undefined {
-  return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(authorization ?? "")?.[1];
+  return /^Bearer +([\x21-\x7e]{1,8192})$/i.exec(authorization ?? "")?.[1];
 }

@@ -5,6 +5,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ run(): Promise<void> }
   limiter: async () => await import("./limiter.ts"),
   identity: async () => await import("./identity.ts"),
   rpc: async () => await import("./rpc.ts"),
+  engines: async () => await import("./engines.ts"),
   "way-in": async () => await import("./way-in.ts"),
 };
 

@@ -5,7 +5,7 @@ import {
   ServerFrameSchema,
 } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 import { eventually } from "../fixtures/eventually.ts";
-import type { System } from "../fixtures/services.ts";
+import { type System, TOKENS } from "../fixtures/services.ts";
 import { ENDLESS_FRAGMENTS, MESSAGE_TOO_LARGE } from "./engine-differences.ts";
 import { findEngine } from "./engine-under-test.ts";
 import {
@@ -61,6 +61,16 @@ test("an RPC with a header that is no text is answered as if the header were not
   const lines = ["content-type: application/json", "content-length: 2", "x-note: a\xffb"];
   const answer = await sendRaw(system.urls.gatewayRpc, requestLine, lines, "{}");
   expect(answer).toMatchObject({ status: 401, text: expect.stringContaining("token") });
+});
+
+test("a token may have several spaces in front of it", async () => {
+  const requestLine = "POST /portcullis.identity.v1.IdentityService/WhoIsCalling HTTP/1.1";
+  const lines = ["content-type: application/json", "content-length: 2"];
+  const authorization = `authorization: Bearer   ${TOKENS.operator}`;
+  const { gatewayRpc } = system.urls;
+  expect((await sendRaw(gatewayRpc, requestLine, [...lines, authorization], "{}")).status).toBe(
+    200,
+  );
 });
 
 test("a binary frame in a JSON session, and a text frame in a binary one, close with 1003", async () => {

@@ -83,6 +83,8 @@ async function open(options: DoorOptions): Promise<Door> {
     server.once("error", refuse);
     server.listen({ host: options.host, port: options.port }, () => {
       server.off("error", refuse);
+      // A connection that the system could not hand over is that client's loss alone.
+      server.on("error", () => undefined);
       resolve();
     });
   });
