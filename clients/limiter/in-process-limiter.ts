@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { BucketState } from "../../services/limiter/bucket-state.ts";
 import { decide, refund } from "../../services/limiter/decide.ts";
+import { type Mark, markOf } from "../../services/limiter/mark.ts";
 import type { Policies } from "../../services/limiter/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
 import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
@@ -16,7 +17,7 @@ const RECEIPT_PREFIX = "in-process:";
 
 /** One row that a request takes from: of a key itself, or of its wider network. */
 type Demand = { id: string; policy: string; rule: Policy; cost: number };
-type Taken = { demands: readonly Demand[]; atMs: number };
+type Taken = ReadonlyArray<{ demand: Demand; mark: Mark }>;
 
 /**
  * Applies policies within this process alone, for as long as limits fail open: weaker than the
@@ -59,11 +60,14 @@ export class InProcessLimiter {
       const { retryAfterMs } = longest.ruling;
       return { kind: "rejected", policy: longest.demand.policy, retryAfterMs, isFailOpen: true };
     }
-    for (const { demand, ruling } of rulings) this.#remember(demand.id, ruling.state);
+    const taken = rulings.map(({ demand, ruling }) => {
+      this.#remember(demand.id, ruling.state);
+      return { demand, mark: markOf(ruling.state) };
+    });
     const remaining = Math.min(...rulings.map(({ ruling }) => ruling.remaining));
     return {
       kind: "allowed",
-      receipt: this.#issue({ demands, atMs: nowMs }),
+      receipt: this.#issue(taken),
       remaining: Number.isFinite(remaining) ? remaining : 0,
       isFailOpen: true,
     };
@@ -71,19 +75,22 @@ export class InProcessLimiter {
 
   /**
    * Gives back what still counts of a charge, all of it or only under the named policies. False
-   * when that was done before, or when the charge is not remembered any more.
+   * when nothing does, that was done before, or the charge is not remembered any more.
    */
   refund(receipt: string, policies: readonly string[], nowMs: number): boolean {
     const taken = this.#taken.get(receipt);
     if (taken === undefined) return false;
     this.#taken.delete(receipt);
-    for (const { id, policy, rule, cost } of taken.demands) {
+    let isGiven = false;
+    for (const { demand, mark } of taken) {
+      const { id, policy, rule, cost } = demand;
       if (policies.length > 0 && !policies.includes(policy)) continue;
-      const charge = { cost, chargedAtMs: taken.atMs };
-      const state = refund(rule, this.#states.get(id), nowMs, charge);
-      if (state !== undefined) this.#remember(id, state);
+      const state = refund(rule, this.#states.get(id), nowMs, { cost, mark });
+      if (state === undefined) continue;
+      this.#remember(id, state);
+      isGiven = true;
     }
-    return true;
+    return isGiven;
   }
 
   /** The rows that a bucket takes from, none when it is not enforced; undefined when it is unknown. */

@@ -75,10 +75,19 @@ export class BucketDirectory {
     return { kind: "found", target };
   }
 
-  /** The rule of a row that a receipt names. */
-  findPolicy(policyName: string, isWider: boolean): Policy | undefined {
-    const policy = this.#policies.get(policyName);
-    return policy !== undefined && isWider ? widerPolicy(policy) : policy;
+  /**
+   * The rule of a row that a receipt names; undefined when no request takes from that row any more,
+   * because the policy is gone, has another mode, or another wider network.
+   */
+  findPolicy(row: {
+    policy: string;
+    isShadow: boolean;
+    widerBits: number | undefined;
+  }): Policy | undefined {
+    const policy = this.#policies.get(row.policy);
+    if (policy?.mode !== (row.isShadow ? "shadow" : "enforce")) return undefined;
+    if (row.widerBits === undefined) return policy;
+    return policy.wider?.prefixBits === row.widerBits ? widerPolicy(policy) : undefined;
   }
 
   /**

@@ -6,7 +6,8 @@ export function isCharge({ before, after }: Changes["buckets"][number], nowMs: n
     before?.kind === "token_bucket" &&
     after?.kind === "token_bucket" &&
     after.atMs === nowMs &&
-    after.unit === before.unit &&
+    // The rule included, and what refilled under those before.
+    after.lineage === before.lineage &&
     after.blockedUntilMs === before.blockedUntilMs
   );
 }

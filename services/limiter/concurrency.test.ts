@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { UNBLOCKED } from "./block.ts";
 import type { ConcurrencyState } from "./bucket-state.ts";
 import { renewLeases } from "./concurrency.ts";
 import { decide, look, refund } from "./decide.ts";
+import { markOf } from "./mark.ts";
 import type { ConcurrencyPolicy } from "./policy.ts";
 
 const policy: ConcurrencyPolicy = {
@@ -16,8 +18,10 @@ const policy: ConcurrencyPolicy = {
 function hold(leases: Array<[id: string, expiresAtMs: number]>): ConcurrencyState {
   return {
     kind: "concurrency",
-    leases: leases.map(([id, expiresAtMs]) => ({ id, expiresAtMs, ttlMs: 1_000 })),
-    blockedUntilMs: 0,
+    leases: leases.map(([id, expiresAtMs]) => ({ id, expiresAtMs, ttlMs: 1_000, number: 1 })),
+    taken: 1,
+    lineage: 1_024,
+    ...UNBLOCKED,
   };
 }
 
@@ -73,7 +77,7 @@ test("look() names the wait until the first lease ends", () => {
 test("renewLeases() puts off the end of a lease that is held, and of no other", () => {
   const held = hold([["a", 500]]);
   expect(renewLeases(held, 400, new Set(["a"]), 1_000)?.leases).toEqual([
-    { id: "a", expiresAtMs: 1_400, ttlMs: 1_000 },
+    { id: "a", expiresAtMs: 1_400, ttlMs: 1_000, number: 1 },
   ]);
   expect(renewLeases(held, 500, new Set(["a"]), 1_000)).toBeUndefined();
   expect(renewLeases(held, 400, new Set(["b"]), 1_000)).toBeUndefined();
@@ -89,12 +93,15 @@ test("decide() lets no lease outlast its TTL after the clock steps back", () => 
   expect(decide(policy, rejected.state, 1_100, 1, { id: "c", ttlMs: 1_000 }).allowed).toBe(true);
 });
 
-test("refund() releases the lease of the charge", () => {
+test("refund() releases the lease that the charge has taken, not one that was taken anew", () => {
   const held = hold([
     ["a", 700],
     ["b", 500],
   ]);
-  expect(refund(policy, held, 0, { cost: 1, chargedAtMs: 0, leaseId: "a" })).toEqual(
-    hold([["b", 500]]),
-  );
+  const charge = { cost: 1, mark: markOf(held, "a"), leaseId: "a" };
+  expect(refund(policy, held, 0, charge)).toEqual(hold([["b", 500]]));
+  const again = decide(policy, held, 700, 1, { id: "a", ttlMs: 1_000 }).state;
+  expect(refund(policy, again, 700, charge)).toBeUndefined();
+  const charged = { ...charge, mark: markOf(again, "a") };
+  expect(refund(policy, again, 1_699, charged)).toMatchObject({ leases: [] });
 });

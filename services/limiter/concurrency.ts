@@ -1,4 +1,7 @@
+import { UNBLOCKED } from "./block.ts";
 import type { ConcurrencyState, Lease, View } from "./bucket-state.ts";
+import type { Lineage } from "./lineage.ts";
+import type { Mark } from "./mark.ts";
 import type { ConcurrencyPolicy } from "./policy.ts";
 
 /** The leases that hold now. After a step back of the clock none holds longer than its TTL. */
@@ -40,12 +43,37 @@ export function acquireLease(
   state: ConcurrencyState | undefined,
   nowMs: number,
   lease: { id: string; ttlMs: number } | undefined,
+  newLineage: Lineage,
 ): ConcurrencyState {
   const live = liveAt(state, nowMs);
-  if (lease === undefined) return { kind: "concurrency", leases: live, blockedUntilMs: 0 };
-  const others = live.filter((other) => other.id !== lease.id);
-  const taken = { id: lease.id, ttlMs: lease.ttlMs, expiresAtMs: nowMs + lease.ttlMs };
-  return { kind: "concurrency", leases: [...others, taken], blockedUntilMs: 0 };
+  const lineage = state?.lineage || newLineage;
+  const taken = state?.taken ?? 0;
+  if (lease === undefined) {
+    return { kind: "concurrency", leases: live, taken, lineage, ...UNBLOCKED };
+  }
+  const { id, ttlMs } = lease;
+  const others = live.filter((other) => other.id !== id);
+  const held = live.find((other) => other.id === id);
+  // By the clock, so that it is a new one even where the row was deleted in between.
+  const number = held?.number ?? Math.max(taken + 1, nowMs);
+  const leases = [...others, { id, ttlMs, expiresAtMs: nowMs + ttlMs, number }];
+  return {
+    kind: "concurrency",
+    leases,
+    taken: Math.max(taken, number),
+    lineage,
+    ...UNBLOCKED,
+  };
+}
+
+/** Whether a lease holds now that was taken by the charge with this mark. */
+export function isHeldSince(
+  state: ConcurrencyState,
+  nowMs: number,
+  leaseId: string,
+  mark: Mark,
+): boolean {
+  return liveAt(state, nowMs).some(({ id, number }) => id === leaseId && number === mark.at);
 }
 
 /** Which of the leases hold now. */
@@ -68,12 +96,13 @@ export function renewLeases(
   leaseIds: ReadonlySet<string>,
   ttlMs: number,
 ): ConcurrencyState | undefined {
+  if (state === undefined) return undefined;
   const live = liveAt(state, nowMs);
   if (!live.some((lease) => leaseIds.has(lease.id))) return undefined;
   const leases = live.map((lease) =>
-    leaseIds.has(lease.id) ? { id: lease.id, ttlMs, expiresAtMs: nowMs + ttlMs } : lease,
+    leaseIds.has(lease.id) ? { ...lease, ttlMs, expiresAtMs: nowMs + ttlMs } : lease,
   );
-  return { kind: "concurrency", leases, blockedUntilMs: 0 };
+  return { ...state, leases };
 }
 
 /** The bucket without the leases; undefined when it holds none of them. */
@@ -82,8 +111,9 @@ export function releaseLeases(
   nowMs: number,
   leaseIds: ReadonlySet<string>,
 ): ConcurrencyState | undefined {
+  if (state === undefined) return undefined;
   const live = liveAt(state, nowMs);
   const leases = live.filter((lease) => !leaseIds.has(lease.id));
   if (leases.length === live.length) return undefined;
-  return { kind: "concurrency", leases, blockedUntilMs: 0 };
+  return { ...state, leases };
 }

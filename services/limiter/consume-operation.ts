@@ -1,11 +1,21 @@
+import { ANSWER_KEPT_MS } from "./answer-kept.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Ruling } from "./bucket-state.ts";
-import { decide, look } from "./decide.ts";
-import { bucketsOf, combine, type Decision, type Demand, lookAtDemands } from "./decision.ts";
+import { decide, look, stands } from "./decide.ts";
+import {
+  bucketsOf,
+  type Charged,
+  chargesOf,
+  combine,
+  type Decision,
+  type Demand,
+  lookAtDemands,
+} from "./decision.ts";
 import { countDecision, type Events } from "./events.ts";
+import { type Mark, markOf } from "./mark.ts";
 import type { Operation, Rows } from "./operation.ts";
 import type { RowId } from "./store.ts";
-import { ANSWER_KEPT_MS, restoreDecision, storeDecision } from "./stored-answer.ts";
+import { restoreDecision, storeDecision } from "./stored-answer.ts";
 
 /** What names a request that may come again. */
 export type Idempotency = { id: RowId; body: RowId };
@@ -25,6 +35,7 @@ export class ConsumeOperation implements Operation {
   readonly #events: Events;
   readonly #idempotency: Idempotency | undefined;
   readonly #receiptId: RowId;
+  readonly #follows: { isRepeated: boolean } | undefined;
   readonly #resolve: (consumed: Consumed) => void;
   readonly #reject: (error: Error) => void;
   #consumed: Consumed = "key-reused";
@@ -35,6 +46,11 @@ export class ConsumeOperation implements Operation {
       events: Events;
       idempotency: Idempotency | undefined;
       receiptId: RowId;
+      /**
+       * For a shadow, the answer to the rest of its request, which has the same receipt: one that is
+       * repeated is no reason to charge the shadow.
+       */
+      follows?: { isRepeated: boolean } | undefined;
       deadlineMs: number;
       resolve: (consumed: Consumed) => void;
       reject: (error: Error) => void;
@@ -46,6 +62,7 @@ export class ConsumeOperation implements Operation {
     this.#events = options.events;
     this.#idempotency = options.idempotency;
     this.#receiptId = options.receiptId;
+    this.#follows = options.follows;
     this.deadlineMs = options.deadlineMs;
     this.#resolve = options.resolve;
     this.#reject = options.reject;
@@ -56,10 +73,13 @@ export class ConsumeOperation implements Operation {
   }
 
   apply(rows: Rows): void {
-    const first = this.#idempotency && rows.answerOf(this.#idempotency.id);
-    if (first !== undefined) {
-      const isSame = first.body === this.#idempotency?.body;
-      this.#consumed = isSame ? restoreDecision(first, this.demands) : "key-reused";
+    const first = this.#findAnswer(rows);
+    if (first !== undefined && first !== "broken") {
+      this.#consumed = first;
+      return;
+    }
+    if (first === undefined && this.#follows?.isRepeated) {
+      this.#consumed = { ...this.#look(rows), isRepeated: true };
       return;
     }
     const rulings = this.#decide(rows);
@@ -67,6 +87,25 @@ export class ConsumeOperation implements Operation {
     this.#consumed = decision.allowed
       ? this.#allow(rows, decision, rulings)
       : this.#refuse(rows, decision, rulings);
+  }
+
+  /** What was answered before, and whether what that promised is so no more. */
+  #findAnswer(rows: Rows): Consumed | "broken" | undefined {
+    const { id, body } = this.#idempotency ?? {};
+    const stored = id === undefined ? undefined : rows.answerOf(id);
+    if (stored === undefined || stored.expiresMs <= rows.nowMs) return undefined;
+    if (stored.body !== body) return "key-reused";
+    if (this.#follows !== undefined && stored.receiptId !== this.#receiptId) return "broken";
+    const decision = restoreDecision(stored, this.demands);
+    return decision && this.#stands(rows, decision.charged) ? decision : "broken";
+  }
+
+  #stands(rows: Rows, charged: Charged | undefined): boolean {
+    if (charged === undefined) return true;
+    if (rows.isRefunded(charged.receiptId)) return false;
+    return chargesOf(charged).every(({ bucket, charge }) =>
+      stands(bucket.policy, rows.stateOf(bucket), rows.nowMs, charge),
+    );
   }
 
   /** Each row by itself, in the order of `buckets`. */
@@ -92,15 +131,27 @@ export class ConsumeOperation implements Operation {
       receiptId: this.#receiptId,
       chargedAtMs: nowMs,
       demands: this.demands,
+      marks: this.#marksOf(rulings),
     };
     if (this.#idempotency !== undefined) {
       rows.writeAnswer(this.#idempotency.id, {
         body: this.#idempotency.body,
         answer: storeDecision(decision),
+        receiptId: this.#receiptId,
         expiresMs: nowMs + ANSWER_KEPT_MS,
       });
     }
     return decision;
+  }
+
+  #marksOf(rulings: readonly Ruling[]): Mark[] {
+    const marks: Mark[] = [];
+    for (const { target, lease } of this.demands) {
+      for (let row = 0; row < target.buckets.length; row++) {
+        marks.push(markOf(rulings[marks.length]?.state, lease?.id));
+      }
+    }
+    return marks;
   }
 
   /** Charges nothing; but a state from the future has to be brought back to now. */
@@ -113,15 +164,23 @@ export class ConsumeOperation implements Operation {
     }
     if (rulings.length === 1) return decision;
     // Rows that would have let it pass are as they were.
+    return this.#look(rows);
+  }
+
+  #look(rows: Rows): Decision {
     const views = lookAtDemands(this.demands, (bucket, { cost, lease }) =>
-      look(bucket.policy, rows.stateOf(bucket), nowMs, cost, lease?.id),
+      look(bucket.policy, rows.stateOf(bucket), rows.nowMs, cost, lease?.id),
     );
     return combine(this.demands, views);
   }
 
   succeed(): void {
     this.isSettled = true;
-    if (this.#consumed !== "key-reused") countDecision(this.#events, this.demands, this.#consumed);
+    const consumed = this.#consumed;
+    // A retry is no decision of its own.
+    if (consumed !== "key-reused" && consumed.isRepeated !== true) {
+      countDecision(this.#events, this.demands, consumed);
+    }
     this.#resolve(this.#consumed);
   }
 

@@ -1,20 +1,23 @@
+import { beginBlock, blockedForMs, blockOf, isBlockFromFuture, UNBLOCKED } from "./block.ts";
 import type { BucketState, Ruling, View } from "./bucket-state.ts";
-import { acquireLease, lookAtConcurrency, releaseLeases } from "./concurrency.ts";
+import { acquireLease, isHeldSince, lookAtConcurrency, releaseLeases } from "./concurrency.ts";
 import { chargeFixedWindow, lookAtFixedWindow, refundFixedWindow } from "./fixed-window.ts";
-import type { Policy } from "./policy.ts";
+import { beginLineage, beginningOf } from "./lineage.ts";
+import type { Mark } from "./mark.ts";
+import type { Policy, TokenBucketPolicy } from "./policy.ts";
 import { chargeSlidingWindow, lookAtSlidingWindow, refundSlidingWindow } from "./sliding-window.ts";
 import {
-  chargeTokenBucket,
   decideTokenBucket,
   lookAtTokenBucket,
   refundTokenBucket,
+  settleTokenBucket,
 } from "./token-bucket.ts";
 
 /** Who holds one of the simultaneous things of a concurrency policy, and for how long. */
 export type LeaseRequest = { id: string; ttlMs: number };
 
 /** What a receipt says about one bucket. */
-export type Charge = { cost: number; chargedAtMs: number; leaseId?: string };
+export type Charge = { cost: number; mark: Mark; leaseId?: string };
 
 /**
  * Decides whether a bucket lets `cost` pass now, and takes it if so. A rejection takes nothing.
@@ -40,7 +43,7 @@ export function decide(
   return {
     ...ruling,
     resetAfterMs: Math.max(ruling.resetAfterMs, blockForMs),
-    state: { ...ruling.state, blockedUntilMs: nowMs + blockForMs },
+    state: { ...ruling.state, ...beginBlock(policy, nowMs) },
   };
 }
 
@@ -73,17 +76,49 @@ export function refund(
   nowMs: number,
   taken: Charge,
 ): BucketState | undefined {
-  if (state === undefined) return undefined;
+  if (state === undefined || !isFromThisBeginning(policy, state, taken)) return undefined;
   const given = refundUnblocked(policy, state, nowMs, taken);
   if (given === undefined || given.blockedUntilMs === 0) return given;
   const isExhausted = lookUnblocked(policy, given, nowMs, 0).remaining === 0;
-  return isExhausted ? given : { ...given, blockedUntilMs: 0 };
+  return isExhausted ? given : { ...given, ...UNBLOCKED };
 }
 
-/** A block never outlasts its policy's, even when the clock stepped back since. */
-function blockedForMs(policy: Policy, state: BucketState | undefined, nowMs: number): number {
-  if (state === undefined || state.blockedUntilMs === 0) return 0;
-  return Math.min(Math.max(0, state.blockedUntilMs - nowMs), policy.blockForMs);
+/**
+ * Whether what an answer promised about a charge is still so: the bucket was not begun anew since,
+ * and the lease holds. That a charge has refilled or left its window breaks no promise.
+ */
+export function stands(
+  policy: Policy,
+  state: BucketState | undefined,
+  nowMs: number,
+  taken: Charge,
+): boolean {
+  if (taken.leaseId === undefined) {
+    // Rows outlive the answers that charged them, so that one which is gone was not reset since.
+    return state === undefined || isFromThisBeginning(policy, state, taken);
+  }
+  if (state?.kind !== "concurrency" || !isFromThisBeginning(policy, state, taken)) return false;
+  return isHeldSince(state, nowMs, taken.leaseId, taken.mark);
+}
+
+/** A full bucket, to which no receipt of the old one gives back anything. */
+export function reset(state: BucketState, nowMs: number): BucketState {
+  const lineage = beginLineage(state.lineage, nowMs);
+  switch (state.kind) {
+    case "token_bucket":
+      return { ...state, used: 0, atMs: nowMs, drift: 0, lineage, ...UNBLOCKED };
+    case "fixed_window":
+      return { ...state, count: 0, lineage, ...UNBLOCKED };
+    case "sliding_window":
+      return { ...state, counts: state.counts.map(() => 0), lineage, ...UNBLOCKED };
+    case "concurrency":
+      return { ...state, leases: [], lineage, ...UNBLOCKED };
+  }
+}
+
+/** A state that another algorithm wrote, before the policy was changed, holds nothing of now. */
+function isFromThisBeginning(policy: Policy, state: BucketState, { mark }: Charge): boolean {
+  return state.kind === policy.algorithm && beginningOf(state.lineage) === mark.beginning;
 }
 
 /**
@@ -97,12 +132,13 @@ function withoutFuture(
 ): BucketState | undefined {
   if (state === undefined || !isFromFuture(policy, state, nowMs)) return state;
   const blockedMs = blockedForMs(policy, state, nowMs);
-  const settled = charge(policy, state, nowMs, 0);
-  return { ...settled, blockedUntilMs: blockedMs === 0 ? 0 : nowMs + blockedMs };
+  const isAsLong = !isBlockFromFuture(policy, state, nowMs);
+  const block = isAsLong ? blockOf(state) : beginBlock(policy, nowMs);
+  return { ...settle(policy, state, nowMs), ...(blockedMs === 0 ? UNBLOCKED : block) };
 }
 
 function isFromFuture(policy: Policy, state: BucketState, nowMs: number): boolean {
-  if (state.blockedUntilMs > nowMs + policy.blockForMs) return true;
+  if (isBlockFromFuture(policy, state, nowMs)) return true;
   switch (state.kind) {
     case "token_bucket":
       return state.atMs > nowMs;
@@ -123,7 +159,8 @@ function decideUnblocked(
   lease: LeaseRequest | undefined,
 ): Ruling {
   if (policy.algorithm === "token_bucket") {
-    return decideTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost);
+    const newLineage = beginLineage(state?.lineage, nowMs);
+    return decideTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost, newLineage);
   }
   const view = lookUnblocked(policy, state, nowMs, cost, lease?.id);
   if (!view.allowed) return { ...view, state };
@@ -153,22 +190,28 @@ function lookUnblocked(
 }
 
 function charge(
-  policy: Policy,
+  policy: Exclude<Policy, TokenBucketPolicy>,
   state: BucketState | undefined,
   nowMs: number,
   cost: number,
   lease?: LeaseRequest,
 ): BucketState {
+  const newLineage = beginLineage(state?.lineage, nowMs);
   switch (policy.algorithm) {
-    case "token_bucket":
-      return chargeTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, cost);
     case "fixed_window":
-      return chargeFixedWindow(policy, ofKind(state, "fixed_window"), nowMs, cost);
+      return chargeFixedWindow(policy, ofKind(state, "fixed_window"), nowMs, cost, newLineage);
     case "sliding_window":
-      return chargeSlidingWindow(policy, ofKind(state, "sliding_window"), nowMs, cost);
+      return chargeSlidingWindow(policy, ofKind(state, "sliding_window"), nowMs, cost, newLineage);
     case "concurrency":
-      return acquireLease(ofKind(state, "concurrency"), nowMs, lease);
+      return acquireLease(ofKind(state, "concurrency"), nowMs, lease, newLineage);
   }
+}
+
+/** The bucket as of now, with nothing taken. */
+function settle(policy: Policy, state: BucketState, nowMs: number): BucketState {
+  if (policy.algorithm !== "token_bucket") return charge(policy, state, nowMs, 0);
+  const newLineage = beginLineage(state.lineage, nowMs);
+  return settleTokenBucket(policy, ofKind(state, "token_bucket"), nowMs, newLineage);
 }
 
 function refundUnblocked(
@@ -187,7 +230,8 @@ function refundUnblocked(
     return refundSlidingWindow(policy, state, nowMs, taken);
   }
   if (state.kind === "concurrency" && taken.leaseId !== undefined) {
-    return releaseLeases(state, nowMs, new Set([taken.leaseId]));
+    const isHeld = isHeldSince(state, nowMs, taken.leaseId, taken.mark);
+    return isHeld ? releaseLeases(state, nowMs, new Set([taken.leaseId])) : undefined;
   }
   return undefined;
 }

@@ -1,7 +1,8 @@
 import type { Bucket } from "./bucket.ts";
 import type { Target } from "./bucket-directory.ts";
 import type { View } from "./bucket-state.ts";
-import { type LeaseRequest, look } from "./decide.ts";
+import { type Charge, type LeaseRequest, look } from "./decide.ts";
+import type { Mark } from "./mark.ts";
 import type { RowId } from "./store.ts";
 
 /** One bucket of a request. */
@@ -17,7 +18,13 @@ export type BucketDecision = {
 };
 
 /** What was charged, for a receipt: not always all of a request, since shadows reject nothing. */
-export type Charged = { receiptId: RowId; chargedAtMs: number; demands: readonly Demand[] };
+export type Charged = {
+  receiptId: RowId;
+  chargedAtMs: number;
+  demands: readonly Demand[];
+  /** Of each row, in the order of `bucketsOf`. */
+  marks: readonly Mark[];
+};
 
 /** The answer to one request. */
 export type Decision = {
@@ -26,7 +33,29 @@ export type Decision = {
   buckets: BucketDecision[];
   /** Set when something was charged. */
   charged: Charged | undefined;
+  /** Whether it was given before, to the same request. */
+  isRepeated?: boolean;
 };
+
+/** What was taken from each row of a request. */
+export function chargesOf({ demands, marks }: Pick<Charged, "demands" | "marks">): Array<{
+  bucket: Bucket;
+  isWider: boolean;
+  charge: Charge;
+}> {
+  let index = 0;
+  return demands.flatMap(({ target, cost, lease }) =>
+    target.buckets.map((bucket) => {
+      const mark = marks[index++] ?? NO_MARK;
+      const isWider = bucket.policy !== target.policy;
+      const charge = lease === undefined ? { cost, mark } : { cost, mark, leaseId: lease.id };
+      return { bucket, isWider, charge };
+    }),
+  );
+}
+
+/** No charge was ever made there. */
+const NO_MARK: Mark = { beginning: -1, at: 0, unit: 1 };
 
 /** The rows of a request, in the order of its demands. */
 export function bucketsOf(demands: readonly Demand[]): readonly Bucket[] {

@@ -34,6 +34,13 @@ const HURRY_MS = 1_000;
 
 /** SQLSTATE classes that tell of bad data: another flush without it would succeed. */
 const DATA_CLASSES = new Set(["22", "23", "54"]);
+/**
+ * unique_violation: another flush has claimed an idempotency key or a receipt in the meantime, and
+ * is committed. So a second look finds what it left.
+ */
+const CLAIMED_MEANWHILE = "23505";
+/** Each time others were faster; more than this is no coincidence. */
+const CLAIMS_MAX = 5;
 
 /** Beside the lanes, which it only reads. */
 const READER = HELD_LANE + 1;
@@ -226,6 +233,7 @@ export class Engine {
     lane: Lane,
     operations: readonly Operation[],
     isPatient = lane.index !== HELD_LANE && lane.hurriesUntilMs <= performance.now(),
+    claims = 0,
   ): Promise<void> {
     const batch = this.#withoutSettled(operations);
     if (batch.length === 0) return;
@@ -237,7 +245,12 @@ export class Engine {
       if (!isCharged) left = await this.#decideLocked(lane, batch, rows, isPatient);
     } catch (error) {
       rows.forget();
-      await this.#recover(lane, batch, error, isPatient);
+      if (sqlStateOf(error) === CLAIMED_MEANWHILE && claims < CLAIMS_MAX) {
+        this.#events.conflicted("claimed-meanwhile");
+        await this.#flush(lane, batch, isPatient, claims + 1);
+      } else {
+        await this.#recover(lane, batch, error, isPatient);
+      }
       return;
     }
     this.#isFailing = false;

@@ -1,6 +1,7 @@
 import { metrics } from "@opentelemetry/api";
 import type { Decision, Demand } from "./decision.ts";
 import type { Policies } from "./parse-policies.ts";
+import { WouldBeRejections } from "./would-be-rejections.ts";
 
 export type Events = ReturnType<typeof createEvents>;
 
@@ -53,11 +54,25 @@ export function createEvents(policies: Policies, queueDepth: () => number) {
   const shed = meter.createCounter("portcullis.limiter.shed", {
     description: "Requests refused undecided because too many were waiting",
   });
-  const kinds = ["split", "missing-rows", "lock-timeout", "held-rows", "not-as-known"] as const;
+  const kinds = [
+    "split",
+    "missing-rows",
+    "lock-timeout",
+    "held-rows",
+    "not-as-known",
+    "claimed-meanwhile",
+  ] as const;
   for (const kind of kinds) conflicts.add(0, { kind });
   shed.add(0);
 
+  const wouldBe = new WouldBeRejections();
+
   return {
+    /** Tells rejections in the shadow apart from those of leases that ask again. */
+    isNewRejection({ target, lease }: Demand): boolean {
+      if (lease === undefined || target.policy.mode !== "shadow") return true;
+      return wouldBe.isFirst(target.policy.name, lease, performance.now());
+    },
     decided(policy: string, outcome: BucketOutcome): void {
       const count = counts.get(policy);
       if (count !== undefined) count[outcome]++;
@@ -82,8 +97,11 @@ export function countDecision(
   decision: Decision,
 ): void {
   for (let index = 0; index < demands.length; index++) {
-    const policy = demands[index]?.target.policy.name ?? "";
-    if ((decision.buckets[index]?.retryAfterMs ?? 0) > 0) events.decided(policy, "reject");
-    else if (decision.allowed) events.decided(policy, "allow");
+    const demand = demands[index];
+    if (demand === undefined) continue;
+    const { name } = demand.target.policy;
+    if ((decision.buckets[index]?.retryAfterMs ?? 0) > 0) {
+      if (events.isNewRejection(demand)) events.decided(name, "reject");
+    } else if (decision.allowed) events.decided(name, "allow");
   }
 }

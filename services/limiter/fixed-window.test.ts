@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { BucketState } from "./bucket-state.ts";
 import { decide, refund } from "./decide.ts";
 import { windowAround } from "./fixed-window.ts";
+import { markOf } from "./mark.ts";
 import type { FixedWindowPolicy } from "./policy.ts";
 
 const policy: FixedWindowPolicy = {
@@ -48,7 +49,15 @@ test("decide() locks a window for no longer than it lasts after the clock steps 
 
 test("refund() gives back within the window only", () => {
   const charged = decide(policy, undefined, 5_100, 2).state;
-  const refunded = refund(policy, charged, 5_900, { cost: 2, chargedAtMs: 5_100 });
+  const refunded = refund(policy, charged, 5_900, { cost: 2, mark: markOf(charged) });
   expect(decide(policy, refunded, 5_900, 3).allowed).toBe(true);
-  expect(refund(policy, charged, 6_000, { cost: 2, chargedAtMs: 5_100 })).toBeUndefined();
+  expect(refund(policy, charged, 6_000, { cost: 2, mark: markOf(charged) })).toBeUndefined();
+});
+
+test("refund() gives nothing back of an earlier window, also when the period or the clock changed", () => {
+  const charged = decide(policy, undefined, 5_100, 2).state;
+  const charge = { cost: 2, mark: markOf(charged) };
+  const next = decide(policy, charged, 6_100, 2).state;
+  expect(refund({ ...policy, period: 10_000 }, next, 6_100, charge)).toBeUndefined();
+  expect(refund(policy, next, 5_900, charge)).toBeUndefined();
 });

@@ -1,4 +1,7 @@
+import { UNBLOCKED } from "./block.ts";
 import type { FixedWindowState, View } from "./bucket-state.ts";
+import type { Lineage } from "./lineage.ts";
+import type { Mark } from "./mark.ts";
 import type { FixedWindowPolicy } from "./policy.ts";
 
 const HOUR_MS = 3_600_000;
@@ -52,25 +55,29 @@ export function chargeFixedWindow(
   state: FixedWindowState | undefined,
   nowMs: number,
   cost: number,
+  newLineage: Lineage,
 ): FixedWindowState {
   const { startMs } = windowAround(policy.period, nowMs);
+  const isOver = state !== undefined && state.startMs < startMs;
   return {
     kind: "fixed_window",
     startMs,
     count: countAt(state, startMs) + cost,
-    blockedUntilMs: 0,
+    position: (state?.position ?? 0) + Number(isOver),
+    lineage: state?.lineage || newLineage,
+    ...UNBLOCKED,
   };
 }
 
-/** The bucket after giving back a charge of the window of now; undefined for an earlier one's. */
+/** The bucket after giving back a charge that its count holds; undefined for an earlier one's. */
 export function refundFixedWindow(
   policy: FixedWindowPolicy,
   state: FixedWindowState,
   nowMs: number,
-  charge: { cost: number; chargedAtMs: number },
+  { cost, mark }: { cost: number; mark: Mark },
 ): FixedWindowState | undefined {
   const { startMs } = windowAround(policy.period, nowMs);
   const count = countAt(state, startMs);
-  if (charge.chargedAtMs < startMs || count === 0) return undefined;
-  return { ...state, startMs, count: Math.max(0, count - charge.cost) };
+  if (mark.at !== state.position || count === 0) return undefined;
+  return { ...state, startMs, count: Math.max(0, count - cost) };
 }

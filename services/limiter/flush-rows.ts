@@ -2,7 +2,7 @@ import type { Bucket } from "./bucket.ts";
 import type { BucketState } from "./bucket-state.ts";
 import { isCharge } from "./charge.ts";
 import type { Operation, Rows } from "./operation.ts";
-import type { Changes, Found, RowId, StoredAnswer, Wanted } from "./store.ts";
+import type { Audit, Changes, Found, RowId, StoredAnswer, Wanted } from "./store.ts";
 
 type Row = {
   bucket: Bucket;
@@ -27,8 +27,9 @@ export class FlushRows implements Rows {
   /** Lets a bucket tell at once that it is in here, and where. */
   readonly #number: number;
   readonly #sorted: Row[];
-  readonly #newAnswers = new Map<RowId, StoredAnswer & { expiresMs: number }>();
+  readonly #newAnswers = new Map<RowId, StoredAnswer>();
   readonly #newRefunds = new Map<RowId, number>();
+  readonly #newAudits: Audit[] = [];
   #found: Found | undefined;
 
   constructor(operations: readonly Operation[]) {
@@ -120,6 +121,7 @@ export class FlushRows implements Rows {
     }
     this.#newAnswers.clear();
     this.#newRefunds.clear();
+    this.#newAudits.length = 0;
   }
 
   isMissing(operation: Operation): boolean {
@@ -136,12 +138,16 @@ export class FlushRows implements Rows {
   }
 
   changes(): Changes {
-    const answers = [...this.#newAnswers].map(([id, answer]) => ({ id, ...answer }));
+    const answers = [...this.#newAnswers].map(([id, answer]) => ({
+      ...{ id, ...answer },
+      isReplacing: this.#found?.answers.has(id) === true,
+    }));
     const refunds = [...this.#newRefunds].map(([id, expiresMs]) => ({ id, expiresMs }));
     return {
       buckets: this.#sorted.filter((row) => row.isChanged),
       answers: answers.sort(byId),
       refunds: refunds.sort(byId),
+      audits: [...this.#newAudits],
     };
   }
 
@@ -193,7 +199,7 @@ export class FlushRows implements Rows {
     return this.#newAnswers.get(id) ?? this.#found?.answers.get(id);
   }
 
-  writeAnswer(id: RowId, answer: StoredAnswer & { expiresMs: number }): void {
+  writeAnswer(id: RowId, answer: StoredAnswer): void {
     this.#newAnswers.set(id, answer);
   }
 
@@ -203,6 +209,10 @@ export class FlushRows implements Rows {
 
   writeRefund(receiptId: RowId, expiresMs: number): void {
     this.#newRefunds.set(receiptId, expiresMs);
+  }
+
+  writeAudit(audit: Audit): void {
+    this.#newAudits.push(audit);
   }
 }
 

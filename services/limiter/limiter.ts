@@ -4,6 +4,7 @@ import { type Consumed, ConsumeOperation, type Idempotency } from "./consume-ope
 import { type Decision, type Demand, findRememberedRejection } from "./decision.ts";
 import type { Engine } from "./engine.ts";
 import { countDecision } from "./events.ts";
+import { plainDigest } from "./key-digest.ts";
 import { LeaseOperation } from "./lease-operation.ts";
 import { NoDecisionError } from "./no-decision.ts";
 import { PeekOperation } from "./peek-operation.ts";
@@ -25,6 +26,7 @@ export class Limiter {
   readonly #engine: Engine;
   readonly #waitMs: number;
   readonly #rememberedMs: number;
+  readonly #shadowWaitMs: number;
   readonly #receiptPrefix = randomBytes(8).toString("latin1");
   #receipts = 0;
 
@@ -34,10 +36,13 @@ export class Limiter {
     waitMs: number;
     /** How long what was read of a bucket may reject without being read again. */
     rememberedMs?: number;
+    /** How long a shadow is waited for. */
+    shadowWaitMs?: number;
   }) {
     this.#engine = options.engine;
     this.#waitMs = options.waitMs;
     this.#rememberedMs = options.rememberedMs ?? REMEMBERED_MS;
+    this.#shadowWaitMs = options.shadowWaitMs ?? SHADOW_WAIT_MS;
   }
 
   /** Takes from all buckets that are enforced, or from none. Rejects when nothing can be decided. */
@@ -69,11 +74,11 @@ export class Limiter {
     });
   }
 
-  /** Empties the bucket of a target. */
-  reset(target: Target): Promise<void> {
+  /** Empties the bucket of a target, on behalf of a caller; false when nothing counted there. */
+  reset(target: Target, caller: string): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const deadlineMs = this.#deadlineMs();
-      this.#engine.submit(new ResetOperation({ target, deadlineMs, resolve, reject }));
+      this.#engine.submit(new ResetOperation({ target, caller, deadlineMs, resolve, reject }));
     });
   }
 
@@ -105,12 +110,20 @@ export class Limiter {
       countDecision(this.#engine.events, demands, remembered);
       return Promise.resolve(remembered);
     }
+    return this.#submit(demands, idempotency, this.#nextReceiptId());
+  }
+
+  #submit(
+    demands: readonly Demand[],
+    idempotency: Idempotency | undefined,
+    receiptId: RowId,
+    follows?: { isRepeated: boolean },
+  ): Promise<Consumed> {
     return new Promise((resolve, reject) => {
       this.#engine.submit(
         new ConsumeOperation(demands, {
           events: this.#engine.events,
-          idempotency,
-          receiptId: this.#nextReceiptId(),
+          ...{ idempotency, receiptId, follows },
           deadlineMs: this.#deadlineMs(),
           resolve,
           reject,
@@ -124,45 +137,79 @@ export class Limiter {
     idempotency: Idempotency | undefined,
   ): Promise<Consumed> {
     const enforced = demands.filter(({ target }) => target.policy.mode === "enforce");
-    const others = demands.filter(({ target }) => target.policy.mode !== "enforce");
     const consumed =
       enforced.length === 0
-        ? this.#unlimited()
+        ? await this.#consumeNothing(idempotency)
         : await this.#consumeEnforced(enforced, idempotency);
     if (consumed === "key-reused") return consumed;
     const shadows = new Map<Demand, Decision | undefined>();
     await Promise.all(
-      others.map(async (demand) => {
-        const shadow = consumed.allowed
-          ? await this.#consumeShadow(demand)
-          : await this.#lookAtShadow(demand);
+      demands.map(async (demand, index) => {
+        if (demand.target.policy.mode !== "shadow") return;
+        const shadow =
+          consumed.charged === undefined
+            ? await this.#lookAtShadow(demand)
+            : await this.#consumeShadow(demand, {
+                receiptId: consumed.charged.receiptId,
+                idempotency: idempotency && shadowIdempotency(idempotency, index),
+                isRepeated: consumed.isRepeated === true,
+              });
         shadows.set(demand, shadow);
       }),
     );
     return merge(demands, consumed, shadows);
   }
 
-  /** Allowed because nothing is enforced. */
-  #unlimited(): Decision {
+  /**
+   * Allowed because nothing is enforced. The key of a request is claimed all the same, so that a
+   * retry is known; when that takes too long, nothing is charged in the shadow either.
+   */
+  async #consumeNothing(idempotency: Idempotency | undefined): Promise<Consumed> {
     const receiptId = this.#nextReceiptId();
-    const charged = { receiptId, chargedAtMs: Date.now(), demands: [] };
-    return { allowed: true, retryAfterMs: 0, buckets: [], charged };
+    if (idempotency === undefined) return unlimited(receiptId);
+    const claimed = await this.#withinShadowWait(this.#submit([], idempotency, receiptId));
+    return claimed ?? unlimited(undefined);
   }
 
   /** Undefined when the shadow could not be decided in time. */
-  async #consumeShadow(demand: Demand): Promise<Decision | undefined> {
-    if (demand.target.policy.mode === "off") return undefined;
-    const consumed = await withinShadowWait(this.#consumeEnforced([demand], undefined));
+  async #consumeShadow(
+    demand: Demand,
+    main: { receiptId: RowId; idempotency: Idempotency | undefined; isRepeated: boolean },
+  ): Promise<Decision | undefined> {
+    const { receiptId, idempotency } = main;
+    const remembered =
+      idempotency === undefined ? findRememberedRejection([demand], this.#rememberedMs) : undefined;
+    if (remembered !== undefined) {
+      countDecision(this.#engine.events, [demand], remembered);
+      return remembered;
+    }
+    const submitted = this.#submit([demand], idempotency, receiptId, main);
+    const consumed = await this.#withinShadowWait(submitted);
     return consumed === "key-reused" ? undefined : consumed;
   }
 
   async #lookAtShadow(demand: Demand): Promise<Decision | undefined> {
     if (demand.target.policy.mode === "off") return undefined;
-    return await withinShadowWait(this.#peek([demand]));
+    return await this.#withinShadowWait(this.#peek([demand]));
+  }
+
+  async #withinShadowWait<T>(decided: Promise<T>): Promise<T | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const waited = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, this.#shadowWaitMs, undefined);
+    });
+    try {
+      return await Promise.race([decided, waited]);
+    } catch (error) {
+      if (error instanceof NoDecisionError) return undefined;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #peek(demands: readonly Demand[]): Promise<Decision> {
-    if (demands.length === 0) return Promise.resolve({ ...this.#unlimited(), charged: undefined });
+    if (demands.length === 0) return Promise.resolve(unlimited(undefined));
     return new Promise((resolve, reject) => {
       const deadlineMs = this.#deadlineMs();
       this.#engine.read(new PeekOperation({ demands, deadlineMs, resolve, reject }));
@@ -189,19 +236,16 @@ function fourBytes(number: number): string {
   );
 }
 
-async function withinShadowWait<T>(decided: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const waited = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, SHADOW_WAIT_MS, undefined);
-  });
-  try {
-    return await Promise.race([decided, waited]);
-  } catch (error) {
-    if (error instanceof NoDecisionError) return undefined;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
+/** What is enforced nowhere is allowed; it is charged at most in the shadow. */
+function unlimited(receiptId: RowId | undefined): Decision {
+  const none = { chargedAtMs: Date.now(), demands: [], marks: [] };
+  const charged = receiptId === undefined ? undefined : { receiptId, ...none };
+  return { allowed: true, retryAfterMs: 0, buckets: [], charged };
+}
+
+/** What names the charge in the shadow of a request that may come again. */
+function shadowIdempotency({ id, body }: Idempotency, index: number): Idempotency {
+  return { id: plainDigest(`shadow\n${index}\n${id}`), body };
 }
 
 /** Puts what the shadows say in its place; one that says nothing counts as full, and uncharged. */
@@ -225,10 +269,19 @@ function merge(
   });
   const { charged } = enforced;
   if (charged === undefined) return { ...enforced, buckets };
-  const shadowed = demands.filter((demand) => shadows.get(demand)?.charged !== undefined);
+  const shadowed = [...shadows.values()].flatMap((shadow) => shadow?.charged ?? []);
+  const all = [charged, ...shadowed];
+  const [first] = all.filter(({ demands: taken }) => taken.length > 0);
   return {
     ...enforced,
     buckets,
-    charged: { ...charged, demands: [...charged.demands, ...shadowed] },
+    // Nothing was charged, so there is nothing to name: all policies are off, or reject.
+    charged: first && {
+      receiptId: charged.receiptId,
+      // By the clock of the database, which nothing else here tells.
+      chargedAtMs: first.chargedAtMs,
+      demands: all.flatMap((each) => each.demands),
+      marks: all.flatMap((each) => each.marks),
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { getHeapStatistics } from "node:v8";
 import type { Clock } from "../runtime/clock.ts";
+import { ANSWER_KEPT_MS } from "./answer-kept.ts";
 import type { BucketState, Lease } from "./bucket-state.ts";
 import type { Changes, Found, KnownCharges, RowId, Store, StoredAnswer, Wanted } from "./store.ts";
 
@@ -11,6 +12,8 @@ const ROW_BYTES = 800;
 const ROWS_MAX = 1_000_000;
 /** A new row must live until the flush it was made for. */
 const NEW_ROW_MS = 60_000;
+/** Buckets outlive the answers that charged them: one that is gone was not reset since. */
+const BUCKETS_KEPT_MS = ANSWER_KEPT_MS;
 /** Looked at by one sweep. */
 const SWEEP_ROWS = 10_000;
 /** A full store does not look for expired rows at every request. */
@@ -69,7 +72,7 @@ export class MemoryStore implements Store {
     for (const { id, before } of charges.buckets) {
       if (!isDeepStrictEqual(this.#buckets.get(id)?.value, before)) return undefined;
     }
-    this.#apply({ buckets: charges.buckets, answers: [], refunds: [] });
+    this.#apply({ buckets: charges.buckets, answers: [], refunds: [], audits: [] });
     return charges.nowMs;
   }
 
@@ -98,8 +101,9 @@ export class MemoryStore implements Store {
           rest = rows.entries();
           break;
         }
-        const [id, { expiresMs }] = next.value;
-        if (expiresMs >= nowMs) continue;
+        const [id, { value, expiresMs }] = next.value;
+        const keptMs = rows === this.#buckets && value !== undefined ? BUCKETS_KEPT_MS : 0;
+        if (expiresMs + keptMs >= nowMs) continue;
         remove(id);
         deleted++;
       }
@@ -131,7 +135,11 @@ export class MemoryStore implements Store {
       missing: new Set(wanted.buckets.filter((id) => !this.#buckets.has(id))),
       held: NONE,
       answers,
-      refunded: new Set(wanted.refunds.filter((id) => this.#refunds.has(id))),
+      refunded: new Set(
+        [...wanted.refunds, ...[...answers.values()].map(({ receiptId }) => receiptId)].filter(
+          (id) => this.#refunds.has(id),
+        ),
+      ),
     };
   }
 
@@ -142,8 +150,8 @@ export class MemoryStore implements Store {
       this.#indexLeases(id, before, after);
       this.#buckets.set(id, { value: after, expiresMs });
     }
-    for (const { id, expiresMs, body, answer } of changes.answers) {
-      this.#answers.set(id, { value: { body, answer }, expiresMs });
+    for (const { id, expiresMs, body, answer, receiptId } of changes.answers) {
+      this.#answers.set(id, { value: { body, answer, receiptId, expiresMs }, expiresMs });
     }
     for (const { id, expiresMs } of changes.refunds) {
       this.#refunds.set(id, { value: true, expiresMs });

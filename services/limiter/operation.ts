@@ -1,6 +1,6 @@
 import type { Bucket } from "./bucket.ts";
 import type { BucketState } from "./bucket-state.ts";
-import type { RowId, StoredAnswer } from "./store.ts";
+import type { Audit, RowId, StoredAnswer } from "./store.ts";
 
 /** The rows an operation works on while they are locked, or as they were read. */
 export type Rows = {
@@ -17,9 +17,10 @@ export type Rows = {
     remaining?: number,
   ): void;
   answerOf(id: RowId): StoredAnswer | undefined;
-  writeAnswer(id: RowId, answer: StoredAnswer & { expiresMs: number }): void;
+  writeAnswer(id: RowId, answer: StoredAnswer): void;
   isRefunded(receiptId: RowId): boolean;
   writeRefund(receiptId: RowId, expiresMs: number): void;
+  writeAudit(audit: Audit): void;
 };
 
 /** Something that waits for its rows. It is settled exactly once. */

@@ -11,42 +11,59 @@ const KINDS = {
   concurrency: 4,
 } as const;
 
-/** Reads `kind, amount, at_ms, unit, blocked_until_ms, ring`. */
+/**
+ * Reads `kind, amount, at_ms, unit, blocked_until_ms, ring, lineage, rate, drift, block_ms`. Columns
+ * mean something else for each kind; nulls are zeros.
+ */
 export function stateFromRow(row: WireRow, leases: readonly Lease[]): BucketState | undefined {
   const amount = Number(row[1]);
   const atMs = Number(row[2]);
   const unit = Number(row[3]);
   const blockedUntilMs = Number(row[4]);
+  const lineage = Number(row[6]);
+  const rate = Number(row[7]);
+  const drift = Number(row[8]);
+  const blockMs = Number(row[9]);
+  const base = { lineage, blockedUntilMs, blockMs };
   switch (Number(row[0])) {
     case KINDS.token_bucket:
-      return { kind: "token_bucket", used: amount, atMs, unit, blockedUntilMs };
-    case KINDS.fixed_window:
-      return { kind: "fixed_window", startMs: atMs, count: amount, blockedUntilMs };
-    case KINDS.sliding_window:
       return {
-        kind: "sliding_window",
-        index: atMs,
-        subWindowMs: unit,
-        counts: (row[5] ?? "{}").slice(1, -1).split(",").map(Number),
+        kind: "token_bucket",
+        used: amount,
+        atMs,
+        unit,
+        rate,
+        drift,
+        lineage,
         blockedUntilMs,
+        blockMs,
       };
+    case KINDS.fixed_window:
+      return { kind: "fixed_window", startMs: atMs, count: amount, position: drift, ...base };
+    case KINDS.sliding_window: {
+      const counts = (row[5] ?? "{}").slice(1, -1).split(",").map(Number);
+      const ring = { index: atMs, subWindowMs: unit, counts, position: amount };
+      // Rows of older programs have folded nothing that a receipt could name.
+      return { kind: "sliding_window", ...ring, foldedFrom: rate, foldedTo: drift, ...base };
+    }
     case KINDS.concurrency:
-      return { kind: "concurrency", leases, blockedUntilMs };
+      return { kind: "concurrency", leases, taken: amount, ...base };
     default:
       return undefined;
   }
 }
 
-/** The leases of each bucket, from rows of `bucket_id, id, expires_ms, ttl_ms`. */
+/** The leases of each bucket, from rows of `bucket_id, id, expires_ms, ttl_ms, number`. */
 export function leasesFromRows(rows: readonly WireRow[]): Map<RowId, Lease[]> {
   const leases = new Map<RowId, Lease[]>();
-  for (const [bucket, id, expiresMs, ttlMs] of rows) {
+  for (const [bucket, id, expiresMs, ttlMs, number] of rows) {
     const bucketId = rowIdFromUuid(bucket ?? "");
     const ofBucket = leases.get(bucketId) ?? [];
     ofBucket.push({
       id: rowIdFromUuid(id ?? ""),
       expiresAtMs: Number(expiresMs),
       ttlMs: Number(ttlMs),
+      number: Number(number),
     });
     leases.set(bucketId, ofBucket);
   }
@@ -77,7 +94,7 @@ export function knownParameters(
     ...chargeParameters(buckets, nowMs),
     bigintArray(buckets, ({ before }) => amountOf(before)),
     bigintArray(buckets, ({ before }) => instantOf(before)),
-    bigintArray(buckets, ({ before }) => unitOf(before)),
+    bigintArray(buckets, ({ before }) => before?.lineage ?? 0),
     String(buckets.length),
     String(toleranceMs),
   ];
@@ -93,12 +110,44 @@ export function bucketParameters(changes: readonly BucketChange[]): Buffer[] {
     bigintArray(changes, ({ after }) => unitOf(after)),
     bigintArray(changes, ({ after }) => after?.blockedUntilMs ?? 0),
     bigintArray(changes, (change) => change.expiresMs),
+    bigintArray(changes, ({ after }) => after?.lineage ?? 0),
+    bigintArray(changes, ({ after }) => rateOf(after)),
+    bigintArray(changes, ({ after }) => driftOf(after)),
+    bigintArray(changes, ({ after }) => after?.blockMs ?? 0),
   ];
 }
 
 function amountOf(state: BucketState | undefined): number {
-  if (state?.kind === "token_bucket") return state.used;
-  return state?.kind === "fixed_window" ? state.count : 0;
+  switch (state?.kind) {
+    case "token_bucket":
+      return state.used;
+    case "fixed_window":
+      return state.count;
+    case "sliding_window":
+      return state.position;
+    case "concurrency":
+      return state.taken;
+    default:
+      return 0;
+  }
+}
+
+function rateOf(state: BucketState | undefined): number {
+  if (state?.kind === "token_bucket") return state.rate;
+  return state?.kind === "sliding_window" ? state.foldedFrom : 0;
+}
+
+function driftOf(state: BucketState | undefined): number {
+  switch (state?.kind) {
+    case "token_bucket":
+      return state.drift;
+    case "fixed_window":
+      return state.position;
+    case "sliding_window":
+      return state.foldedTo;
+    default:
+      return 0;
+  }
 }
 
 function instantOf(state: BucketState | undefined): number {

@@ -17,14 +17,16 @@ export const STATEMENTS = {
   // The lock that an update takes. Rows come in the order of the ids, so they need no number as
   // long as each is there; reading and writing this way is a third cheaper than by joins.
   lock_buckets: `
-    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring
+    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring,
+      b.lineage, b.rate, b.drift, b.block_ms
     from limiter.buckets b
     where b.id = any ($1::uuid[])
     order by b.id
     for no key update`,
 
   lock_numbered_buckets: `
-    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
+    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring,
+      b.lineage, b.rate, b.drift, b.block_ms, n.ord
     from unnest($1::uuid[]) with ordinality as n (id, ord)
     join limiter.buckets b on b.id = n.id
     order by n.id
@@ -34,7 +36,8 @@ export const STATEMENTS = {
   hurry: "select set_config('lock_timeout', '5ms', true)",
 
   lock_free_buckets: `
-    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
+    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring,
+      b.lineage, b.rate, b.drift, b.block_ms, n.ord
     from unnest($1::uuid[]) with ordinality as n (id, ord)
     join limiter.buckets b on b.id = n.id
     order by n.id
@@ -62,7 +65,8 @@ export const STATEMENTS = {
         where n.nspname = 'limiter' and c.relkind in ('r', 'p') and c.relpersistence <> 'p')`,
 
   read_buckets: `
-    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring, n.ord
+    select b.kind, b.amount, b.at_ms, b.unit, b.blocked_until_ms, b.ring,
+      b.lineage, b.rate, b.drift, b.block_ms, n.ord
     from unnest($1::uuid[]) with ordinality as n (id, ord)
     join limiter.buckets b on b.id = n.id`,
 
@@ -87,10 +91,10 @@ export const STATEMENTS = {
       from (
         select unnest($1::uuid[]) as id, unnest($3::bigint[]) as amount,
           unnest($4::bigint[]) as expires_ms, unnest($5::bigint[]) as known_amount,
-          unnest($6::bigint[]) as known_at_ms, unnest($7::bigint[]) as known_unit
+          unnest($6::bigint[]) as known_at_ms, unnest($7::bigint[]) as known_lineage
       ) n
       where b.id = n.id and b.kind = 1 and b.blocked_until_ms = 0 and b.amount = n.known_amount
-        and b.at_ms = n.known_at_ms and b.unit = n.known_unit
+        and b.at_ms = n.known_at_ms and b.lineage = n.known_lineage
       returning 1
     ), now as (
       select count(*) as charged,
@@ -106,10 +110,12 @@ export const STATEMENTS = {
   write_buckets: `
     update limiter.buckets b
     set kind = n.kind, amount = n.amount, at_ms = n.at_ms, unit = n.unit,
-      blocked_until_ms = n.blocked_until_ms, expires_ms = n.expires_ms
+      blocked_until_ms = n.blocked_until_ms, expires_ms = n.expires_ms, lineage = n.lineage,
+      rate = nullif(n.rate, 0), drift = nullif(n.drift, 0), block_ms = nullif(n.block_ms, 0)
     from unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[],
-      $6::bigint[], $7::bigint[])
-      as n (id, kind, amount, at_ms, unit, blocked_until_ms, expires_ms)
+      $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+      as n (id, kind, amount, at_ms, unit, blocked_until_ms, expires_ms, lineage, rate, drift,
+        block_ms)
     where b.id = n.id`,
 
   write_rings: `
@@ -119,7 +125,7 @@ export const STATEMENTS = {
     where b.id = n.id`,
 
   read_leases: `
-    select l.bucket_id, l.id, l.expires_ms, l.ttl_ms
+    select l.bucket_id, l.id, l.expires_ms, l.ttl_ms, l.number
     from limiter.leases l
     where l.bucket_id = any ($1::uuid[])`,
 
@@ -129,28 +135,35 @@ export const STATEMENTS = {
     where l.id = any ($1::uuid[])`,
 
   write_leases: `
-    insert into limiter.leases (bucket_id, id, expires_ms, ttl_ms)
-    select n.bucket_id, n.id, n.expires_ms, n.ttl_ms
-    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
-      as n (bucket_id, id, expires_ms, ttl_ms)
+    insert into limiter.leases (bucket_id, id, expires_ms, ttl_ms, number)
+    select n.bucket_id, n.id, n.expires_ms, n.ttl_ms, n.number
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+      as n (bucket_id, id, expires_ms, ttl_ms, number)
     on conflict (bucket_id, id) do update
-    set expires_ms = excluded.expires_ms, ttl_ms = excluded.ttl_ms`,
+    set expires_ms = excluded.expires_ms, ttl_ms = excluded.ttl_ms, number = excluded.number`,
 
   delete_leases: `
     delete from limiter.leases l
     using unnest($1::uuid[], $2::uuid[]) as n (bucket_id, id)
     where l.bucket_id = n.bucket_id and l.id = n.id`,
 
+  // Whether the charge was given back is read with the answer: its receipt is not known before.
   read_answers: `
-    select a.id, a.body, a.answer
+    select a.id, a.body, a.answer, a.expires_ms, a.receipt, r.id
     from limiter.answers a
+    left join limiter.refunds r on r.id = a.receipt
+    where a.id = any ($1::uuid[])`,
+
+  // Before new ones are written in their place: whoever does the same at once is told by the key.
+  delete_answers: `
+    delete from limiter.answers a
     where a.id = any ($1::uuid[])`,
 
   write_answers: `
-    insert into limiter.answers (id, body, answer, expires_ms)
-    select n.id, n.body, n.answer, n.expires_ms
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
-      as n (id, body, answer, expires_ms)
+    insert into limiter.answers (id, body, answer, expires_ms, receipt)
+    select n.id, n.body, n.answer, n.expires_ms, n.receipt
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[])
+      as n (id, body, answer, expires_ms, receipt)
     order by n.id`,
 
   read_refunds: `
@@ -163,4 +176,10 @@ export const STATEMENTS = {
     select n.id, n.expires_ms
     from unnest($1::uuid[], $2::bigint[]) as n (id, expires_ms)
     order by n.id`,
+
+  write_audits: `
+    insert into limiter.audit_log (caller, event, policy, bucket_id, detail)
+    select n.caller, n.event, n.policy, n.bucket_id, n.detail::jsonb
+    from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[])
+      as n (caller, event, policy, bucket_id, detail)`,
 } as const;

@@ -22,6 +22,8 @@ import {
   type KnownCharges,
   type RowId,
   type Store,
+  type StoredAnswer,
+  SweepError,
   TableHeldError,
   type Wanted,
 } from "./store.ts";
@@ -262,7 +264,7 @@ export class PostgresStore implements Store {
       this.#sweepFromBlock,
     );
     this.#sweepFromBlock = nextBlock;
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw new SweepError(deleted, error);
     return deleted;
   }
 
@@ -403,13 +405,12 @@ function foundFrom(
     states,
     missing: unseen ?? NONE,
     held: NONE,
-    answers: new Map(
-      answers.map(([id, body, answer]) => [
+    answers: new Map(answers.map((row) => [rowIdFromUuid(row[0] ?? ""), answerFromRow(row)])),
+    refunded: new Set(
+      [...refunds.map(([id]) => id), ...answers.map((row) => row[REFUND_COLUMN])].map((id) =>
         rowIdFromUuid(id ?? ""),
-        { body: rowIdFromUuid(body ?? ""), answer: answer ?? "" },
-      ]),
+      ),
     ),
-    refunded: new Set(refunds.map(([id]) => rowIdFromUuid(id ?? ""))),
   };
 }
 
@@ -439,12 +440,25 @@ function freeFrom(
   return { ...found, missing, held };
 }
 
+/** Where the row of an answer tells that its receipt was refunded. */
+const REFUND_COLUMN = 5;
+
+/** Reads `id, body, answer, expires_ms, receipt`. */
+function answerFromRow([, body, answer, expiresMs, receipt]: WireRow): StoredAnswer {
+  return {
+    body: rowIdFromUuid(body ?? ""),
+    answer: answer ?? "",
+    expiresMs: Number(expiresMs),
+    receiptId: rowIdFromUuid(receipt ?? ""),
+  };
+}
+
 /** Where a row tells which of the wanted ones it is; without it, they come in order. */
-const NUMBER_COLUMN = 6;
+const NUMBER_COLUMN = 10;
 
 const NONE: ReadonlySet<RowId> = new Set();
 
-function writeSteps({ buckets, answers, refunds }: Changes, nowMs: number): Step[] {
+function writeSteps({ buckets, answers, refunds, audits }: Changes, nowMs: number): Step[] {
   const steps: Step[] = [];
   const charges = buckets.filter((change) => isCharge(change, nowMs));
   if (charges.length > 0) {
@@ -457,6 +471,10 @@ function writeSteps({ buckets, answers, refunds }: Changes, nowMs: number): Step
     if (rings !== undefined) steps.push({ name: "write_rings", values: rings });
     steps.push(...leaseSteps(others));
   }
+  const replaced = answers.filter((answer) => answer.isReplacing);
+  if (replaced.length > 0) {
+    steps.push({ name: "delete_answers", values: [uuidArray(replaced, ({ id }) => id)] });
+  }
   if (answers.length > 0) {
     steps.push({
       name: "write_answers",
@@ -465,6 +483,7 @@ function writeSteps({ buckets, answers, refunds }: Changes, nowMs: number): Step
         uuidArray(answers, ({ body }) => body),
         textArray(answers.map(({ answer }) => answer)),
         bigintArray(answers, ({ expiresMs }) => expiresMs),
+        uuidArray(answers, ({ receiptId }) => receiptId),
       ],
     });
   }
@@ -474,6 +493,18 @@ function writeSteps({ buckets, answers, refunds }: Changes, nowMs: number): Step
       values: [
         uuidArray(refunds, ({ id }) => id),
         bigintArray(refunds, ({ expiresMs }) => expiresMs),
+      ],
+    });
+  }
+  if (audits.length > 0) {
+    steps.push({
+      name: "write_audits",
+      values: [
+        textArray(audits.map(({ caller }) => caller)),
+        textArray(audits.map(({ event }) => event)),
+        textArray(audits.map(({ policy }) => policy)),
+        uuidArray(audits, ({ bucketId }) => bucketId),
+        textArray(audits.map(({ detail }) => JSON.stringify(detail))),
       ],
     });
   }
@@ -497,6 +528,7 @@ function leaseSteps(buckets: Changes["buckets"]): Step[] {
         uuidArray(written, ({ id }) => id),
         bigintArray(written, ({ expiresAtMs }) => expiresAtMs),
         bigintArray(written, ({ ttlMs }) => ttlMs),
+        bigintArray(written, ({ number }) => number),
       ],
     });
   }

@@ -11,6 +11,13 @@ const BUCKETS_KEPT_MS = 3_600_000;
 const OTHERS_KEPT_MS = 60_000;
 
 /**
+ * A moment that the index can be asked for: a clock that is read anew for each row could not, so
+ * that every live row would be looked at.
+ */
+const ENDED_BEFORE_MS = `
+        select floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}`;
+
+/**
  * Statements of the sweep. Rows that somebody works on are skipped, and come up again in the next
  * round.
  */
@@ -33,7 +40,8 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.leases
     where ctid = any (array(
       select l.ctid from limiter.leases l
-      where l.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
+      where l.expires_ms < (${ENDED_BEFORE_MS})
+      order by l.expires_ms
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
@@ -42,7 +50,8 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.answers
     where ctid = any (array(
       select a.ctid from limiter.answers a
-      where a.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
+      where a.expires_ms < (${ENDED_BEFORE_MS})
+      order by a.expires_ms
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
@@ -51,15 +60,17 @@ export const SWEEP_STATEMENTS = {
     delete from limiter.refunds
     where ctid = any (array(
       select r.ctid from limiter.refunds r
-      where r.expires_ms < floor(date_part('epoch', clock_timestamp()) * 1000)::bigint - ${OTHERS_KEPT_MS}
+      where r.expires_ms < (${ENDED_BEFORE_MS})
+      order by r.expires_ms
       limit ${SWEEP_ROWS_MAX}
       for update skip locked))
     returning 1`,
 } as const;
 
 /**
- * Deletes some expired rows of every table; walks through the buckets a piece at a time. A table
- * that fails keeps no other from being swept; the last failure is answered.
+ * Deletes some expired rows of every table; walks through the buckets a piece at a time, since they
+ * have no index on their end. A table that fails keeps no other from being swept; the last failure
+ * is answered.
  */
 export async function sweepPostgres(
   execute: (steps: readonly Step[]) => Promise<ReadonlyArray<readonly WireRow[]>>,

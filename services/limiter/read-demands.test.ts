@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { BucketRequestSchema } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { Secret } from "../runtime/secret.ts";
 import { BucketDirectory } from "./bucket-directory.ts";
+import { plainDigest } from "./key-digest.ts";
 import { parsePolicies } from "./parse-policies.ts";
 import { readDemands } from "./read-demands.ts";
 
@@ -56,5 +57,11 @@ function read(wishes: readonly Wish[]) {
   const buckets = wishes.map(([policy, key, doubtful = false]) =>
     create(BucketRequestSchema, { policy, key, doubtful }),
   );
-  return readDemands({ buckets, caller: "operator", directory, leaseIdOf: undefined });
+  return readDemands({
+    buckets,
+    caller: "operator",
+    directory,
+    leaseIdOf: plainDigest,
+    isPeek: true,
+  });
 }

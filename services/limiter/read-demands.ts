@@ -25,8 +25,9 @@ export function readDemands(options: {
   buckets: readonly BucketRequest[];
   caller: string;
   directory: BucketDirectory;
-  /** Unset when nothing will be taken, so that no lease is needed. */
-  leaseIdOf: LeaseIdOf | undefined;
+  leaseIdOf: LeaseIdOf;
+  /** When nothing will be taken, a lease may be named, to be looked for. */
+  isPeek?: boolean;
   /** How the fields of a bucket are reached from the request. */
   prefixOf?: (index: number) => string;
 }): ReadDemands {
@@ -49,9 +50,14 @@ export function readDemands(options: {
 function readDemand(
   bucket: BucketRequest,
   prefix: string,
-  options: { caller: string; directory: BucketDirectory; leaseIdOf: LeaseIdOf | undefined },
+  options: {
+    caller: string;
+    directory: BucketDirectory;
+    leaseIdOf: LeaseIdOf;
+    isPeek?: boolean;
+  },
 ): Demand | Refusal {
-  const { caller, directory, leaseIdOf } = options;
+  const { caller, directory, leaseIdOf, isPeek = false } = options;
   const found = directory.find(bucket.policy, bucket.key, bucket.doubtful);
   if (found.kind === "unknown-policy") {
     return {
@@ -71,14 +77,15 @@ function readDemand(
     const most = isConcurrency ? 1 : target.capacity;
     return invalid(`${prefix}cost: is more than ${most}, which is all there is`);
   }
-  if (leaseIdOf === undefined) return { target, cost };
   if (!isConcurrency) {
     const hasLease = bucket.leaseId !== "" || bucket.leaseTtl !== undefined;
     return hasLease ? invalid(`${prefix}leaseId: is for concurrency policies`) : { target, cost };
   }
+  if (isPeek && bucket.leaseId === "") return { target, cost };
   const leaseProblem = findLeaseIdProblem(bucket.leaseId);
   if (leaseProblem !== undefined) return invalid(`${prefix}leaseId: ${leaseProblem}`);
-  const ttlMs = readTtlMs(bucket.leaseTtl);
+  // A lease that is only looked for lasts as long as it does.
+  const ttlMs = isPeek && bucket.leaseTtl === undefined ? 0 : readTtlMs(bucket.leaseTtl);
   if (ttlMs === undefined) return invalid(`${prefix}leaseTtl: ${TTL_PROBLEM}`);
   const lease: LeaseRequest = { id: leaseIdOf(bucket.leaseId), ttlMs };
   return { target, cost, lease };

@@ -16,7 +16,8 @@ const policy: Policy = {
   periodMs: 1,
   burst: 1,
 };
-const wider: Policy = { ...policy, limit: 2 };
+const wider: Policy = { ...policy, limit: 2, wider: { prefixBits: 48, limit: 2 } };
+const shadow: Policy = { ...policy, mode: "shadow" };
 const demands: readonly Demand[] = [
   {
     target: {
@@ -27,27 +28,42 @@ const demands: readonly Demand[] = [
     cost: 4_000_000_000,
   },
   {
-    target: { policy, capacity: 1, buckets: [new Bucket(plainDigest("c"), policy)] },
+    target: { policy: shadow, capacity: 1, buckets: [new Bucket(plainDigest("c"), shadow)] },
     cost: 1,
     lease: { id: plainDigest("lease"), ttlMs: 1 },
   },
 ];
-const charged = { receiptId: plainDigest("receipt"), chargedAtMs: 1_700_000_000_123, demands };
+const marks = [
+  { beginning: 1_700_000_000_000, at: Number.MAX_SAFE_INTEGER, unit: 2_678_400_000 },
+  { beginning: 1_700_000_000_001, at: 0, unit: 1 },
+  { beginning: 1_700_000_000_002, at: -5, unit: 0 },
+];
+const charged = {
+  receiptId: plainDigest("receipt"),
+  chargedAtMs: 1_700_000_000_123,
+  demands,
+  marks,
+};
 
 test("read() gives back what write() named", () => {
   const receipts = new Receipts([new Secret("salt")]);
+  const entry = { policy: "login.ip", isShadow: false };
+  const [first, second, third] = marks;
   expect(receipts.read(receipts.write(charged))).toEqual({
     id: charged.receiptId,
     chargedAtMs: charged.chargedAtMs,
     entries: [
-      { policy: "login.ip", isWider: false, bucketId: plainDigest("a"), cost: 4_000_000_000 },
-      { policy: "login.ip", isWider: true, bucketId: plainDigest("b"), cost: 4_000_000_000 },
       {
-        policy: "login.ip",
-        isWider: false,
-        bucketId: plainDigest("c"),
-        cost: 1,
-        leaseId: plainDigest("lease"),
+        ...{ ...entry, widerBits: undefined, bucketId: plainDigest("a") },
+        charge: { cost: 4_000_000_000, mark: first },
+      },
+      {
+        ...{ ...entry, widerBits: 48, bucketId: plainDigest("b") },
+        charge: { cost: 4_000_000_000, mark: second },
+      },
+      {
+        ...{ policy: "login.ip", isShadow: true, widerBits: undefined, bucketId: plainDigest("c") },
+        charge: { cost: 1, mark: third, leaseId: plainDigest("lease") },
       },
     ],
   });

@@ -1,7 +1,9 @@
 import type { Bucket } from "./bucket.ts";
 import type { Target } from "./bucket-directory.ts";
 import type { BucketState, Lease } from "./bucket-state.ts";
+import { look, reset } from "./decide.ts";
 import type { Operation, Rows } from "./operation.ts";
+import { capacityOf } from "./policy.ts";
 
 /** Empties buckets; what was charged or leased there counts no more. */
 export class ResetOperation implements Operation {
@@ -12,16 +14,22 @@ export class ResetOperation implements Operation {
   isSettled = false;
   attempts = 0;
   readonly #target: Target;
-  readonly #resolve: () => void;
+  readonly #caller: string;
+  #isReset = false;
+  readonly #resolve: (isReset: boolean) => void;
   readonly #reject: (error: Error) => void;
 
   constructor(options: {
     target: Target;
+    /** Who is answerable for it. */
+    caller: string;
     deadlineMs: number;
-    resolve: () => void;
+    /** Told whether anything counted there. */
+    resolve: (isReset: boolean) => void;
     reject: (error: Error) => void;
   }) {
     this.#target = options.target;
+    this.#caller = options.caller;
     this.buckets = options.target.buckets;
     this.deadlineMs = options.deadlineMs;
     this.#resolve = options.resolve;
@@ -33,28 +41,50 @@ export class ResetOperation implements Operation {
     const isWider = (bucket: Bucket) => bucket.policy !== policy;
     const own = this.buckets.filter((bucket) => !isWider(bucket)).map((b) => rows.stateOf(b));
     const ended = new Set(own.flatMap(leaseIdsOf));
+    this.#isReset = false;
     for (const bucket of this.buckets) {
       const state = rows.stateOf(bucket);
       if (state === undefined) continue;
+      this.#isReset ||= counts(bucket, state, rows.nowMs);
       if (isWider(bucket) && state.kind === "concurrency") {
         // Others of the network still hold their places in their own rows.
         const leases = state.leases.filter(({ id }) => !ended.has(id));
         rows.write(bucket, { ...state, leases }, lastEndMs(leases, rows.nowMs));
       } else {
-        rows.write(bucket, undefined, rows.nowMs);
+        rows.write(bucket, reset(state, rows.nowMs), rows.nowMs);
       }
     }
+    this.#audit(rows);
+  }
+
+  /** Committed together with the reset, also where nothing counted. */
+  #audit(rows: Rows): void {
+    const [own] = this.buckets;
+    if (own === undefined) return;
+    rows.writeAudit({
+      caller: this.#caller,
+      event: "bucket.reset",
+      policy: this.#target.policy.name,
+      bucketId: own.id,
+      detail: { reset: this.#isReset },
+    });
   }
 
   succeed(): void {
     this.isSettled = true;
-    this.#resolve();
+    this.#resolve(this.#isReset);
   }
 
   fail(error: Error): void {
     this.isSettled = true;
     this.#reject(error);
   }
+}
+
+/** Whether a bucket is less than full. */
+function counts({ policy }: Bucket, state: BucketState, nowMs: number): boolean {
+  const { remaining, resetAfterMs } = look(policy, state, nowMs, 0);
+  return remaining < capacityOf(policy) || resetAfterMs > 0;
 }
 
 function leaseIdsOf(state: BucketState | undefined): string[] {

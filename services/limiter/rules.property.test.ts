@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { BucketState } from "./bucket-state.ts";
 import { decide, look, refund } from "./decide.ts";
 import { windowAround } from "./fixed-window.ts";
+import { type Mark, markOf } from "./mark.ts";
 import {
   capacityOf,
   type FixedWindowPolicy,
@@ -47,7 +48,7 @@ const anySteps = (clock: fc.Arbitrary<number>) =>
 const onward = fc.oneof(fc.nat({ max: 50 }), fc.nat({ max: 6_000 }));
 const anyClock = fc.oneof(onward, fc.integer({ min: -20_000, max: 20_000 }));
 
-type Admitted = { atMs: number; cost: number };
+type Admitted = { atMs: number; cost: number; mark: Mark };
 
 test("a token bucket admits at most its burst and what refills, in any stretch of time", () => {
   fc.assert(
@@ -132,10 +133,9 @@ test("refunds give back at most what still counts: what is kept stays within the
         const lived = live(policy, steps);
         let { state } = lived;
         const nowMs = lived.nowMs + lateMs;
-        for (const [index, { atMs, cost }] of lived.admitted.entries()) {
+        for (const [index, { cost, mark }] of lived.admitted.entries()) {
           const isRefunded = steps[index]?.isRefunded === true;
-          if (isRefunded)
-            state = refund(policy, state, nowMs, { cost, chargedAtMs: atMs }) ?? state;
+          if (isRefunded) state = refund(policy, state, nowMs, { cost, mark }) ?? state;
         }
         const kept = lived.admitted.filter((_, index) => steps[index]?.isRefunded !== true);
         // Whatever is taken right now comes on top of what was kept.
@@ -161,7 +161,9 @@ function live(
     nowMs += stepMs;
     const ruling = decide(policy, state, nowMs, Math.min(cost, capacityOf(policy)));
     state = ruling.state;
-    if (ruling.allowed) admitted.push({ atMs: nowMs, cost: Math.min(cost, capacityOf(policy)) });
+    if (!ruling.allowed) continue;
+    const mark = markOf(ruling.state);
+    admitted.push({ atMs: nowMs, cost: Math.min(cost, capacityOf(policy)), mark });
   }
   return { state, nowMs, admitted };
 }

@@ -23,11 +23,17 @@ import { NoDecisionError } from "./no-decision.ts";
 import { type ReadDemands, type Refusal, readDemands } from "./read-demands.ts";
 import { findLeaseIdsProblem, readTtlMs, TTL_PROBLEM } from "./read-leases.ts";
 import { Receipts } from "./receipt.ts";
+import type { RowId } from "./store.ts";
 import { createTurns } from "./turns.ts";
 import { writeDecision } from "./write-decision.ts";
 
 /** As many as the proto allows. */
 const BATCH_MAX = 1_000;
+/**
+ * As many as the proto allows: when all of them are new, their rows are made within the time that a
+ * decision may take, by a database that has other work too.
+ */
+const BATCH_BUCKETS_MAX = 4_000;
 const IDEMPOTENCY_KEY_BYTES_MAX = 128;
 
 type Dependencies = {
@@ -35,19 +41,24 @@ type Dependencies = {
   directory: BucketDirectory;
   salts: readonly [Secret, ...Secret[]];
   info: MessageInitShape<typeof GetInfoResponseSchema>;
+  /** Told of every bucket that an operator has reset; the database keeps a record of its own. */
+  onReset: (caller: string, policy: string, reset: boolean) => void;
 };
 
 /** The RPCs of the limiter. */
 export function createLimiterService(
   dependencies: Dependencies,
 ): ServiceImpl<typeof LimiterService> {
-  const { limiter, directory, salts, info } = dependencies;
+  const { limiter, directory, salts, info, onReset } = dependencies;
   const digests = salts.map(createKeyedDigest);
   const receipts = new Receipts(salts);
   const turns = createTurns();
 
   const leaseIdsOf = (caller: string, leaseId: string) =>
     digests.map((digest) => digest(`lease\n${caller}\n${leaseId}`));
+
+  const leaseIdOfCaller = (caller: string) => (leaseId: string) =>
+    leaseIdsOf(caller, leaseId)[0] ?? "";
 
   /** Answers the leases that are not held under any salt. */
   const changeLeases = async (
@@ -68,7 +79,7 @@ export function createLimiterService(
     idempotency: Idempotency | undefined,
     prefixOf?: () => string,
   ): Promise<Decision> => {
-    const leaseIdOf = (leaseId: string) => leaseIdsOf(caller, leaseId)[0] ?? "";
+    const leaseIdOf = leaseIdOfCaller(caller);
     const demands = orRefuse(
       readDemands({ buckets, caller, directory, leaseIdOf, ...(prefixOf && { prefixOf }) }),
     );
@@ -81,6 +92,22 @@ export function createLimiterService(
 
   const consumeRequest = async (request: ConsumeRequest, caller: string) =>
     await consume(request.buckets, caller, readIdempotency(request, caller, digests));
+
+  /** Requests of a batch come at once, so that which of two has used a key first is told here. */
+  const consumeRequests = (requests: readonly ConsumeRequest[], caller: string) => {
+    const bodies = new Map<string, RowId>();
+    return requests.map(async (request) => {
+      const idempotency = readIdempotency(request, caller, digests);
+      if (idempotency === undefined) return await consume(request.buckets, caller, undefined);
+      const { id, body } = idempotency;
+      const first = bodies.get(id) ?? body;
+      bodies.set(id, first);
+      if (first !== body) {
+        throw invalidArgument("idempotencyKey: is used for another request of this batch");
+      }
+      return await consume(request.buckets, caller, idempotency);
+    });
+  };
 
   const write = (decision: Decision) => {
     const { charged } = decision;
@@ -100,9 +127,12 @@ export function createLimiterService(
       if (requests.length < 1 || requests.length > BATCH_MAX) {
         throw invalidArgument(`requests: must be 1 to ${BATCH_MAX}`);
       }
+      const bucketCount = requests.reduce((count, { buckets }) => count + buckets.length, 0);
+      if (bucketCount > BATCH_BUCKETS_MAX) {
+        throw invalidArgument(`requests: name more than ${BATCH_BUCKETS_MAX} buckets in all`);
+      }
       await turns.take();
-      const decisions = requests.map((one) => consumeRequest(one, caller));
-      const outcomes = await Promise.allSettled(decisions);
+      const outcomes = await Promise.allSettled(consumeRequests(requests, caller));
       await turns.take();
       return { results: outcomes.map((outcome) => writeResult(outcome, write)) };
     },
@@ -110,7 +140,10 @@ export function createLimiterService(
     async peek(request, context) {
       const caller = context.values.get(callerKey);
       const { buckets } = request;
-      const demands = orRefuse(readDemands({ buckets, caller, directory, leaseIdOf: undefined }));
+      const leaseIdOf = leaseIdOfCaller(caller);
+      const demands = orRefuse(
+        readDemands({ buckets, caller, directory, leaseIdOf, isPeek: true }),
+      );
       return { decision: writeDecision(await decided(limiter.peek(demands)), "") };
     },
 
@@ -129,13 +162,9 @@ export function createLimiterService(
       const named = receipt.entries.filter(
         ({ policy }) => policies.length === 0 || policies.includes(policy),
       );
-      const entries = named.flatMap(({ policy: name, isWider, bucketId, cost, leaseId }) => {
-        const policy = directory.findPolicy(name, isWider);
-        const charge = {
-          cost,
-          chargedAtMs: receipt.chargedAtMs,
-          ...(leaseId === undefined ? {} : { leaseId }),
-        };
+      const entries = named.flatMap((entry) => {
+        const policy = directory.findPolicy(entry);
+        const { bucketId, charge } = entry;
         return policy === undefined ? [] : [{ bucketId, policy, charge }];
       });
       return { refunded: await decided(limiter.refund(receipt.id, entries)) };
@@ -151,8 +180,9 @@ export function createLimiterService(
         throw new ConnectError("policy: no such policy", Code.NotFound);
       }
       if (found.kind === "bad-key") throw invalidArgument(`key: ${found.problem}`);
-      await decided(limiter.reset(found.target));
-      return {};
+      const reset = await decided(limiter.reset(found.target, caller));
+      onReset(caller, found.target.policy.name, reset);
+      return { reset };
     },
 
     async acquire(request, context) {

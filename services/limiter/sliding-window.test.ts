@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { BucketState } from "./bucket-state.ts";
 import { decide, refund } from "./decide.ts";
+import { markOf } from "./mark.ts";
 import type { SlidingWindowPolicy } from "./policy.ts";
 
 const policy: SlidingWindowPolicy = {
@@ -54,7 +55,20 @@ test("decide() locks a ring for at most its length after the clock steps back", 
 
 test("refund() takes from the sub-window of the charge, and nothing once that has left", () => {
   const charged = decide(policy, undefined, 50, 2).state;
-  const refunded = refund(policy, charged, 1_050, { cost: 2, chargedAtMs: 50 });
+  const refunded = refund(policy, charged, 1_050, { cost: 2, mark: markOf(charged) });
   expect(decide(policy, refunded, 1_050, 3).allowed).toBe(true);
-  expect(refund(policy, charged, 1_100, { cost: 2, chargedAtMs: 50 })).toBeUndefined();
+  expect(refund(policy, charged, 1_100, { cost: 2, mark: markOf(charged) })).toBeUndefined();
+});
+
+test("refund() finds a charge where it counts after the period or the clock changed", () => {
+  const charged = decide(policy, undefined, 50, 2).state;
+  const charge = { cost: 2, mark: markOf(charged) };
+  const longer = { ...policy, periodMs: 10_000 };
+  const later = decide(longer, charged, 1_050, 1).state;
+  const refunded = refund(longer, later, 1_050, charge);
+  expect(decide(longer, refunded, 1_050, 2)).toMatchObject({ allowed: true, remaining: 0 });
+  const back = decide(policy, charged, -5_000, 1).state;
+  expect(decide(policy, refund(policy, back, -5_000, charge), -5_000, 2).allowed).toBe(true);
+  const gone = decide(policy, back, -3_000, 3).state;
+  expect(refund(policy, gone, -3_000, charge)).toBeUndefined();
 });

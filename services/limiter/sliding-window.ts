@@ -1,4 +1,7 @@
+import { UNBLOCKED } from "./block.ts";
 import type { SlidingWindowState, View } from "./bucket-state.ts";
+import type { Lineage } from "./lineage.ts";
+import type { Mark } from "./mark.ts";
 import type { SlidingWindowPolicy } from "./policy.ts";
 
 /** Parts a period has. More make a charge leave sooner after its period, and the state larger. */
@@ -9,21 +12,42 @@ const RING_SIZE = SUB_WINDOWS + 1;
 const EMPTY: readonly number[] = new Array<number>(RING_SIZE).fill(0);
 
 /** The ring as of now: how many charges lie how many sub-windows back. */
+type Ring = Pick<
+  SlidingWindowState,
+  "index" | "subWindowMs" | "counts" | "position" | "foldedFrom" | "foldedTo"
+>;
+
+const NEW_RING = { counts: EMPTY, position: 0, foldedFrom: 0, foldedTo: -1 } as const;
+
 function ringAt(
   policy: SlidingWindowPolicy,
   state: SlidingWindowState | undefined,
   nowMs: number,
-): { index: number; subWindowMs: number; counts: readonly number[] } {
+): Ring {
   const subWindowMs = Math.ceil(policy.periodMs / SUB_WINDOWS);
   const index = Math.floor(nowMs / subWindowMs);
-  if (state === undefined) return { index, subWindowMs, counts: EMPTY };
-  if (state.subWindowMs !== subWindowMs) {
-    // Under another period, what still counted then counts as charged when that was last written.
-    const lastIndex = Math.floor((state.index * state.subWindowMs) / subWindowMs);
-    const counts = [sum(state.counts), ...EMPTY.slice(1)];
-    return { index, subWindowMs, counts: shift(counts, index - lastIndex) };
-  }
-  return { index, subWindowMs, counts: shift(state.counts, index - state.index) };
+  if (state === undefined) return { index, subWindowMs, ...NEW_RING };
+  const isSame = state.subWindowMs === subWindowMs;
+  const { counts, foldedFrom, foldedTo } = isSame ? state : folded(state);
+  const lastIndex = isSame
+    ? state.index
+    : Math.floor((state.index * state.subWindowMs) / subWindowMs);
+  const by = Math.max(0, index - lastIndex);
+  const position = state.position + by;
+  return { index, subWindowMs, counts: shift(counts, by), position, foldedFrom, foldedTo };
+}
+
+/** Under another period, what still counted then counts as charged when that was last written. */
+function folded({ counts, position, foldedFrom, foldedTo }: SlidingWindowState) {
+  const oldest = position - RING_SIZE + 1;
+  const from = foldedTo >= oldest ? Math.min(foldedFrom, oldest) : oldest;
+  return { counts: [sum(counts), ...EMPTY.slice(1)], foldedFrom: from, foldedTo: position };
+}
+
+/** How many sub-windows back a charge counts that was made at a place of the ring. */
+function ageOf({ position, foldedFrom, foldedTo }: Ring, at: number): number {
+  if (at > foldedTo) return position - at;
+  return at < foldedFrom ? RING_SIZE : position - foldedTo;
 }
 
 /** After a step back of the clock nothing moves: what counted then still counts now. */
@@ -71,28 +95,29 @@ export function chargeSlidingWindow(
   state: SlidingWindowState | undefined,
   nowMs: number,
   cost: number,
+  newLineage: Lineage,
 ): SlidingWindowState {
-  const { index, subWindowMs, counts } = ringAt(policy, state, nowMs);
+  const ring = ringAt(policy, state, nowMs);
   return {
     kind: "sliding_window",
-    index,
-    subWindowMs,
-    counts: counts.map((count, age) => (age === 0 ? count + cost : count)),
-    blockedUntilMs: 0,
+    ...ring,
+    counts: ring.counts.map((count, age) => (age === 0 ? count + cost : count)),
+    lineage: state?.lineage || newLineage,
+    ...UNBLOCKED,
   };
 }
 
-/** The bucket after giving back a charge from its own sub-window; undefined when that has left. */
+/** The bucket after giving back a charge from where it counts; undefined when it has left. */
 export function refundSlidingWindow(
   policy: SlidingWindowPolicy,
   state: SlidingWindowState,
   nowMs: number,
-  charge: { cost: number; chargedAtMs: number },
+  { cost, mark }: { cost: number; mark: Mark },
 ): SlidingWindowState | undefined {
-  const { index, subWindowMs, counts } = ringAt(policy, state, nowMs);
-  const age = index - Math.floor(charge.chargedAtMs / subWindowMs);
-  const held = counts[age] ?? 0;
+  const ring = ringAt(policy, state, nowMs);
+  const age = ageOf(ring, mark.at);
+  const held = ring.counts[age] ?? 0;
   if (held === 0) return undefined;
-  const left = counts.map((count, at) => (at === age ? Math.max(0, held - charge.cost) : count));
-  return { ...state, index, subWindowMs, counts: left };
+  const counts = ring.counts.map((count, at) => (at === age ? Math.max(0, held - cost) : count));
+  return { ...state, ...ring, counts };
 }

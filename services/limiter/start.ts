@@ -55,6 +55,8 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     limiter: new Limiter({ engine, waitMs: decisionTimeoutMs - DEADLINE_SLACK_MS }),
     directory: new BucketDirectory({ policies, salts, ipv6PrefixBits }),
     salts,
+    onReset: (caller, policy, reset) =>
+      warn("reset", "a bucket was reset", { caller, policy, reset }),
     info: {
       backend: config.backend,
       schemaVersion,

@@ -24,6 +24,7 @@ export type Found = {
   /** Buckets that somebody else holds, so that they were neither locked nor read. */
   held: ReadonlySet<RowId>;
   answers: ReadonlyMap<RowId, StoredAnswer>;
+  /** Those of the receipts, and of those that the answers name, that were refunded. */
   refunded: ReadonlySet<RowId>;
 };
 
@@ -32,6 +33,18 @@ export type StoredAnswer = {
   /** Digest of the request's body. */
   body: RowId;
   answer: string;
+  /** Names the charge that the answer promises. */
+  receiptId: RowId;
+  expiresMs: number;
+};
+
+/** What an operator did. */
+export type Audit = {
+  caller: string;
+  event: "bucket.reset";
+  policy: string;
+  bucketId: RowId;
+  detail: Readonly<Record<string, boolean>>;
 };
 
 /** What a flush changes. Every list is sorted by id and without duplicates. */
@@ -42,8 +55,10 @@ export type Changes = {
     after: BucketState | undefined;
     expiresMs: number;
   }>;
-  answers: ReadonlyArray<StoredAnswer & { id: RowId; expiresMs: number }>;
+  /** One that is replacing another was found, and does not stand any more. */
+  answers: ReadonlyArray<StoredAnswer & { id: RowId; isReplacing: boolean }>;
   refunds: ReadonlyArray<{ id: RowId; expiresMs: number }>;
+  audits: readonly Audit[];
 };
 
 /** Charges decided on what is known of rows, without reading them. */
@@ -86,7 +101,10 @@ export type Store = {
   read(wanted: Wanted): Promise<Found>;
   /** The buckets that hold leases; one lease may be held in several. */
   findLeases(leaseIds: readonly RowId[]): Promise<ReadonlyArray<{ id: RowId; bucketId: RowId }>>;
-  /** Deletes some rows that say nothing any more, and answers how many. */
+  /**
+   * Deletes some rows that say nothing any more, and answers how many. Rejects with a SweepError
+   * when that was not possible everywhere.
+   */
   sweep(): Promise<number>;
   close(): Promise<void>;
 };
@@ -102,6 +120,17 @@ export const GROUP_LANE = LANES;
 
 /** The lane of what needs rows that somebody holds, so that it keeps nobody else waiting. */
 export const HELD_LANE = GROUP_LANE + 1;
+
+/** Some tables could not be swept; what could be was. */
+export class SweepError extends Error {
+  override name = "SweepError";
+  readonly deleted: number;
+
+  constructor(deleted: number, cause: unknown) {
+    super("some tables could not be swept", { cause });
+    this.deleted = deleted;
+  }
+}
 
 /** A whole table is locked, so that nothing can be decided for anybody. */
 export class TableHeldError extends Error {

@@ -1,4 +1,4 @@
-import type { Store } from "./store.ts";
+import { type Store, SweepError } from "./store.ts";
 
 const SWEEP_INTERVAL_MS = 500;
 /** A piece that deleted this much is likely followed by more of the same. */
@@ -12,7 +12,7 @@ export type Sweeper = { stop(): Promise<void> };
 export function startSweeper(store: Store, onFailure: (error: unknown) => void): Sweeper {
   let current: Promise<unknown> | undefined;
   const timer = setInterval(() => {
-    current ??= sweepPieces(store)
+    current ??= sweepPieces(store, onFailure)
       .catch(onFailure)
       .finally(() => {
         current = undefined;
@@ -27,8 +27,19 @@ export function startSweeper(store: Store, onFailure: (error: unknown) => void):
   };
 }
 
-async function sweepPieces(store: Store): Promise<void> {
+async function sweepPieces(store: Store, onFailure: (error: unknown) => void): Promise<void> {
   for (let piece = 0; piece < PIECES_MAX; piece++) {
-    if ((await store.sweep()) < BUSY_ROWS) return;
+    if ((await sweepPiece(store, onFailure)) < BUSY_ROWS) return;
+  }
+}
+
+/** A table that fails every time slows none of the others down. */
+async function sweepPiece(store: Store, onFailure: (error: unknown) => void): Promise<number> {
+  try {
+    return await store.sweep();
+  } catch (error) {
+    if (!(error instanceof SweepError)) throw error;
+    onFailure(error.cause);
+    return error.deleted;
   }
 }

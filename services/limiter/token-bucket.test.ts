@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { BucketState } from "./bucket-state.ts";
 import { decide, refund } from "./decide.ts";
+import { markOf } from "./mark.ts";
 import type { TokenBucketPolicy } from "./policy.ts";
 
 const policy: TokenBucketPolicy = {
@@ -59,14 +60,28 @@ test("decide() keeps what was used when the policy's period changes", () => {
 
 test("refund() gives back what has not refilled since, and nothing once all of it has", () => {
   const charged = decide(policy, undefined, 0, 3).state;
-  const late = refund(policy, charged, 500, { cost: 3, chargedAtMs: 0 });
+  const late = refund(policy, charged, 500, { cost: 3, mark: markOf(charged) });
   expect(decide(policy, late, 500, 3)).toMatchObject({ allowed: true, remaining: 0 });
-  expect(refund(policy, charged, 1_500, { cost: 3, chargedAtMs: 0 })).toBeUndefined();
+  expect(refund(policy, charged, 1_500, { cost: 3, mark: markOf(charged) })).toBeUndefined();
 });
 
 test("refund() leaves what others took", () => {
   const others = decide(policy, undefined, 0, 2).state;
   const ours = decide(policy, others, 0, 1).state;
-  const refunded = refund(policy, ours, 100, { cost: 1, chargedAtMs: 0 });
+  const refunded = refund(policy, ours, 100, { cost: 1, mark: markOf(ours) });
   expect(decide(policy, refunded, 100, 1)).toMatchObject({ allowed: true, remaining: 0 });
+});
+
+test("refund() knows what refilled under the rules before, wherever the clock was", () => {
+  const faster = { ...policy, limit: 20 };
+  const first = decide(policy, undefined, 0, 1).state;
+  // All of it refills under the faster rule, which does not hold any more.
+  const second = decide(faster, first, 100, 1).state;
+  const third = decide(policy, second, 100, 1).state;
+  expect(refund(policy, third, 100, { cost: 1, mark: markOf(first) })).toBeUndefined();
+  expect(refund(policy, third, 100, { cost: 1, mark: markOf(second) })).toBeDefined();
+  // Time that passes twice refills twice.
+  const back = decide(policy, first, -250, 1).state;
+  const again = decide(policy, back, 250, 1).state;
+  expect(refund(policy, again, 250, { cost: 1, mark: markOf(first) })).toBeUndefined();
 });

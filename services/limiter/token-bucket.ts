@@ -1,21 +1,36 @@
+import { blockOf } from "./block.ts";
 import type { Ruling, TokenBucketState, View } from "./bucket-state.ts";
+import { beginningOf, type Lineage, reviseLineage } from "./lineage.ts";
+import type { Mark } from "./mark.ts";
 import type { TokenBucketPolicy } from "./policy.ts";
 
 // A bucket counts what is used, in units of which one token has `periodMs`, and refills `limit`
 // units each millisecond. Both are whole numbers, so nothing is ever rounded away.
 
-/** What is used now; a clock that stepped back refills nothing. */
+/** What is used now, at most all there is. */
 function usedAt(
   policy: TokenBucketPolicy,
   state: TokenBucketState | undefined,
   nowMs: number,
 ): number {
+  return Math.min(debtAt(policy, state, nowMs), policy.burst * policy.periodMs);
+}
+
+/**
+ * What is used now, which is more than there is when a rule was made stricter; a clock that stepped
+ * back refills nothing.
+ */
+function debtAt(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+): number {
   if (state === undefined) return 0;
-  const { periodMs, limit, burst } = policy;
+  const { periodMs, limit } = policy;
   const used =
     state.unit === periodMs ? state.used : Math.ceil((state.used * periodMs) / state.unit);
   const refilled = Math.max(0, nowMs - state.atMs) * limit;
-  return Math.min(Math.max(0, used - refilled), burst * periodMs);
+  return Math.max(0, used - refilled);
 }
 
 /** What the bucket says about taking `cost` now. */
@@ -42,6 +57,7 @@ export function decideTokenBucket(
   state: TokenBucketState | undefined,
   nowMs: number,
   cost: number,
+  newLineage: Lineage,
 ): Ruling {
   const { periodMs, limit, burst } = policy;
   const capacity = burst * periodMs;
@@ -54,28 +70,21 @@ export function decideTokenBucket(
     remaining: Math.floor((capacity - used) / periodMs),
     retryAfterMs: allowed ? 0 : Math.ceil(missing / limit),
     resetAfterMs: Math.ceil(used / limit),
-    state: allowed
-      ? { kind: "token_bucket", used, atMs: nowMs, unit: periodMs, blockedUntilMs: 0 }
-      : state,
+    state: allowed ? written(policy, state, nowMs, used, newLineage) : state,
   };
 }
 
-/** The bucket as it is now after `cost` more. */
-export function chargeTokenBucket(
+/** The bucket as of now, for a clock that stepped back. */
+export function settleTokenBucket(
   policy: TokenBucketPolicy,
   state: TokenBucketState | undefined,
   nowMs: number,
-  cost: number,
+  newLineage: Lineage,
 ): TokenBucketState {
-  const { periodMs } = policy;
-  const used = usedAt(policy, state, nowMs) + cost * periodMs;
-  return {
-    kind: "token_bucket",
-    used,
-    atMs: nowMs,
-    unit: periodMs,
-    blockedUntilMs: 0,
-  };
+  const used = usedAt(policy, state, nowMs);
+  const isCut = debtAt(policy, state, nowMs) > used;
+  // What was cut off cannot be told from what is left, so that no receipt may name it.
+  return written(policy, isCut ? undefined : state, nowMs, used, newLineage);
 }
 
 /**
@@ -87,12 +96,57 @@ export function refundTokenBucket(
   policy: TokenBucketPolicy,
   state: TokenBucketState,
   nowMs: number,
-  charge: { cost: number; chargedAtMs: number },
+  { cost, mark }: { cost: number; mark: Mark },
 ): TokenBucketState | undefined {
+  const { periodMs } = policy;
+  // Rounded so that it never gives back more.
+  const before = mark.unit === periodMs ? mark.at : Math.floor((mark.at * periodMs) / mark.unit);
+  const outstanding = cost * periodMs - (refilledAt(policy, state, nowMs) - before);
+  const debt = debtAt(policy, state, nowMs);
+  if (outstanding <= 0 || debt <= 0) return undefined;
+  const used = Math.max(0, debt - Math.min(outstanding, cost * periodMs));
+  return { ...written(policy, state, nowMs, used, state.lineage), ...blockOf(state) };
+}
+
+/** What had refilled since the beginning when the state was written, in its units. */
+export function refilledBy({ rate, atMs, drift, lineage }: TokenBucketState): number {
+  return rate * (atMs - beginningOf(lineage)) + drift;
+}
+
+function refilledAt(policy: TokenBucketPolicy, state: TokenBucketState, nowMs: number): number {
   const { periodMs, limit } = policy;
-  const refilled = Math.max(0, nowMs - charge.chargedAtMs) * limit;
-  const outstanding = charge.cost * periodMs - refilled;
-  const used = usedAt(policy, state, nowMs);
-  if (outstanding <= 0 || used <= 0) return undefined;
-  return { ...state, used: Math.max(0, used - outstanding), atMs: nowMs, unit: periodMs };
+  const by = refilledBy(state);
+  const converted = state.unit === periodMs ? by : Math.ceil((by * periodMs) / state.unit);
+  return converted + Math.max(0, nowMs - state.atMs) * limit;
+}
+
+/** The state to write now: what has refilled goes on where it was, whatever the rule was then. */
+function written(
+  policy: TokenBucketPolicy,
+  state: TokenBucketState | undefined,
+  nowMs: number,
+  used: number,
+  newLineage: Lineage,
+): TokenBucketState {
+  const { periodMs: unit, limit: rate } = policy;
+  let lineage = newLineage;
+  let drift = 0;
+  if (state !== undefined && state.lineage !== 0) {
+    const isSameRule = state.unit === unit && state.rate === rate && state.atMs <= nowMs;
+    lineage = isSameRule ? state.lineage : reviseLineage(state.lineage);
+    drift = isSameRule
+      ? state.drift
+      : refilledAt(policy, state, nowMs) - rate * (nowMs - beginningOf(lineage));
+  }
+  return {
+    kind: "token_bucket",
+    used,
+    atMs: nowMs,
+    unit,
+    rate,
+    drift,
+    lineage,
+    blockedUntilMs: 0,
+    blockMs: 0,
+  };
 }

@@ -1,4 +1,3 @@
-import type { Bucket } from "../../services/limiter/bucket.ts";
 import { BucketDirectory, type Target } from "../../services/limiter/bucket-directory.ts";
 import type { Consumed, Idempotency } from "../../services/limiter/consume-operation.ts";
 import type { Decision, Demand } from "../../services/limiter/decision.ts";
@@ -9,6 +8,7 @@ import { Limiter } from "../../services/limiter/limiter.ts";
 import { MemoryStore } from "../../services/limiter/memory-store.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
 import { PostgresStore } from "../../services/limiter/postgres-store.ts";
+import { Receipts } from "../../services/limiter/receipt.ts";
 import type { Store } from "../../services/limiter/store.ts";
 import { createManualClock } from "../../services/runtime/clock.ts";
 import { readMigrations } from "../../services/runtime/migrate.ts";
@@ -56,6 +56,12 @@ export async function createLimiters(options: {
     backend,
     replicas,
     first,
+    /** Has all replicas forget what they know and go on with other policies, on their stores. */
+    async restart(policies: Record<string, object>): Promise<void> {
+      await Promise.all(replicas.map(async (replica) => await replica.drain()));
+      const started = replicas.map(({ store }) => createReplica(store, { ...options, policies }));
+      replicas.splice(0, replicas.length, ...started);
+    },
     async stop() {
       await Promise.all(replicas.map(async (replica) => await replica.stop()));
     },
@@ -87,7 +93,10 @@ function createReplica(
     engine,
     waitMs: 5_000,
     rememberedMs: options.rememberedMs ?? 0,
+    // However busy the machine is.
+    shadowWaitMs: 5_000,
   });
+  const receipts = new Receipts([new Secret("test-salt")]);
   const targetOf = ({ policy, key, doubtful = false }: Wish): Target => {
     const found = directory.find(policy, key, doubtful);
     if (found.kind !== "found") throw new Error(`no bucket ${policy} ${key}: ${found.kind}`);
@@ -111,23 +120,22 @@ function createReplica(
       await limiter.consume(demandsOf(wishes), idempotencyOf(wishes, key)),
     peek: async (wishes: readonly Wish[]): Promise<Decision> =>
       await limiter.peek(demandsOf(wishes)),
-    /** Refunds what a decision on these wishes charged, as its receipt would say. */
-    refund: async (wishes: readonly Wish[], { charged }: Decision): Promise<boolean> =>
-      await limiter.refund(
-        charged?.receiptId ?? "",
-        demandsOf(wishes).flatMap(({ target, cost, lease }) =>
-          target.buckets.map((bucket: Bucket) => ({
-            bucketId: bucket.id,
-            policy: bucket.policy,
-            charge: {
-              cost,
-              chargedAtMs: charged?.chargedAtMs ?? 0,
-              ...(lease === undefined ? {} : { leaseId: lease.id }),
-            },
-          })),
-        ),
-      ),
-    reset: async (wish: Wish): Promise<void> => await limiter.reset(targetOf(wish)),
+    /** Refunds what a decision charged, by its receipt; all of it, or what some policies took. */
+    refund: async (
+      { charged }: Decision,
+      policyNames: readonly string[] = [],
+    ): Promise<boolean> => {
+      const receipt = charged && receipts.read(receipts.write(charged));
+      if (receipt === undefined) throw new Error("nothing was charged");
+      const entries = receipt.entries.flatMap((entry) => {
+        const policy = directory.findPolicy(entry);
+        const isNamed = policyNames.length === 0 || policyNames.includes(entry.policy);
+        const { bucketId, charge } = entry;
+        return policy !== undefined && isNamed ? [{ bucketId, policy, charge }] : [];
+      });
+      return await limiter.refund(receipt.id, entries);
+    },
+    reset: async (wish: Wish): Promise<boolean> => await limiter.reset(targetOf(wish), "operator"),
     /** Answers the leases that are lost. */
     renew: async (leases: readonly string[], ttlMs: number): Promise<string[]> => {
       const lost = await limiter.changeLeases(leases.map(plainDigest), ttlMs);
@@ -136,6 +144,7 @@ function createReplica(
     release: async (leases: readonly string[]): Promise<void> => {
       await limiter.changeLeases(leases.map(plainDigest), undefined);
     },
+    drain: async () => await engine.drain(),
     async stop() {
       await engine.drain();
       await store.close();

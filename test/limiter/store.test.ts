@@ -148,7 +148,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     await first.consume(wishes);
     const charged = decisionOf(await first.consume(wishes));
     const refunds = await Promise.all(
-      Array.from({ length: 9 }, async (_, i) => await replicas[i % 3]?.refund(wishes, charged)),
+      Array.from({ length: 9 }, async (_, i) => await replicas[i % 3]?.refund(charged)),
     );
     expect(refunds.filter(Boolean)).toHaveLength(1);
     expect(await first.peek(wishes)).toMatchObject({ buckets: [{ remaining: 3 }] });
@@ -160,7 +160,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     const charged = decisionOf(await first.consume(wishes));
     await backend.setClock(START_MS + 3_000);
     await first.consume([{ policy: "bucket", key: "a", cost: 5 }]);
-    expect(await first.refund(wishes, charged)).toBe(true);
+    expect(await first.refund(charged)).toBe(true);
     expect(await first.peek(wishes)).toMatchObject({ buckets: [{ remaining: 5 }] });
   });
 
@@ -170,7 +170,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     const charged = decisionOf(await first.consume(wishes));
     await backend.setClock(START_MS + 4_000);
     await first.consume(wishes);
-    expect(await first.refund(wishes, charged)).toBe(false);
+    expect(await first.refund(charged)).toBe(false);
     expect(await first.peek(wishes)).toMatchObject({ buckets: [{ remaining: 6 }] });
   });
 
@@ -183,7 +183,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     ];
     const charged = decisionOf(await first.consume(wishes));
     expect(charged).toMatchObject({ buckets: [{ remaining: 4 }, { remaining: 1 }] });
-    expect(await first.refund(wishes, charged)).toBe(true);
+    expect(await first.refund(charged)).toBe(true);
     expect(await first.peek(wishes)).toMatchObject({
       buckets: [{ remaining: 5 }, { remaining: 2 }],
     });
@@ -284,7 +284,11 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
       used: 0,
       atMs: nowMs,
       unit: 10,
+      rate: 10,
+      drift: 0,
+      lineage: 1_024,
       blockedUntilMs: 0,
+      blockMs: 0,
     } as const;
     const used = { ...full, used: 30 };
     const change = (before: BucketState | undefined, after: BucketState) => ({
@@ -295,12 +299,12 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
     await store.create(0, [id], true);
     expect(await store.charge(0, change(full, used))).toBeUndefined();
     const wanted = { buckets: [id], leased: [], answers: [], refunds: [] };
-    const written = { ...change(undefined, used), answers: [], refunds: [] };
+    const written = { ...change(undefined, used), answers: [], refunds: [], audits: [] };
     await store.flush(0, wanted, () => written, true);
     const stateNow = async () => (await store.read(wanted)).states[0];
 
     expect(await store.charge(0, change(full, { ...used, used: 60 }))).toBeUndefined();
-    const unknown = change({ ...used, unit: 7 }, { ...used, used: 60 });
+    const unknown = change({ ...used, lineage: 7 }, { ...used, used: 60 });
     expect(await store.charge(0, unknown)).toBeUndefined();
     await backend.setClock(nowMs + 1);
     expect(await store.charge(0, change(used, { ...used, used: 60 }))).toBeUndefined();
@@ -336,7 +340,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
       { policy: "places", key: "a", lease: { id: "l", ttlMs: 1_000 } },
     ];
     const charged = decisionOf(await first.consume(wishes, "key"));
-    await first.refund([{ policy: "bucket", key: "a" }], charged);
+    await first.refund(charged, ["bucket"]);
     await backend.setClock(START_MS + 8 * 3_600_000);
     const deleted = await first.store.sweep();
     expect(deleted).toBeGreaterThanOrEqual(4);
@@ -374,7 +378,7 @@ describe.each(["memory", "postgres"] as const)("on the %s store", (kind) => {
 
 /** What a caller is told; two requests for the same have different objects behind it. */
 function told(consumed: Consumed) {
-  const { charged, ...decision } = decisionOf(consumed);
+  const { charged, isRepeated: _, ...decision } = decisionOf(consumed);
   return { ...decision, receiptId: charged?.receiptId, chargedAtMs: charged?.chargedAtMs };
 }
 

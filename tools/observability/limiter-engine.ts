@@ -104,7 +104,7 @@ export const limiterEngine: Dashboard = {
         {
           title: "Conflicts",
           description:
-            "split: bad data in one request. missing-rows: swept meanwhile. lock-timeout: another held a row for long. held-rows: passed over, since another holds them. not-as-known: another changed them first, so they were read.",
+            "split: bad data in one request. missing-rows: swept meanwhile. lock-timeout: another held a row for long. held-rows: passed over, since another holds them. not-as-known: another changed them first, so they were read. claimed-meanwhile: another used the same idempotency key or receipt first.",
           kind: "timeseries",
           unit: "ops",
           queries: [

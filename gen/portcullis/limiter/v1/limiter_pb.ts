@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/limiter/v1/limiter.proto.
  */
 export const file_portcullis_limiter_v1_limiter: GenFile = /*@__PURE__*/
-  fileDesc("CiNwb3J0Y3VsbGlzL2xpbWl0ZXIvdjEvbGltaXRlci5wcm90bxIVcG9ydGN1bGxpcy5saW1pdGVyLnYxIpoBCg1CdWNrZXRSZXF1ZXN0Eg4KBnBvbGljeRgBIAEoCRILCgNrZXkYAiABKAkSEQoEY29zdBgDIAEoDUgAiAEBEhAKCGRvdWJ0ZnVsGAQgASgIEhAKCGxlYXNlX2lkGAUgASgJEiwKCWxlYXNlX3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIHCgVfY29zdCJgCg5Db25zdW1lUmVxdWVzdBI1CgdidWNrZXRzGAEgAygLMiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldFJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIqIBCg5CdWNrZXREZWNpc2lvbhIOCgZwb2xpY3kYASABKAkSDQoFbGltaXQYAiABKAQSEQoJcmVtYWluaW5nGAMgASgEEi4KC3JldHJ5X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3Jlc2V0X2FmdGVyGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrQBCghEZWNpc2lvbhIvCgdvdXRjb21lGAEgASgOMh4ucG9ydGN1bGxpcy5saW1pdGVyLnYxLk91dGNvbWUSDwoHcmVjZWlwdBgCIAEoCRIuCgtyZXRyeV9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2CgdidWNrZXRzGAQgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldERlY2lzaW9uIkQKD0NvbnN1bWVSZXNwb25zZRIxCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbiJOChNDb25zdW1lQmF0Y2hSZXF1ZXN0EjcKCHJlcXVlc3RzGAEgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVSZXF1ZXN0IjsKCkJhdGNoRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKCAQoNQ29uc3VtZVJlc3VsdBIzCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbkgAEjIKBWVycm9yGAIgASgLMiEucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJhdGNoRXJyb3JIAEIICgZyZXN1bHQiTQoUQ29uc3VtZUJhdGNoUmVzcG9uc2USNQoHcmVzdWx0cxgBIAMoCzIkLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVzdWx0IkQKC1BlZWtSZXF1ZXN0EjUKB2J1Y2tldHMYASADKAsyJC5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQnVja2V0UmVxdWVzdCJBCgxQZWVrUmVzcG9uc2USMQoIZGVjaXNpb24YASABKAsyHy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRGVjaXNpb24iMgoNUmVmdW5kUmVxdWVzdBIPCgdyZWNlaXB0GAEgASgJEhAKCHBvbGljaWVzGAIgAygJIiIKDlJlZnVuZFJlc3BvbnNlEhAKCHJlZnVuZGVkGAEgASgIIj0KDFJlc2V0UmVxdWVzdBIOCgZwb2xpY3kYASABKAkSCwoDa2V5GAIgASgJEhAKCGRvdWJ0ZnVsGAMgASgIIg8KDVJlc2V0UmVzcG9uc2UieQoOQWNxdWlyZVJlcXVlc3QSDgoGcG9saWN5GAEgASgJEgsKA2tleRgCIAEoCRIQCghsZWFzZV9pZBgDIAEoCRImCgN0dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIZG91YnRmdWwYBSABKAgiRAoPQWNxdWlyZVJlc3BvbnNlEjEKCGRlY2lzaW9uGAEgASgLMh8ucG9ydGN1bGxpcy5saW1pdGVyLnYxLkRlY2lzaW9uIkkKDFJlbmV3UmVxdWVzdBIRCglsZWFzZV9pZHMYASADKAkSJgoDdHRsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIh0KDVJlbmV3UmVzcG9uc2USDAoEbG9zdBgBIAMoCSIjCg5SZWxlYXNlUmVxdWVzdBIRCglsZWFzZV9pZHMYASADKAkiEQoPUmVsZWFzZVJlc3BvbnNlIhAKDkdldEluZm9SZXF1ZXN0IosBCg9HZXRJbmZvUmVzcG9uc2USDwoHYmFja2VuZBgBIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgCIAEoDRIYChBzYWx0X2ZpbmdlcnByaW50GAMgASgJEjUKCmR1cmFiaWxpdHkYBCABKA4yIS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRHVyYWJpbGl0eSIcCgpOb0RlY2lzaW9uEg4KBnJlYXNvbhgBIAEoCSpNCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FMTE9XRUQQARIUChBPVVRDT01FX1JFSkVDVEVEEAIqdgoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASGgoWRFVSQUJJTElUWV9TWU5DSFJPTk9VUxABEhsKF0RVUkFCSUxJVFlfQVNZTkNIUk9OT1VTEAISEwoPRFVSQUJJTElUWV9OT05FEAMysQYKDkxpbWl0ZXJTZXJ2aWNlElgKB0NvbnN1bWUSJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlc3BvbnNlEmcKDENvbnN1bWVCYXRjaBIqLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lQmF0Y2hSZXF1ZXN0GisucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVCYXRjaFJlc3BvbnNlEk8KBFBlZWsSIi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1JlcXVlc3QaIy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1Jlc3BvbnNlElUKBlJlZnVuZBIkLnBvcnRjdWxsaXMubGltaXRlci52MS5SZWZ1bmRSZXF1ZXN0GiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlZnVuZFJlc3BvbnNlElIKBVJlc2V0EiMucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlc2V0UmVxdWVzdBokLnBvcnRjdWxsaXMubGltaXRlci52MS5SZXNldFJlc3BvbnNlElgKB0FjcXVpcmUSJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQWNxdWlyZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQWNxdWlyZVJlc3BvbnNlElIKBVJlbmV3EiMucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlbmV3UmVxdWVzdBokLnBvcnRjdWxsaXMubGltaXRlci52MS5SZW5ld1Jlc3BvbnNlElgKB1JlbGVhc2USJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVsZWFzZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVsZWFzZVJlc3BvbnNlElgKB0dldEluZm8SJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1JlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("CiNwb3J0Y3VsbGlzL2xpbWl0ZXIvdjEvbGltaXRlci5wcm90bxIVcG9ydGN1bGxpcy5saW1pdGVyLnYxIpoBCg1CdWNrZXRSZXF1ZXN0Eg4KBnBvbGljeRgBIAEoCRILCgNrZXkYAiABKAkSEQoEY29zdBgDIAEoDUgAiAEBEhAKCGRvdWJ0ZnVsGAQgASgIEhAKCGxlYXNlX2lkGAUgASgJEiwKCWxlYXNlX3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIHCgVfY29zdCJgCg5Db25zdW1lUmVxdWVzdBI1CgdidWNrZXRzGAEgAygLMiQucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldFJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIqIBCg5CdWNrZXREZWNpc2lvbhIOCgZwb2xpY3kYASABKAkSDQoFbGltaXQYAiABKAQSEQoJcmVtYWluaW5nGAMgASgEEi4KC3JldHJ5X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC3Jlc2V0X2FmdGVyGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrQBCghEZWNpc2lvbhIvCgdvdXRjb21lGAEgASgOMh4ucG9ydGN1bGxpcy5saW1pdGVyLnYxLk91dGNvbWUSDwoHcmVjZWlwdBgCIAEoCRIuCgtyZXRyeV9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2CgdidWNrZXRzGAQgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJ1Y2tldERlY2lzaW9uIkQKD0NvbnN1bWVSZXNwb25zZRIxCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbiJOChNDb25zdW1lQmF0Y2hSZXF1ZXN0EjcKCHJlcXVlc3RzGAEgAygLMiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVSZXF1ZXN0IjsKCkJhdGNoRXJyb3ISDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKCAQoNQ29uc3VtZVJlc3VsdBIzCghkZWNpc2lvbhgBIAEoCzIfLnBvcnRjdWxsaXMubGltaXRlci52MS5EZWNpc2lvbkgAEjIKBWVycm9yGAIgASgLMiEucG9ydGN1bGxpcy5saW1pdGVyLnYxLkJhdGNoRXJyb3JIAEIICgZyZXN1bHQiTQoUQ29uc3VtZUJhdGNoUmVzcG9uc2USNQoHcmVzdWx0cxgBIAMoCzIkLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lUmVzdWx0IkQKC1BlZWtSZXF1ZXN0EjUKB2J1Y2tldHMYASADKAsyJC5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQnVja2V0UmVxdWVzdCJBCgxQZWVrUmVzcG9uc2USMQoIZGVjaXNpb24YASABKAsyHy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRGVjaXNpb24iMgoNUmVmdW5kUmVxdWVzdBIPCgdyZWNlaXB0GAEgASgJEhAKCHBvbGljaWVzGAIgAygJIiIKDlJlZnVuZFJlc3BvbnNlEhAKCHJlZnVuZGVkGAEgASgIIj0KDFJlc2V0UmVxdWVzdBIOCgZwb2xpY3kYASABKAkSCwoDa2V5GAIgASgJEhAKCGRvdWJ0ZnVsGAMgASgIIh4KDVJlc2V0UmVzcG9uc2USDQoFcmVzZXQYASABKAgieQoOQWNxdWlyZVJlcXVlc3QSDgoGcG9saWN5GAEgASgJEgsKA2tleRgCIAEoCRIQCghsZWFzZV9pZBgDIAEoCRImCgN0dGwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIZG91YnRmdWwYBSABKAgiRAoPQWNxdWlyZVJlc3BvbnNlEjEKCGRlY2lzaW9uGAEgASgLMh8ucG9ydGN1bGxpcy5saW1pdGVyLnYxLkRlY2lzaW9uIkkKDFJlbmV3UmVxdWVzdBIRCglsZWFzZV9pZHMYASADKAkSJgoDdHRsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIh0KDVJlbmV3UmVzcG9uc2USDAoEbG9zdBgBIAMoCSIjCg5SZWxlYXNlUmVxdWVzdBIRCglsZWFzZV9pZHMYASADKAkiEQoPUmVsZWFzZVJlc3BvbnNlIhAKDkdldEluZm9SZXF1ZXN0IosBCg9HZXRJbmZvUmVzcG9uc2USDwoHYmFja2VuZBgBIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgCIAEoDRIYChBzYWx0X2ZpbmdlcnByaW50GAMgASgJEjUKCmR1cmFiaWxpdHkYBCABKA4yIS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuRHVyYWJpbGl0eSIcCgpOb0RlY2lzaW9uEg4KBnJlYXNvbhgBIAEoCSpNCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX0FMTE9XRUQQARIUChBPVVRDT01FX1JFSkVDVEVEEAIqdgoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASGgoWRFVSQUJJTElUWV9TWU5DSFJPTk9VUxABEhsKF0RVUkFCSUxJVFlfQVNZTkNIUk9OT1VTEAISEwoPRFVSQUJJTElUWV9OT05FEAMysQYKDkxpbWl0ZXJTZXJ2aWNlElgKB0NvbnN1bWUSJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQ29uc3VtZVJlc3BvbnNlEmcKDENvbnN1bWVCYXRjaBIqLnBvcnRjdWxsaXMubGltaXRlci52MS5Db25zdW1lQmF0Y2hSZXF1ZXN0GisucG9ydGN1bGxpcy5saW1pdGVyLnYxLkNvbnN1bWVCYXRjaFJlc3BvbnNlEk8KBFBlZWsSIi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1JlcXVlc3QaIy5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUGVla1Jlc3BvbnNlElUKBlJlZnVuZBIkLnBvcnRjdWxsaXMubGltaXRlci52MS5SZWZ1bmRSZXF1ZXN0GiUucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlZnVuZFJlc3BvbnNlElIKBVJlc2V0EiMucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlc2V0UmVxdWVzdBokLnBvcnRjdWxsaXMubGltaXRlci52MS5SZXNldFJlc3BvbnNlElgKB0FjcXVpcmUSJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQWNxdWlyZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuQWNxdWlyZVJlc3BvbnNlElIKBVJlbmV3EiMucG9ydGN1bGxpcy5saW1pdGVyLnYxLlJlbmV3UmVxdWVzdBokLnBvcnRjdWxsaXMubGltaXRlci52MS5SZW5ld1Jlc3BvbnNlElgKB1JlbGVhc2USJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVsZWFzZVJlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuUmVsZWFzZVJlc3BvbnNlElgKB0dldEluZm8SJS5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1JlcXVlc3QaJi5wb3J0Y3VsbGlzLmxpbWl0ZXIudjEuR2V0SW5mb1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration]);
 
 /**
  * One policy applied to one key.
@@ -96,8 +96,9 @@ export type ConsumeRequest = Message<"portcullis.limiter.v1.ConsumeRequest"> & {
   /**
    * Optional, at most 128 bytes: a retry of an allowed request with the same key and body is charged
    * once and gets the first answer again; the same key with another body is `invalid_argument`. Kept
-   * at least ten minutes, per caller. A rejection is not kept: it charged nothing, and a retry is
-   * decided anew.
+   * ten minutes, per caller, and only for as long as what was answered is so: after a refund or a
+   * reset, or when a lease of it has ended, a retry is decided anew. A rejection is not kept: it
+   * charged nothing. Buckets in the shadow are charged once like others.
    *
    * @generated from field: string idempotency_key = 2;
    */
@@ -230,7 +231,8 @@ export const ConsumeResponseSchema: GenMessage<ConsumeResponse> = /*@__PURE__*/
  */
 export type ConsumeBatchRequest = Message<"portcullis.limiter.v1.ConsumeBatchRequest"> & {
   /**
-   * 1 to 1000 requests.
+   * 1 to 1000 requests with at most 4000 buckets in all; more are `invalid_argument`. So is each
+   * that has the idempotency key of an earlier one and another body.
    *
    * @generated from field: repeated portcullis.limiter.v1.ConsumeRequest requests = 1;
    */
@@ -344,7 +346,7 @@ export const ConsumeBatchResponseSchema: GenMessage<ConsumeBatchResponse> = /*@_
  */
 export type PeekRequest = Message<"portcullis.limiter.v1.PeekRequest"> & {
   /**
-   * 1 to 16 distinct buckets; leases need not be named.
+   * 1 to 16 distinct buckets. Leases need not be named; one that is held can be had again.
    *
    * @generated from field: repeated portcullis.limiter.v1.BucketRequest buckets = 1;
    */
@@ -415,7 +417,8 @@ export const RefundRequestSchema: GenMessage<RefundRequest> = /*@__PURE__*/
  */
 export type RefundResponse = Message<"portcullis.limiter.v1.RefundResponse"> & {
   /**
-   * False when this receipt had been refunded before, or nothing of it still counted.
+   * True when something that still counted was given back; false when this receipt had been
+   * refunded before, or nothing of it counted any more.
    *
    * @generated from field: bool refunded = 1;
    */
@@ -465,11 +468,17 @@ export const ResetRequestSchema: GenMessage<ResetRequest> = /*@__PURE__*/
   messageDesc(file_portcullis_limiter_v1_limiter, 13);
 
 /**
- * The bucket is full again.
+ * The bucket is full.
  *
  * @generated from message portcullis.limiter.v1.ResetResponse
  */
 export type ResetResponse = Message<"portcullis.limiter.v1.ResetResponse"> & {
+  /**
+   * False when it was full before: nothing was charged to this key, or nothing of it counted.
+   *
+   * @generated from field: bool reset = 1;
+   */
+  reset: boolean;
 };
 
 /**
@@ -841,6 +850,8 @@ export const LimiterService: GenService<{
    * Gives the decision Consume would give now, without charging anything. DOES NOT reserve: a
    * Consume that follows may be rejected.
    *
+   * Errors: as Consume.
+   *
    * @generated from rpc portcullis.limiter.v1.LimiterService.Peek
    */
   peek: {
@@ -850,7 +861,8 @@ export const LimiterService: GenService<{
   },
   /**
    * Gives back what one Consume took, named by its receipt, at most once and never more than was
-   * taken and has not refilled since.
+   * taken and has not refilled since. A charge counts no more once its bucket was reset, its window
+   * is over, its lease has ended, or its policy has another algorithm or mode.
    *
    * @generated from rpc portcullis.limiter.v1.LimiterService.Refund
    */
@@ -861,7 +873,7 @@ export const LimiterService: GenService<{
   },
   /**
    * Empties a bucket, so that nothing of what was charged counts any more; its leases are lost.
-   * For operators. Takes effect everywhere within 250 ms.
+   * For operators, and recorded in the audit log. Takes effect everywhere within 250 ms.
    *
    * @generated from rpc portcullis.limiter.v1.LimiterService.Reset
    */
