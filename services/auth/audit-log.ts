@@ -2,7 +2,13 @@ import type { FailureModeChange } from "../../clients/limiter/failure-mode.ts";
 import type { Queryable } from "../runtime/postgres.ts";
 
 /** Why a password did not sign anybody in. The outside never learns which. */
-export type LoginFailure = "unknown" | "wrong-password" | "disabled" | "locked";
+export type LoginFailure =
+  | "unknown"
+  | "wrong-password"
+  | "disabled"
+  | "locked"
+  /** What is stored for its password is no hash of ours. */
+  | "unreadable-hash";
 
 /** Successes are recorded by the statements that make them; a failure has no other trace. */
 export async function recordLoginFailure(

@@ -3,6 +3,7 @@ import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { type Account, findAccount } from "./account-store.ts";
+import type { LoginFailure } from "./audit-log.ts";
 import type { Database } from "./database.ts";
 import type { Device } from "./device-token.ts";
 import { type FairQueue, overloaded } from "./fair-queue.ts";
@@ -22,7 +23,7 @@ import type { LoginTurns } from "./login-turns.ts";
 import type { NetworkDigests } from "./network-digest.ts";
 import { networkOf } from "./network-of.ts";
 import { type OpenedSession, openSession } from "./open-session.ts";
-import { needsRehash, verifyPassword } from "./password-hash.ts";
+import { checkPassword, type PasswordCheck } from "./password-hash.ts";
 import type { RecentNetworks } from "./recent-networks.ts";
 import type { RefreshTokens } from "./refresh-token.ts";
 
@@ -150,36 +151,45 @@ async function check(
   found: { account: Account | undefined; isKnown: boolean; charges: Charges },
 ): Promise<LoginOutcome> {
   const { account, isKnown, charges } = found;
-  const passwordHash = account?.passwordHash ?? options.dummyHash;
+  const { dummyHash } = options;
+  const passwordHash = account?.passwordHash ?? dummyHash;
   const lane = isKnown ? "known" : "stranger";
   const share = isKnown ? attempt.email : attempt.network;
-  const isRight = await options.hashing.run({ lane, share }, async () => {
-    return await verifyPassword(passwordHash, attempt.password);
+  const checked = await options.hashing.run({ lane, share }, async () => {
+    return await checkPassword(passwordHash, attempt.password, dummyHash);
   });
-  if (isRight === overloaded) return unavailable;
-  if (account === undefined || !isRight || account.barredBy !== undefined) {
-    const reason = account === undefined ? "unknown" : isRight ? account.barredBy : undefined;
-    await recordFailure(options, account?.id, reason ?? "wrong-password", lane);
+  if (checked === overloaded) return unavailable;
+  const failure = failureOf(account, checked);
+  if (account === undefined || failure !== undefined) {
+    await recordFailure(options, account?.id, failure ?? "unknown", lane);
     return { kind: "refused" };
   }
-  return await admit(options, attempt, account, charges);
+  const isStale = checked === "right-but-stale";
+  return await admit(options, attempt, { account, isStale, charges });
 }
 
 /** Opens the login session of whoever knew the password. */
 async function admit(
   options: LoginOptions,
   attempt: Attempt,
-  account: Account,
-  charges: Charges,
+  admitted: { account: Account; isStale: boolean; charges: Charges },
 ): Promise<LoginOutcome> {
+  const { account, isStale, charges } = admitted;
   const [opened] = await Promise.all([
     openSession(options, account),
     rememberNetwork(options, account, attempt.digests[0]),
     keepsCharge() ? refundMost(options, charges) : refundAll(options, charges),
   ]);
   options.recentNetworks.add(attempt.digests);
-  if (needsRehash(account.passwordHash)) await rehash(options, account, attempt);
+  if (isStale) await rehash(options, account, attempt);
   return opened === undefined ? { kind: "refused" } : { kind: "ok", device: undefined, ...opened };
+}
+
+/** Why nobody is signed in; undefined when somebody is. */
+function failureOf(account: Account | undefined, checked: PasswordCheck): LoginFailure | undefined {
+  if (account === undefined) return "unknown";
+  if (checked === "unreadable") return "unreadable-hash";
+  return checked === "wrong" ? "wrong-password" : account.barredBy;
 }
 
 /** The database cannot serve, or has no room for one more. */
