@@ -24,6 +24,25 @@ export async function recordLoginFailure(
   );
 }
 
+/**
+ * Records that logins of an account were limited, or of one that does not exist: `passedOver` others
+ * have no entry of their own.
+ */
+export async function recordLimitedLogin(
+  db: Queryable,
+  login: { email: string; policy: string; retryAfterMs: number },
+  passedOver: number,
+  now: Date,
+): Promise<void> {
+  await db.query(
+    `insert into auth.audit_log (at, event, account_id, detail)
+     values ($1::timestamptz, 'login.limited', (select id from auth.accounts where email = $2),
+       jsonb_build_object(
+         'policy', $3::text, 'retryAfterMs', $4::bigint, 'passedOver', $5::bigint))`,
+    [now, login.email, login.policy, Math.ceil(login.retryAfterMs), passedOver],
+  );
+}
+
 /** Records that limits fail open, or closed again, since `at`. */
 export async function recordFailureModeChange(
   db: Queryable,

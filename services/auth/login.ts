@@ -55,7 +55,7 @@ export type LoginOutcome =
   | ({ kind: "ok"; device: Device | undefined } & OpenedSession)
   /** Wrong, unknown, disabled or locked: the outside cannot tell. */
   | { kind: "refused" }
-  | { kind: "limited"; retryAfterMs: number }
+  | { kind: "limited"; retryAfterMs: number; policy: string }
   /** Nobody could decide or look: a guess was neither counted nor answered. */
   | { kind: "unavailable"; retryAfterMs: number };
 
@@ -63,6 +63,9 @@ export type LoginOutcome =
 const RETRY_AFTER_MS = 1_000;
 /** As long as a full row of attempts takes to get its turn. */
 const CROWDED_RETRY_AFTER_MS = 3_000;
+
+/** What limits attempts at once, in the place of a policy. */
+const TURNS = "login.turns";
 
 const unavailable: LoginOutcome = { kind: "unavailable", retryAfterMs: RETRY_AFTER_MS };
 
@@ -87,7 +90,7 @@ export async function login(options: LoginOptions, attempt: LoginAttempt): Promi
     return await chargeAndCheck(options, { ...attempt, network, digests });
   });
   if (outcome !== crowded) return outcome;
-  return { kind: "limited", retryAfterMs: CROWDED_RETRY_AFTER_MS };
+  return { kind: "limited", retryAfterMs: CROWDED_RETRY_AFTER_MS, policy: TURNS };
 }
 
 async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<LoginOutcome> {

@@ -124,7 +124,7 @@ export async function findRevocableToken(
   return row.is_found ? { kind: "found", accountId: row.account_id } : { kind: "not-found" };
 }
 
-/** Revokes a token; a second time changes nothing. */
+/** Revokes a token; a second time changes nothing, and is written down where an operator does it. */
 export async function revokeMintedToken(
   db: Queryable,
   jti: string,
@@ -135,12 +135,14 @@ export async function revokeMintedToken(
     `with revoked as (
        update auth.minted_tokens set revoked_at = $3::timestamptz
        where jti = $1::uuid and revoked_at is null
-       returning jti, account_id, datasource
+       returning jti
      ), audit as (
        insert into auth.audit_log (at, event, account_id, detail)
        select $3::timestamptz, 'token.revoked', account_id,
               jsonb_build_object('jti', jti, 'datasource', datasource, 'by', $2::text)
-       from revoked
+                || case when revoked_at is null then '{}' else '{"again": true}' end::jsonb
+       from auth.minted_tokens
+       where jti = $1::uuid and (revoked_at is null or $2::text = 'operator')
      )
      select auth.append_revocation('jti', jti::text, $3::timestamptz) from revoked`,
     [jti, revokedBy, now],
