@@ -1,5 +1,6 @@
 import { readPoliciesConfig } from "../../services/limiter/policies-config.ts";
 import type { EnvReader } from "../../services/runtime/env.ts";
+import { readServiceUrl } from "../../services/runtime/service-url.ts";
 
 /** Beyond this a caller's own patience has ended. */
 const TIMEOUT_MS_MAX = 2_000;
@@ -12,7 +13,7 @@ export function readLimiterConfig(env: EnvReader) {
     env.problem("SECURITY_LIMITER_BACKEND", `must be ${required}, as DB_BACKEND`);
   }
   return {
-    url: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
+    url: readServiceUrl(env, "LIMITER_URL", "http://127.0.0.1:4002"),
     timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: TIMEOUT_MS_MAX, default: 500 }),
     /** Where the limiter keeps its state, as far as this process is told. */
     backend,

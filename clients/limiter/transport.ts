@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
@@ -13,7 +14,8 @@ export function createTransport(options: { url: string; token: Secret }): {
   client: Client<typeof LimiterService>;
   close(): void;
 } {
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+  const pool = { keepAlive: true, maxSockets: SOCKETS_MAX };
+  const agent = options.url.startsWith("https:") ? new TlsAgent(pool) : new Agent(pool);
   const sign: Interceptor = (next) => async (request) => {
     request.header.set("authorization", `Bearer ${options.token.reveal()}`);
     return await next(request);

@@ -8,6 +8,7 @@ import type { Database } from "./database.ts";
 import { newDeviceId, signDeviceToken, verifyDeviceToken } from "./device-token.ts";
 import { normaliseEmail } from "./email.ts";
 import { createLoginCounter } from "./events.ts";
+import { createLimitedLogins } from "./limited-logins.ts";
 import { type LoginOptions, type LoginOutcome, login } from "./login.ts";
 import { logout, refresh } from "./refresh.ts";
 import { invalid, limited, unavailable } from "./refusal.ts";
@@ -30,6 +31,7 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
   const { clock, signer, identify, accessTokenTtlMs } = options;
   const refreshOptions = { ...options, db: options.refreshDb };
   const countLogin = createLoginCounter();
+  const noteLimited = createLimitedLogins(options);
 
   const issue = async (principal: Principal, refreshToken: string) => {
     const access = await signAccessToken(signer, principal, clock.nowMs(), accessTokenTtlMs);
@@ -62,6 +64,7 @@ export function createAuthService(options: AuthServiceOptions): ServiceImpl<type
         : undefined;
       const outcome = await login(options, { email, password, client, device });
       countLogin(outcome.kind);
+      if (outcome.kind === "limited") noteLimited({ email, ...outcome });
       if (outcome.kind !== "ok") throw refusalOf(outcome);
       const tokens = await issue(outcome.principal, outcome.refreshToken);
       return deviceToken === undefined ? tokens : { ...tokens, ...(await renewDevice(outcome)) };

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { cors } from "@connectrpc/connect";
+import { createAllowedOrigins } from "../runtime/allowed-origins.ts";
 
 /** Browsers ask again after that long; two hours is the most that any of them honours. */
 const PREFLIGHT_MAX_AGE_SECONDS = "7200";
 
 const ALLOW_METHODS = cors.allowedMethods.join(", ");
-const ALLOW_HEADERS = [...cors.allowedHeaders, "authorization"].join(", ");
+/** Pages with tracing add these to every request; browsers block all of it where one is missing. */
+const TRACE_HEADERS = ["traceparent", "tracestate", "baggage", "b3", "sentry-trace"];
+const ALLOW_HEADERS = [...cors.allowedHeaders, "authorization", ...TRACE_HEADERS].join(", ");
 const EXPOSE_HEADERS = [...cors.exposedHeaders, "retry-after"].join(", ");
 
 /**
@@ -15,7 +18,7 @@ const EXPOSE_HEADERS = [...cors.exposedHeaders, "retry-after"].join(", ");
 export function createCors(
   allowedOrigins: readonly string[],
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const origins = new Set(allowedOrigins);
+  const origins = createAllowedOrigins(allowedOrigins);
   return (request, response) => {
     // No page ever calls these; only our own services do.
     if (request.url?.startsWith("/internal/")) return false;

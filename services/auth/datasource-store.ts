@@ -25,7 +25,8 @@ export async function putDatasource(
      ), audit as (
        insert into auth.audit_log (at, event, detail)
        select $4::timestamptz, 'datasource.put', jsonb_build_object(
-         'datasource', name, 'visibility', $2::text, 'accessVersion', access_version)
+         'datasource', name, 'visibility', $2::text, 'accessVersion', access_version,
+         'revokesTokens', $3::boolean, 'by', 'operator')
        from put
      )
      select access_version from put`,

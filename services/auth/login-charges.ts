@@ -24,7 +24,7 @@ export type Charges = {
 };
 
 type NotCharged =
-  | { kind: "limited"; retryAfterMs: number }
+  | { kind: "limited"; retryAfterMs: number; policy: string }
   | { kind: "unavailable"; retryAfterMs: number };
 
 export type Charged = { kind: "charged"; charges: Charges } | NotCharged;
@@ -108,11 +108,7 @@ async function consume(
   limits: LoginLimits,
   buckets: readonly Bucket[],
   as: ChargedAs,
-): Promise<
-  | { kind: "charged"; charges: Charges }
-  | { kind: "limited"; retryAfterMs: number; policy: string }
-  | { kind: "unavailable"; retryAfterMs: number }
-> {
+): Promise<Charged> {
   const verdict = await decide(limits, buckets);
   switch (verdict.kind) {
     case "allowed":

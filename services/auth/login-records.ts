@@ -17,6 +17,11 @@ export async function recordFailure(
   reason: LoginFailure,
   lane: Lane,
 ): Promise<void> {
+  if (reason === "unreadable-hash") {
+    warn("hash", "a stored password hash cannot be read; its account cannot sign in", {
+      accountId,
+    });
+  }
   try {
     const now = new Date(clock.nowMs());
     const record = async (queryable: Parameters<typeof recordLoginFailure>[0]) =>

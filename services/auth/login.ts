@@ -3,6 +3,7 @@ import type { BoundedWarning } from "../runtime/bounded-warning.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import { isDatabaseOutage } from "../runtime/postgres.ts";
 import { type Account, findAccount } from "./account-store.ts";
+import type { LoginFailure } from "./audit-log.ts";
 import type { Database } from "./database.ts";
 import type { Device } from "./device-token.ts";
 import { type FairQueue, overloaded } from "./fair-queue.ts";
@@ -22,7 +23,7 @@ import type { LoginTurns } from "./login-turns.ts";
 import type { NetworkDigests } from "./network-digest.ts";
 import { networkOf } from "./network-of.ts";
 import { type OpenedSession, openSession } from "./open-session.ts";
-import { needsRehash, verifyPassword } from "./password-hash.ts";
+import { checkPassword, type PasswordCheck } from "./password-hash.ts";
 import type { RecentNetworks } from "./recent-networks.ts";
 import type { RefreshTokens } from "./refresh-token.ts";
 
@@ -54,7 +55,7 @@ export type LoginOutcome =
   | ({ kind: "ok"; device: Device | undefined } & OpenedSession)
   /** Wrong, unknown, disabled or locked: the outside cannot tell. */
   | { kind: "refused" }
-  | { kind: "limited"; retryAfterMs: number }
+  | { kind: "limited"; retryAfterMs: number; policy: string }
   /** Nobody could decide or look: a guess was neither counted nor answered. */
   | { kind: "unavailable"; retryAfterMs: number };
 
@@ -62,6 +63,9 @@ export type LoginOutcome =
 const RETRY_AFTER_MS = 1_000;
 /** As long as a full row of attempts takes to get its turn. */
 const CROWDED_RETRY_AFTER_MS = 3_000;
+
+/** What limits attempts at once, in the place of a policy. */
+const TURNS = "login.turns";
 
 const unavailable: LoginOutcome = { kind: "unavailable", retryAfterMs: RETRY_AFTER_MS };
 
@@ -86,7 +90,7 @@ export async function login(options: LoginOptions, attempt: LoginAttempt): Promi
     return await chargeAndCheck(options, { ...attempt, network, digests });
   });
   if (outcome !== crowded) return outcome;
-  return { kind: "limited", retryAfterMs: CROWDED_RETRY_AFTER_MS };
+  return { kind: "limited", retryAfterMs: CROWDED_RETRY_AFTER_MS, policy: TURNS };
 }
 
 async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<LoginOutcome> {
@@ -150,36 +154,45 @@ async function check(
   found: { account: Account | undefined; isKnown: boolean; charges: Charges },
 ): Promise<LoginOutcome> {
   const { account, isKnown, charges } = found;
-  const passwordHash = account?.passwordHash ?? options.dummyHash;
+  const { dummyHash } = options;
+  const passwordHash = account?.passwordHash ?? dummyHash;
   const lane = isKnown ? "known" : "stranger";
   const share = isKnown ? attempt.email : attempt.network;
-  const isRight = await options.hashing.run({ lane, share }, async () => {
-    return await verifyPassword(passwordHash, attempt.password);
+  const checked = await options.hashing.run({ lane, share }, async () => {
+    return await checkPassword(passwordHash, attempt.password, dummyHash);
   });
-  if (isRight === overloaded) return unavailable;
-  if (account === undefined || !isRight || account.barredBy !== undefined) {
-    const reason = account === undefined ? "unknown" : isRight ? account.barredBy : undefined;
-    await recordFailure(options, account?.id, reason ?? "wrong-password", lane);
+  if (checked === overloaded) return unavailable;
+  const failure = failureOf(account, checked);
+  if (account === undefined || failure !== undefined) {
+    await recordFailure(options, account?.id, failure ?? "unknown", lane);
     return { kind: "refused" };
   }
-  return await admit(options, attempt, account, charges);
+  const isStale = checked === "right-but-stale";
+  return await admit(options, attempt, { account, isStale, charges });
 }
 
 /** Opens the login session of whoever knew the password. */
 async function admit(
   options: LoginOptions,
   attempt: Attempt,
-  account: Account,
-  charges: Charges,
+  admitted: { account: Account; isStale: boolean; charges: Charges },
 ): Promise<LoginOutcome> {
+  const { account, isStale, charges } = admitted;
   const [opened] = await Promise.all([
     openSession(options, account),
     rememberNetwork(options, account, attempt.digests[0]),
     keepsCharge() ? refundMost(options, charges) : refundAll(options, charges),
   ]);
   options.recentNetworks.add(attempt.digests);
-  if (needsRehash(account.passwordHash)) await rehash(options, account, attempt);
+  if (isStale) await rehash(options, account, attempt);
   return opened === undefined ? { kind: "refused" } : { kind: "ok", device: undefined, ...opened };
+}
+
+/** Why nobody is signed in; undefined when somebody is. */
+function failureOf(account: Account | undefined, checked: PasswordCheck): LoginFailure | undefined {
+  if (account === undefined) return "unknown";
+  if (checked === "unreadable") return "unreadable-hash";
+  return checked === "wrong" ? "wrong-password" : account.barredBy;
 }
 
 /** The database cannot serve, or has no room for one more. */

@@ -126,7 +126,10 @@ export async function findRevocableToken(
   return row.is_found ? { kind: "found", accountId: row.account_id } : { kind: "not-found" };
 }
 
-/** Revokes a token, of which the table tells live streams; a second time changes nothing. */
+/**
+ * Revokes a token, of which the table tells live streams; a second time changes nothing, and is
+ * written down where an operator does it.
+ */
 export async function revokeMintedToken(
   db: Queryable,
   jti: string,
@@ -137,12 +140,14 @@ export async function revokeMintedToken(
     `with revoked as (
        update auth.minted_tokens set revoked_at = $3::timestamptz
        where jti = $1::uuid and revoked_at is null
-       returning jti, account_id, datasource
+       returning jti
      )
      insert into auth.audit_log (at, event, account_id, detail)
      select $3::timestamptz, 'token.revoked', account_id,
             jsonb_build_object('jti', jti, 'datasource', datasource, 'by', $2::text)
-     from revoked`,
+              || case when revoked_at is null then '{}' else '{"again": true}' end::jsonb
+     from auth.minted_tokens
+     where jti = $1::uuid and (revoked_at is null or $2::text = 'operator')`,
     [jti, revokedBy, now],
   );
 }

@@ -1,4 +1,5 @@
 import { hash, type Options, parseOptions, verify } from "@node-rs/argon2";
+import { normalisePassword, spellingsOf } from "./password-text.ts";
 
 /** What OWASP asks of Argon2id at least: 19 MiB, two passes, one lane. */
 const PARAMETERS = {
@@ -10,14 +11,47 @@ const PARAMETERS = {
   outputLen: 32,
 } satisfies Options;
 
+/** A stored hash that asks for more would take the process with it: 256 MiB, in KiB. */
+const MEMORY_COST_MAX = 262_144;
+const TIME_COST_MAX = 16;
+const PARALLELISM_MAX = 16;
+
+/** What came of a password. */
+export type PasswordCheck =
+  /** Right; what is stored is weaker than it could be, or of another spelling. */
+  | "right-but-stale"
+  | "right"
+  | "wrong"
+  /** The stored hash is none of ours: nobody can sign in with it. */
+  | "unreadable";
+
 /** Hashes a password with a fresh salt. */
 export async function hashPassword(password: string): Promise<string> {
-  return await hash(password, PARAMETERS);
+  return await hash(normalisePassword(password), PARAMETERS);
 }
 
-/** Whether a password belongs to a hash. Takes as long for a wrong one as for the right one. */
+/**
+ * Checks a password against what is stored. Takes as long for a wrong one as for the right one, and
+ * for a hash that cannot be read, in whose place `dummyHash` is verified.
+ */
+export async function checkPassword(
+  passwordHash: string,
+  password: string,
+  dummyHash: string,
+): Promise<PasswordCheck> {
+  if (!isReadable(passwordHash)) {
+    await matchingSpelling(dummyHash, password);
+    return "unreadable";
+  }
+  const spelling = await matchingSpelling(passwordHash, password);
+  if (spelling === undefined) return "wrong";
+  const isNormal = spelling === normalisePassword(password);
+  return isNormal && !needsRehash(passwordHash) ? "right" : "right-but-stale";
+}
+
+/** Whether a password belongs to a hash of ours, in whichever spelling it was typed. */
 export async function verifyPassword(passwordHash: string, password: string): Promise<boolean> {
-  return await verify(passwordHash, password);
+  return (await matchingSpelling(passwordHash, password)) !== undefined;
 }
 
 /** Whether a hash was made with weaker parameters than those of today. */
@@ -30,4 +64,26 @@ export function needsRehash(passwordHash: string): boolean {
     parallelism !== PARAMETERS.parallelism ||
     outputLen < PARAMETERS.outputLen
   );
+}
+
+async function matchingSpelling(
+  passwordHash: string,
+  password: string,
+): Promise<string | undefined> {
+  for (const spelling of spellingsOf(password)) {
+    if (await verify(passwordHash, spelling)) return spelling;
+  }
+  return undefined;
+}
+
+/** Whether it is an Argon2 hash, with parameters that this process can afford. */
+function isReadable(passwordHash: string): boolean {
+  try {
+    const { memoryCost, timeCost, parallelism } = parseOptions(passwordHash);
+    return (
+      memoryCost <= MEMORY_COST_MAX && timeCost <= TIME_COST_MAX && parallelism <= PARALLELISM_MAX
+    );
+  } catch {
+    return false;
+  }
 }

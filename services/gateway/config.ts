@@ -8,6 +8,7 @@ import {
   readPort,
   readProxyTrust,
 } from "../runtime/listen-config.ts";
+import { readServiceUrl } from "../runtime/service-url.ts";
 import { ENGINE_CHOICES } from "./socket/engine.ts";
 
 export type GatewayConfig = ReturnType<typeof readConfig>;
@@ -27,7 +28,7 @@ export function readConfig(environment: Environment, nowMs = systemClock.nowMs()
     rpcPort: readPort(env, "GATEWAY_RPC_PORT", 8002),
     trust: readProxyTrust(env, "REALTIME_TRUST_PROXY_HOPS"),
     allowedOrigins: readOrigins(env),
-    authUrl: env.url("AUTH_URL", ["http", "https"], "http://127.0.0.1:4001"),
+    authUrl: readServiceUrl(env, "AUTH_URL", "http://127.0.0.1:4001"),
     revocationPollMs: env.integer("REVOCATION_POLL_MS", { min: 100, max: 60_000, default: 1_000 }),
     limiter: {
       ...readLimiterConfig(env),

@@ -40,7 +40,7 @@ export function addDependencyService(router: ConnectRouter, options: DependencyO
 }
 
 function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
-  const auth = (path: string) => new URL(`/internal/gateway/${path}`, authUrl);
+  const auth = (path: string) => new URL(`${authUrl}/internal/gateway/${path}`);
   return [
     {
       name: "datasource-introspect",
@@ -62,7 +62,7 @@ function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
     },
     {
       name: "limiter",
-      url: new URL("/portcullis.limiter.v1.LimiterService/Peek", limiterUrl),
+      url: new URL(`${limiterUrl}/portcullis.limiter.v1.LimiterService/Peek`),
       body: { buckets: [{ policy: CONNECT_BY_IP, key: NOBODY }] },
       isUsable: (answer) => {
         const outcome = fieldOf(fieldOf(answer, "decision"), "outcome");

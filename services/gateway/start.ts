@@ -3,6 +3,7 @@ import { createRemoteJWKSet } from "jose";
 import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
+import { createAllowedOrigins } from "../runtime/allowed-origins.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity, type ProxyTrust } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
@@ -91,7 +92,7 @@ export async function start(
     log,
     clock,
   });
-  const keys = createRemoteJWKSet(new URL("/.well-known/jwks.json", config.authUrl), {
+  const keys = createRemoteJWKSet(new URL(`${config.authUrl}/.well-known/jwks.json`), {
     timeoutDuration: AUTH_TIMEOUT_MS,
     cooldownDuration: KEYS_COOLDOWN_MS,
   });
@@ -122,7 +123,7 @@ export async function start(
     operatorTokens: config.callers.operator,
     clock,
   });
-  const allowedOrigins = new Set(config.allowedOrigins);
+  const allowedOrigins = createAllowedOrigins(config.allowedOrigins);
   const leases = new LeaseKeeper(limiter, PLACE_TTL_MS);
   const admit = createAdmission({ allowedOrigins, identity, limiter, leases, sessions, refusals });
   const context = {

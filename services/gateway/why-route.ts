@@ -1,3 +1,4 @@
+import type { AllowedOrigins } from "../runtime/allowed-origins.ts";
 import type { ClientIdentity } from "../runtime/client-identity.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
@@ -17,7 +18,7 @@ const PREFLIGHT_SECONDS = "600";
  * that the question comes from.
  */
 export function createWhyRoute(options: {
-  allowedOrigins: ReadonlySet<string>;
+  allowedOrigins: AllowedOrigins;
   identity: ClientIdentity;
   refusals: RecentRefusals;
   clock: Clock;

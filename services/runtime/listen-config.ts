@@ -1,3 +1,4 @@
+import { findOriginProblem } from "./allowed-origins.ts";
 import { HOPS_MAX } from "./client-ip.ts";
 import type { EnvReader } from "./env.ts";
 import { type Cidr, parseCidr } from "./ip-address.ts";
@@ -51,13 +52,12 @@ export function readProxyTrust(env: EnvReader, hopsName: string) {
   };
 }
 
-/** Browser origins, spelled as browsers send them: scheme, host, and port when it is unusual. */
+/** Origins of pages and apps, spelled as they send them: scheme, host, and port when it is unusual. */
 export function readOrigins(env: EnvReader): readonly string[] {
   const origins = env.list("ALLOWED_ORIGINS");
   for (const origin of origins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      env.problem("ALLOWED_ORIGINS", `holds ${origin}, which is no origin (scheme://host[:port])`);
-    }
+    const problem = findOriginProblem(origin);
+    if (problem !== undefined) env.problem("ALLOWED_ORIGINS", `holds ${origin}, ${problem}`);
   }
   return origins;
 }

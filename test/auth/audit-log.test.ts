@@ -1,7 +1,9 @@
+import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { Visibility } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
-import type { System } from "../fixtures/services.ts";
+import { type System, TOKENS } from "../fixtures/services.ts";
 import { connectTo, createAccount, rejection, signIn, startAuthSystem } from "./auth-system.ts";
 
 /** Until all services have started on a busy machine. */
@@ -44,6 +46,58 @@ test("the audit log tells what happened to an account, and why a login failed", 
       { event: "login.failed", reason: "locked", by: null },
     ]);
   });
+});
+
+test("a limited login leaves one log line and one entry, however often it is tried", async () => {
+  const account = await createAccount(system.databaseUrl);
+  const { auth } = connectTo(system.urls.auth);
+  const guess = async () => await rejection(auth.login({ ...account, password: "wrong" }));
+  for (let round = 0; round < 12; round++) await guess();
+  expect((await guess()).code).toBe(Code.ResourceExhausted);
+  await eventually(async () => {
+    const entries = await runSql<{ detail: object }>(
+      system.databaseUrl,
+      "select detail from auth.audit_log where account_id = $1 and event = 'login.limited'",
+      [account.id],
+    );
+    expect(entries).toEqual([
+      {
+        detail: {
+          policy: "login.account.network",
+          retryAfterMs: expect.any(Number),
+          passedOver: expect.any(Number),
+        },
+      },
+    ]);
+  });
+  const lines = system.services.auth.logs().filter(({ msg }) => msg === "a login was limited");
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ policy: "login.account.network" });
+  expect(JSON.stringify(lines)).not.toContain(account.email);
+});
+
+test("what operators do is written down, and that it was them", async () => {
+  const token = TOKENS.operator;
+  const { datasources } = connectTo(system.urls.authAdmin, { bearer: token });
+  const datasource = "audited.v1";
+  await datasources.put({ datasource, visibility: Visibility.PUBLIC, revokeTokens: true });
+  const minted = await connectTo(system.urls.auth).datasources.mintToken({ datasource });
+  const target = { case: "token", value: minted.token } as const;
+  const operator = connectTo(system.urls.auth, { bearer: token }).datasources;
+  await operator.revokeToken({ target });
+  await operator.revokeToken({ target });
+  const entries = await runSql(
+    system.databaseUrl,
+    `select event, detail ->> 'by' as by, detail ->> 'revokesTokens' as revokes,
+            detail ->> 'again' as again
+     from auth.audit_log where detail ->> 'datasource' = $1 order by id`,
+    [datasource],
+  );
+  expect(entries).toEqual([
+    { event: "datasource.put", by: "operator", revokes: "true", again: null },
+    { event: "token.revoked", by: "operator", revokes: null, again: null },
+    { event: "token.revoked", by: "operator", revokes: null, again: "true" },
+  ]);
 });
 
 test("the audit log keeps neither addresses nor the e-mail of an unknown account", async () => {

@@ -3,12 +3,15 @@ import { DEMO_ACCOUNT, type System } from "../fixtures/services.ts";
 import { freshAddress, startAuthSystem } from "./auth-system.ts";
 
 const CONSOLE = "http://console.portcullis.test:8080";
+const APPS = ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdefghijklmnop"];
 const OTHER = "https://evil.test";
 const LOGIN = "/portcullis.auth.v1.AuthService/Login";
 
 let system: System;
 beforeAll(async () => {
-  system = await startAuthSystem({ ALLOWED_ORIGINS: `https://app.portcullis.test, ${CONSOLE}` });
+  system = await startAuthSystem({
+    ALLOWED_ORIGINS: `https://app.portcullis.test, ${CONSOLE}, ${APPS.join()}, https://*.previews.test`,
+  });
 });
 afterAll(async () => {
   await system.stop();
@@ -30,8 +33,44 @@ test("a preflight of an allowed origin may send what Connect-Web sends", async (
   );
 });
 
+test("a preflight may send what tracing, gRPC-Web and Connect clients send", async () => {
+  const sent = ["traceparent", "tracestate", "baggage", "x-grpc-web", "x-user-agent"];
+  sent.push("grpc-timeout", "connect-timeout-ms", "connect-content-encoding", "content-encoding");
+  const response = await preflight(CONSOLE);
+  expect(listOf(response, "access-control-allow-headers")).toEqual(expect.arrayContaining(sent));
+  const exposed = ["retry-after", "grpc-status", "grpc-message", "grpc-status-details-bin"];
+  const answer = await post(LOGIN, DEMO_ACCOUNT, { origin: CONSOLE });
+  expect(listOf(answer, "access-control-expose-headers")).toEqual(expect.arrayContaining(exposed));
+});
+
+test("apps, extensions and subdomains that are named are allowed as pages are", async () => {
+  for (const origin of [...APPS, "https://branch-1.previews.test"]) {
+    const response = await preflight(origin);
+    expect(response.status, origin).toBe(204);
+    expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+    const answer = await post(LOGIN, DEMO_ACCOUNT, { origin });
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+  }
+});
+
+test("what the way in refuses can be read by the page, too", async () => {
+  const large = await post(LOGIN, { email: "x".repeat(20_000) }, { origin: CONSOLE });
+  const unknown = await post("/portcullis.auth.v1.AuthService/Nothing", {}, { origin: CONSOLE });
+  expect([large.status, unknown.status]).toEqual([413, 404]);
+  for (const answer of [large, unknown]) {
+    expect(answer.headers.get("access-control-allow-origin")).toBe(CONSOLE);
+  }
+});
+
 test("a preflight of another origin is refused", async () => {
-  for (const origin of [OTHER, "null", `${CONSOLE}.evil.test`, CONSOLE.toUpperCase()]) {
+  for (const origin of [
+    OTHER,
+    "null",
+    "https://previews.test",
+    "capacitor://other",
+    `${CONSOLE}.evil.test`,
+    CONSOLE.toUpperCase(),
+  ]) {
     const response = await preflight(origin);
     expect(response.status, origin).toBe(403);
     expect(corsHeadersOf(response), origin).toEqual([]);

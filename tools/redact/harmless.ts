@@ -46,7 +46,7 @@ const KNOWN: readonly { names: RegExp; shape: RegExp }[] = [
   { names: /^(?:AUTH|LIMITER|GATEWAY|AUTH_ADMIN|GATEWAY_RPC)_URL$/, shape: BARE_URL },
   { names: /^SMOKE_(?:API|EDGE|LIMITER)_URL$/, shape: BARE_URL },
   { names: /^GATEWAY_ENGINE$/, shape: /^(?:auto|uws|ws)$/ },
-  { names: /^ALLOWED_ORIGINS$/, shape: /^[\w.:/,\s[\]-]*$/ },
+  { names: /^ALLOWED_ORIGINS$/, shape: /^[\w.:/,\s[\]*+-]*$/ },
   { names: /^TRUSTED_PROXY_CIDRS$/, shape: /^[0-9A-Fa-f.:/,\s]*$/ },
   { names: /^(?:LIMITER_POLICIES_FILE|PORTCULLIS_DIR)$/, shape: PATH },
   { names: /^RELEASE_REVISION$/, shape: /^[\w.+-]{1,64}$/ },

@@ -1,5 +1,6 @@
 import type { LeasedBucket, LeaseKeeper } from "../../../clients/limiter/lease-keeper.ts";
 import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
+import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { RefusedStatus, UpgradeResult } from "../events.ts";
@@ -48,7 +49,7 @@ const NO_DECISION: Verdict & { kind: "no-decision" } = {
 };
 
 type AdmissionOptions = {
-  allowedOrigins: ReadonlySet<string>;
+  allowedOrigins: AllowedOrigins;
   identity: ClientIdentity;
   limiter: Pick<LimiterClient, "consume">;
   leases: Pick<LeaseKeeper, "giveBack">;

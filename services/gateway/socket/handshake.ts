@@ -1,3 +1,4 @@
+import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
 import { chooseSubprotocol, type Subprotocol } from "../subprotocol.ts";
 
 /** Every line of every header of an upgrade request, by lower-case name. */
@@ -15,10 +16,7 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
  * Checks a handshake by RFC 6455 and its Origin by the allow-list. A request without Origin comes
  * from no browser and is allowed: there is no user behind it to be tricked.
  */
-export function checkHandshake(
-  headers: HeaderLines,
-  allowedOrigins: ReadonlySet<string>,
-): Handshake {
+export function checkHandshake(headers: HeaderLines, allowedOrigins: AllowedOrigins): Handshake {
   if (!hasToken(headers, "upgrade", "websocket") || !hasToken(headers, "connection", "upgrade")) {
     return refuse(426, "this address speaks websocket only");
   }

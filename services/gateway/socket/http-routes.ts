@@ -1,3 +1,4 @@
+import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
 import type { ProbeMemory } from "../../runtime/probe-memory.ts";
 import { HEALTH_PATH, REALTIME_PATH, WHY_PATH } from "../doors.ts";
 import type { RealtimeEvents } from "../events.ts";
@@ -9,7 +10,7 @@ import { refusalAnswer } from "./websocket-route.ts";
 
 /** Serves everything that the public door answers; `upgrade` decides about websockets. */
 export function createHttpRoutes(options: {
-  allowedOrigins: ReadonlySet<string>;
+  allowedOrigins: AllowedOrigins;
   events: Pick<RealtimeEvents, "upgraded" | "refused">;
   probes: ProbeMemory;
   upgrade: (exchange: Exchange) => void;
