@@ -1,7 +1,7 @@
 import type { Topology } from "../edge-config.ts";
 import type { CaddyDirective } from "./caddy-tree.ts";
 import type { Finding } from "./finding.ts";
-import { holdsStrangers } from "./wide-range.ts";
+import { describeStrangers } from "./trusted-range.ts";
 
 /** Whom Caddy believes: directives that are wrong wherever they stand. */
 export function lintTrustedProxies(
@@ -18,8 +18,8 @@ export function lintTrustedProxies(
     return [{ file, line, rule: "proxy-protocol", message, mend }];
   }
   if (name === "remote_ip" || name === "client_ip" || name === "trusted_proxies") {
-    if (words.some(holdsStrangers)) {
-      const message = "every client is trusted to name its own address";
+    const [message] = words.flatMap((word) => describeStrangers(word) ?? []);
+    if (message !== undefined) {
       const mend = "name the addresses that your CDN connects from";
       return [{ file, line, rule: "trusts-everyone", message, mend }];
     }
