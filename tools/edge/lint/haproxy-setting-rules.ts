@@ -1,5 +1,6 @@
 import type { Finding } from "./finding.ts";
 import { reportAt } from "./haproxy-finding.ts";
+import { readPeerLists } from "./haproxy-lists.ts";
 import { findLast, type HaproxyRoute } from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
 import { HEAD_BYTES_MAX, REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
@@ -26,16 +27,23 @@ export function lintHaproxySettings(
 /** Conditions by which requests are refused and nothing else: who is in them is trusted with nothing. */
 function refusingAcls(section: HaproxySection): ReadonlySet<string> {
   const lines = [...section.defaults, ...section.lines].filter(({ words }) => words[0] !== "acl");
-  const names = (some: readonly HaproxyLine[]) => {
-    return new Set(some.flatMap(({ words }) => words.map((word) => word.replace(/^!/, ""))));
-  };
-  const refusing = names(lines.filter(refuses));
-  const others = names(lines.filter((line) => !refuses(line)));
-  return new Set([...refusing].filter((name) => !others.has(name)));
+  const refused = new Set(lines.flatMap(refusedNames));
+  // Whoever is spared a refusal, or is chosen for anything else, is trusted.
+  const trusted = new Set(
+    lines.flatMap((line) => {
+      const names = line.words.map((word) => word.replace(/^!/, ""));
+      const own = refusedNames(line);
+      return names.filter((name) => !own.includes(name));
+    }),
+  );
+  return new Set([...refused].filter((name) => !trusted.has(name)));
 }
 
-function refuses({ words }: HaproxyLine): boolean {
-  return words.some((word) => /^(deny|reject|tarpit|silent-drop)$/.test(word));
+/** The conditions of a refusal whose holding refuses. */
+function refusedNames({ words }: HaproxyLine): readonly string[] {
+  const isRefusal = words.some((word) => /^(deny|reject|tarpit|silent-drop)$/.test(word));
+  const at = words.indexOf("if");
+  return isRefusal && at > 0 ? words.slice(at + 1).filter((word) => !word.startsWith("!")) : [];
 }
 
 function lintLine(line: HaproxyLine, ours: OurUpstreams): Finding[] {
@@ -58,20 +66,34 @@ function lintLine(line: HaproxyLine, ours: OurUpstreams): Finding[] {
   if (first === "http-request" && passesNominations) {
     const message =
       "this passes on what the client nominates, and the next hop may remove those headers, X-Forwarded-For among them";
-    return [reportAt(line, "nominated-headers", message, "http-request del-header Connection")];
+    return [
+      reportAt(
+        line,
+        "nominated-headers",
+        message,
+        "remove this line: HAProxy writes Connection itself",
+      ),
+    ];
   }
   return [];
 }
 
-/** A condition on the peer that strangers meet. */
+/** A condition on the peer that strangers meet, or that nobody can read here. */
 function lintSource(line: HaproxyLine): Finding[] {
   const isAcl = line.words[0] === "acl" && line.words[2] === "src";
-  const isAnonymous = line.words.join(" ").includes("{ src ") && !refuses(line);
-  const [message] =
-    isAcl || isAnonymous ? line.words.flatMap((word) => describeStrangers(word) ?? []) : [];
-  if (message === undefined) return [];
+  const isAnonymous = line.words.join(" ").includes("{ src ") && refusedNames(line).length === 0;
+  if (!isAcl && !isAnonymous) return [];
+  const lists = readPeerLists(line);
+  const unread = lists.filter(({ ranges }) => ranges === undefined);
+  const ranges = [...line.words, ...lists.flatMap((list) => list.ranges ?? [])];
+  const [message] = ranges.flatMap((range) => describeStrangers(range) ?? []);
+  const mend = "name the addresses that your CDN connects from";
   return [
-    reportAt(line, "trusts-everyone", message, "name the addresses that your CDN connects from"),
+    ...(message === undefined ? [] : [reportAt(line, "trusts-everyone", message, mend)]),
+    ...unread.map(({ name }) => {
+      const unreadMessage = `${name} could not be read, so nobody knows who is trusted here`;
+      return reportAt(line, "include-not-read", unreadMessage, "lint where the list is");
+    }),
   ];
 }
 

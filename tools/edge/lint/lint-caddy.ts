@@ -28,7 +28,9 @@ export function lintCaddy(file: string, text: string, options: LintOptions): Lin
   const topology = options.topology ?? inferTopology(judged);
   const findings = [
     ...problems.map(describe),
-    ...visited.flatMap(({ directive }) => lintTrustedProxies(directive, options.topology)),
+    ...visited
+      .filter((one) => !isRefusing(one, visited))
+      .flatMap(({ directive }) => lintTrustedProxies(directive, options.topology)),
     ...lintUnread(visited.map(({ directive }) => directive)),
     ...judged.flatMap((proxy) => {
       const place = [proxy.directive, ...proxy.around].map(({ line }) => line).join(" ");
@@ -64,6 +66,19 @@ function visit(
     { directive, around },
     ...visit(directive.block, [directive, ...around]),
   ]);
+}
+
+const REFUSALS = ["respond", "abort", "error"];
+
+/** Whether ranges stand in a matcher by which requests are refused, and trusted with nothing. */
+function isRefusing({ directive, around }: Visited, all: readonly Visited[]): boolean {
+  const matcher = [directive, ...around].find(({ words }) => words[0]?.startsWith("@") === true);
+  const name = matcher?.words[0];
+  // Whoever is spared a refusal is trusted.
+  const isSpared = [directive, ...around].some(({ words }) => words.includes("not"));
+  if (name === undefined || isSpared) return false;
+  const uses = all.filter((one) => one.directive.words.indexOf(name) > 0);
+  return uses.length > 0 && uses.every((one) => REFUSALS.includes(one.directive.words[0] ?? ""));
 }
 
 /** The blocks around a directive, the innermost first; in a site without braces, the root. */

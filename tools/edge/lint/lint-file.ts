@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { TOPOLOGIES, type Topology } from "../edge-config.ts";
-import { type GroupedFinding, groupFindings } from "./finding.ts";
+import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
 import { foreignParts, whyNothing } from "./foreign-files.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
 import { lintCaddy } from "./lint-caddy.ts";
@@ -38,16 +38,33 @@ export function lintFile(
   const { topology, read } = linted;
   const hops = named === undefined ? [] : lintHops(file, text, named);
   const isRead = read === "all" || hops.length > 0;
-  const findings = groupFindings([...linted.findings, ...hops]);
+  const assumed = named === undefined && isRead ? topology : undefined;
+  const findings = groupFindings([...linted.findings, ...hops]).map((one) => {
+    return assumed === "direct" && IDENTITY_RULES.has(one.rule)
+      ? { ...one, mend: `${one.mend} ${WHERE_DIRECT}` }
+      : one;
+  });
   return {
     findings: findings.map((one) => (topology === undefined ? one : { ...one, topology })),
     notes: linted.notes.map((note) => `${file}: ${note}`),
-    assumed: named === undefined && isRead ? topology : undefined,
+    assumed,
     unread: isRead
       ? undefined
       : `${file}: nothing in this file is read here: ${whyNothing(kind, text)}`,
   };
 }
+
+/** What is right about the connection's address depends on who connects. */
+const IDENTITY_RULES: ReadonlySet<string> = new Set<Rule>([
+  "missing-forwarded-for",
+  "appended-forwarded-for",
+  "passed-through-forwarded-for",
+  "forwardfor-adds-line",
+  "forwardfor-if-none",
+]);
+
+const WHERE_DIRECT =
+  "(where clients connect to this proxy themselves; behind a CDN or a balancer, lint with its --topology)";
 
 function lintKind(
   file: string,

@@ -39,8 +39,15 @@ export function lintNginx(tree: NginxTree, { topology: given, upstreams }: LintO
     findings: findAll(tree, context, servers),
     topology,
     read: isRead ? "all" : "nothing",
-    notes: all.length > 0 && !ours.isAnyKnown ? [NONE_OF_OURS] : [],
+    notes: [
+      ...(all.length > 0 && !ours.isAnyKnown ? [NONE_OF_OURS] : []),
+      ...(isRead ? [] : tree.empty.map(describeEmpty)),
+    ],
   };
+}
+
+function describeEmpty({ line, pattern }: NginxTree["empty"][number]): string {
+  return `the include of line ${line}, ${pattern}, matches no file here`;
 }
 
 /** What a server block is known by; other languages have blocks of that name as well. */
