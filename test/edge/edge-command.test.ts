@@ -82,6 +82,9 @@ test("edge lint --json names file, line, rule, message and mend, in included fil
       rule: "include-not-read",
       message: expect.stringContaining(join(directory, "absent.conf")),
       mend: expect.any(String),
+      severity: "warning",
+      places: 1,
+      topology: "direct",
     },
     {
       file: included,
@@ -89,12 +92,36 @@ test("edge lint --json names file, line, rule, message and mend, in included fil
       rule: "inherited-headers-lost",
       message: expect.stringContaining("X-Forwarded-For"),
       mend: expect.stringContaining("proxy_set_header"),
+      severity: "error",
+      places: 1,
+      topology: "direct",
     },
   ]);
+  expect(linted.stderr).toContain(`${main}: topology direct is assumed`);
+  const errors = edge("lint", "--json", "--severity", "error", main);
+  expect(errors.status).toBe(1);
+  expect(JSON.parse(errors.stdout)).toHaveLength(1);
   expect(edge("lint", "--json", "deploy/nginx/cdn.conf")).toMatchObject({
     status: 0,
     stdout: "[]\n",
   });
+});
+
+test("edge lint answers 2 where nothing is read, and still says what is wrong with other files", () => {
+  const directory = setupDirectory();
+  const traefik = join(directory, "traefik.yml");
+  const nginx = join(directory, "nginx.conf");
+  writeFileSync(traefik, "entryPoints: { web: { forwardedHeaders: { insecure: true } } }\n");
+  writeFileSync(nginx, "server { listen 80; location / { proxy_pass http://10.0.0.1:4001; } }\n");
+  const both = edge("lint", traefik, directory, nginx);
+  expect(both.status).toBe(2);
+  expect(both.stderr).toContain(`${traefik}: nothing in this file is read here: `);
+  expect(both.stderr).toContain(`${directory} cannot be read`);
+  expect(both.stdout).toContain(`${nginx}:1: error: internal-route-exposed`);
+  expect(both.stdout).toContain(`${nginx}: topology direct is assumed`);
+  expect(both.stdout).toContain("in 1 file\n");
+  expect(edge("lint", "--json", traefik)).toMatchObject({ status: 2, stdout: "[]\n" });
+  expect(edge("lint", "--upstream", "http://x/y", nginx).status).toBe(2);
 });
 
 test("edge lint compares the hops of environment files and manifests with the topology", () => {

@@ -114,6 +114,7 @@ function readValue(value: string, proxy: CaddyProxy, world: CaddyWorld): Kinds {
   const kinds = parts.flatMap((part) => [...part]);
   const peers = kinds.filter((kind) => kind === "peer");
   const isClients = kinds.some((kind) => kind === "named" || kind === "claimed");
+  if (kinds.includes("unknown")) return new Set(["unknown"]);
   if (isClients) return new Set([peers.length > 0 ? "appended" : "claimed"]);
   return new Set([peers.length > 1 ? "repeated" : "constant"]);
 }
@@ -134,8 +135,13 @@ function readPlaceholder(name: string, proxy: CaddyProxy, world: CaddyWorld): Ki
   if (variable !== undefined) return readVariable(variable, proxy, world);
   const map = findMap(`{${name}}`, proxy.scope);
   if (map !== undefined) return readMapped(map, `{${name}}`, proxy, world);
-  return new Set([OWN.test(name) ? "constant" : "named"]);
+  if (OWN.test(name)) return new Set(["constant"]);
+  return new Set([CLIENTS.test(name) ? "named" : "unknown"]);
 }
+
+/** Placeholders that a client fills as it likes. */
+const CLIENTS =
+  /^((http\.request\.)?(header|query|uri|path|host|hostport|cookie|method|body|orig_\w+|tls\.client|port|dir|file|labels|re)\b|http\.(regexp|auth)\b|re\.|tls_client_)/;
 
 /** What a variable can hold; those set for some requests come after those set for all. */
 function readVariable(name: string, proxy: CaddyProxy, world: CaddyWorld): Kinds {

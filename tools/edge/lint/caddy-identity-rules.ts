@@ -3,25 +3,34 @@ import { type CaddyProxy, type Contents, followHeader } from "./caddy-headers.ts
 import type { CaddyDirective } from "./caddy-tree.ts";
 import type { Finding, Rule } from "./finding.ts";
 import { BEHIND_CDN, type HeaderContent, STRANGERS } from "./header-content.ts";
-import { CLAIMS_CLEARED, describeTopology, IDENTITY_HEADERS } from "./lint-policy.ts";
+import {
+  CLAIMS_CLEARED,
+  describeTopology,
+  IDENTITY_HEADERS,
+  mendScheme,
+  PROVE,
+  UNKNOWN_VALUE,
+} from "./lint-policy.ts";
 
 const FORWARDED_FOR = "X-Forwarded-For";
 const OVERWRITE = "header_up X-Forwarded-For {remote_host}";
 
-/** What the headers that name a client hold behind each reverse_proxy. */
+/** What the headers that name a client hold behind a reverse_proxy. */
 export function lintCaddyIdentity(
-  proxies: readonly CaddyProxy[],
-  given: Topology | undefined,
+  proxy: CaddyProxy,
+  topology: Topology,
+  isOurs: boolean,
 ): Finding[] {
-  const topology = given ?? inferTopology(proxies);
-  return proxies.flatMap((proxy) => [
+  return [
     ...lintForwardedFor(proxy),
     ...lintTrusted(proxy, topology),
-    ...lintOtherHeaders(proxy, topology),
-  ]);
+    // What another application reads beside the address is its own affair.
+    ...(isOurs ? lintOtherHeaders(proxy, topology) : []),
+  ];
 }
 
-function inferTopology(proxies: readonly CaddyProxy[]): Topology {
+/** The topology that a file seems to be written for. */
+export function inferTopology(proxies: readonly CaddyProxy[]): Topology {
   const kinds = proxies.flatMap((proxy) => [...followHeader(FORWARDED_FOR, proxy, true).keys()]);
   const strangers = proxies.flatMap((proxy) => [
     ...followHeader(FORWARDED_FOR, proxy, false).keys(),
@@ -46,6 +55,8 @@ function lintForwardedFor(proxy: CaddyProxy): Finding[] {
     switch (kind) {
       case "peer":
         return [];
+      case "unknown":
+        return [report(at, "not-followed", UNKNOWN_VALUE, PROVE)];
       case "appended":
       case "repeated": {
         const message =
@@ -73,6 +84,7 @@ function lintTrusted(proxy: CaddyProxy, topology: Topology): Finding[] {
   const at = [...contents.values()].find(Boolean) ?? proxy.directive;
   // A stranger's header that gets through is reported for what it is.
   if (strangers !== "peer") return [];
+  if (contents.has("unknown")) return [report(at, "not-followed", UNKNOWN_VALUE, PROVE)];
   if (topology === "direct") {
     // trusted_proxies, which also makes a difference, is reported where it stands.
     if (found.join() === strangers || proxy.trust.isTrusting) return [];
@@ -123,11 +135,11 @@ function lintOtherHeaders(proxy: CaddyProxy, topology: Topology): Finding[] {
   const mends = {
     "X-Real-IP":
       topology === "cdn-append" ? "header_up -X-Real-IP" : "header_up X-Real-IP {remote_host}",
-    "X-Forwarded-Proto": "header_up X-Forwarded-Proto {scheme}",
+    "X-Forwarded-Proto": mendScheme("header_up X-Forwarded-Proto {scheme}", "https"),
   } as const;
   const findings: Finding[] = [];
   if (missing.length > 0) {
-    const message = `${missing.join(" and ")} would be the client's own here`;
+    const message = `${missing.join(" and ")} would be what the sender of the request wrote`;
     const mend = missing.map((name) => mends[name]).join("; ");
     findings.push(report(proxy.directive, "identity-header-missing", message, mend));
   }

@@ -1,7 +1,7 @@
 import type { CaddyDirective } from "./caddy-tree.ts";
 import { matchesPattern } from "./portable-regex.ts";
+import { isAmong } from "./trusted-range.ts";
 import { allOf, anyOf, not, type Truth, truthOf } from "./truth.ts";
-import { holdsStrangers } from "./wide-range.ts";
 
 /** The request that a matcher is asked about; without a path, any request. */
 export type CaddyWorld = {
@@ -72,7 +72,7 @@ function matchesEntry(entry: Entry, scope: CaddyScope, world: CaddyWorld): Truth
       return matchesPattern(values.at(-1) ?? "", world.path, false);
     case "remote_ip":
       if (values[0] === "forwarded") return "maybe";
-      return truthOf(world.fromTrusted || values.some(holdsStrangers));
+      return isAmong(values, world.fromTrusted);
     case "vars":
       return matchesVariable(values[0] ?? "", values.slice(1), scope, world);
     default:

@@ -1,14 +1,18 @@
 import type { Topology } from "../edge-config.ts";
 import type { CaddyDirective } from "./caddy-tree.ts";
 import type { Finding } from "./finding.ts";
-import { holdsStrangers } from "./wide-range.ts";
+import { describeStrangers } from "./trusted-range.ts";
+
+/** Matchers and options that hold ranges of addresses. */
+const RANGES = ["remote_ip", "client_ip", "trusted_proxies"];
 
 /** Whom Caddy believes: directives that are wrong wherever they stand. */
 export function lintTrustedProxies(
   { words, block, file, line }: CaddyDirective,
   topology: Topology | undefined,
 ): Finding[] {
-  const [name] = words;
+  // "@name not remote_ip …" is about the same ranges.
+  const [name] = words.filter((word) => !word.startsWith("@") && word !== "not");
   const wraps =
     name === "listener_wrappers" && block.some((one) => one.words[0] === "proxy_protocol");
   if (name === "proxy_protocol" || wraps) {
@@ -17,9 +21,9 @@ export function lintTrustedProxies(
     const mend = "take the address from the connection";
     return [{ file, line, rule: "proxy-protocol", message, mend }];
   }
-  if (name === "remote_ip" || name === "client_ip" || name === "trusted_proxies") {
-    if (words.some(holdsStrangers)) {
-      const message = "every client is trusted to name its own address";
+  if (RANGES.includes(name ?? "")) {
+    const [message] = words.flatMap((word) => describeStrangers(word) ?? []);
+    if (message !== undefined) {
       const mend = "name the addresses that your CDN connects from";
       return [{ file, line, rule: "trusts-everyone", message, mend }];
     }

@@ -72,17 +72,23 @@ function behind(before: HeaderContent, kind: HeaderContent): HeaderContent {
 const OWN =
   /^(DOWNSTREAM_(LOCAL|DIRECT_LOCAL)_\w+|UPSTREAM_\w+|HOSTNAME|START_TIME|ENVIRONMENT|PROTOCOL|CONNECTION_ID|STREAM_ID|UNIQUE_ID|ROUTE_NAME|VIRTUAL_CLUSTER_NAME)$/;
 
+/** Substitutions that a client fills as it likes. */
+const CLIENTS =
+  /^(REQUEST_HEADER|PATH|QUERY_PARAM\w*|GRPC_\w+|REQUESTED_SERVER_NAME|DOWNSTREAM_PEER_\w+|TLS_JA\w+)$/;
+
 function readValue(value: string, manager: EnvoyManager): HeaderContent {
   const substitutions = [...value.replaceAll("%%", "").matchAll(/%(\w+)(\(.*?\))?(:\d+)?%/g)];
   const kinds = substitutions.map(([, command = "", argument = ""]): HeaderContent => {
     if (/^DOWNSTREAM_DIRECT_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return "peer";
     if (/^DOWNSTREAM_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return resolved(manager);
     if (command === "REQ") return readsList(argument) ? "claimed" : "named";
-    return OWN.test(command) ? "constant" : "claimed";
+    if (OWN.test(command)) return "constant";
+    return CLIENTS.test(command) ? "claimed" : "unknown";
   });
   const [first] = kinds;
   if (first === undefined) return value.replaceAll("%%", "").includes("%") ? "claimed" : "constant";
   if (substitutions[0]?.[0] === value.trim()) return first;
+  if (kinds.includes("unknown")) return "unknown";
   const isClients = kinds.some((kind) => kind === "named" || kind === "claimed");
   if (isClients) return kinds.includes("peer") ? "appended" : "claimed";
   return kinds.filter((kind) => kind === "peer").length > 1 ? "repeated" : "constant";

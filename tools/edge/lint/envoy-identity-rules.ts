@@ -5,7 +5,13 @@ import type { EnvoyManager } from "./envoy-manager.ts";
 import { nodeOf, type Report } from "./envoy-yaml.ts";
 import type { Finding } from "./finding.ts";
 import { BEHIND_CDN, type HeaderContent, STRANGERS } from "./header-content.ts";
-import { CLAIMS_CLEARED, describeTopology, IDENTITY_HEADERS } from "./lint-policy.ts";
+import {
+  CLAIMS_CLEARED,
+  describeTopology,
+  IDENTITY_HEADERS,
+  PROVE,
+  UNKNOWN_VALUE,
+} from "./lint-policy.ts";
 
 const FORWARDED_FOR = "X-Forwarded-For";
 const OVERWRITE =
@@ -18,8 +24,7 @@ export function lintTrust(
   report: Report,
 ): Finding[] {
   const { node, isRestricted, wideRanges, usesPeer, trustedHops, hasDetection } = manager;
-  const findings = wideRanges.map((range) => {
-    const message = "every client is trusted to name its own address";
+  const findings = wideRanges.map(({ range, message }) => {
     return report(range, "trusts-everyone", message, "name the addresses of your CDN alone");
   });
   if (trustedHops > 0 && topology === "direct") {
@@ -78,6 +83,8 @@ export function lintForwardedFor(
         const message = "the address is sent twice, so services that count one hop see two entries";
         return [report(entry, "repeated-forwarded-for", message, OVERWRITE)];
       }
+      case "unknown":
+        return [report(entry, "not-followed", UNKNOWN_VALUE, PROVE)];
       case "none":
       case "constant": {
         const message = "this names no client, so all clients are one";
@@ -111,6 +118,7 @@ function lintTrusted(
 ): Finding[] {
   const found = [...contents.keys()].join();
   const at = [...contents.values()].find(Boolean) ?? manager.node;
+  if (contents.has("unknown")) return [report(at, "not-followed", UNKNOWN_VALUE, PROVE)];
   if (contents.has("claimed")) {
     const message = "more of the list is taken than its last entry, and the rest is the client's";
     const mend = "xff_num_trusted_hops: 1";

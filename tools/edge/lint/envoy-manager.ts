@@ -1,6 +1,6 @@
 import type { YAMLMap } from "yaml";
 import { readMap, readMaps, readText } from "./envoy-yaml.ts";
-import { holdsStrangers } from "./wide-range.ts";
+import { describeStrangers } from "./trusted-range.ts";
 
 /** An HTTP connection manager, and whose connections it takes. */
 export type EnvoyManager = {
@@ -8,7 +8,7 @@ export type EnvoyManager = {
   /** Whether only the peers of some ranges come here. */
   isRestricted: boolean;
   /** Ranges so wide that strangers are among those peers. */
-  wideRanges: readonly YAMLMap[];
+  wideRanges: readonly { range: YAMLMap; message: string }[];
   usesPeer: boolean;
   trustedHops: number;
   hasDetection: boolean;
@@ -22,10 +22,11 @@ export function readEnvoyManager(node: YAMLMap, around: readonly YAMLMap[]): Env
     ...readMaps(match, "direct_source_prefix_ranges"),
     ...readMaps(match, "source_prefix_ranges"),
   ];
-  const wideRanges = ranges.filter((range) => {
+  const wideRanges = ranges.flatMap((range) => {
     // Without a length the prefix is one of 0 bits.
     const bits = readText(range, "prefix_len") || "0";
-    return holdsStrangers(`${readText(range, "address_prefix")}/${bits}`);
+    const message = describeStrangers(`${readText(range, "address_prefix")}/${bits}`);
+    return message === undefined ? [] : [{ range, message }];
   });
   return {
     node,

@@ -10,21 +10,28 @@ import { INTERNAL_PATHS } from "./lint-policy.ts";
 export function lintRoutes(
   manager: EnvoyManager,
   routes: readonly EnvoyRoute[],
+  isOurs: (route: EnvoyRoute) => boolean,
   report: Report,
 ): Finding[] {
+  const ours = routes.filter((route) => route.forwards && isOurs(route));
   return [
-    ...lintExposure(routes, report),
-    ...lintRewrites(routes, report),
-    ...lintNormalisation(manager, routes, report),
-    ...lintUpgrade(manager, routes, report),
+    ...lintExposure(routes, isOurs, report),
+    ...lintRewrites(ours, report),
+    ...lintNormalisation(manager, ours, report),
+    ...lintUpgrade(manager, routes, isOurs, report),
   ];
 }
 
-function lintExposure(routes: readonly EnvoyRoute[], report: Report): Finding[] {
+function lintExposure(
+  routes: readonly EnvoyRoute[],
+  isOurs: (route: EnvoyRoute) => boolean,
+  report: Report,
+): Finding[] {
   const exposing = new Map<YAMLMap, string[]>();
   for (const path of INTERNAL_PATHS) {
-    for (const { node, forwards } of findRoutes(routes, path)) {
-      if (forwards) exposing.set(node, [...(exposing.get(node) ?? []), path]);
+    for (const route of findRoutes(routes, path)) {
+      const { node, forwards } = route;
+      if (forwards && isOurs(route)) exposing.set(node, [...(exposing.get(node) ?? []), path]);
     }
   }
   return [...exposing].map(([node, paths]) => {
@@ -61,10 +68,11 @@ function lintNormalisation(
 function lintUpgrade(
   manager: EnvoyManager,
   routes: readonly EnvoyRoute[],
+  isOurs: (route: EnvoyRoute) => boolean,
   report: Report,
 ): Finding[] {
   const realtime = findRoutes(routes, REALTIME_PATH)[0];
-  if (realtime?.forwards !== true) return [];
+  if (realtime?.forwards !== true || !isOurs(realtime)) return [];
   if (upgrades(readMap(realtime.node, "route")) || upgrades(manager.node)) return [];
   const message = `${REALTIME_PATH} is forwarded here, but Envoy refuses upgrades that it was not told of`;
   const mend = "upgrade_configs: [{ upgrade_type: websocket }] under route";

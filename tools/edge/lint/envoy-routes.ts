@@ -33,7 +33,7 @@ export function readHosts(routeConfig: YAMLMap): EnvoyRoute[][] {
 
 /** The routes that may take a path: all up to the first that certainly does. */
 export function findRoutes(routes: readonly EnvoyRoute[], path: string): EnvoyRoute[] {
-  const truths = routes.map(({ node }) => matchesPath(node, path));
+  const truths = routes.map(({ node }) => takesPath(node, path));
   const certain = truths.indexOf("yes");
   return routes.filter((_, index) => {
     return truths[index] !== "no" && (certain < 0 || index <= certain);
@@ -52,7 +52,8 @@ const OTHER_CONDITIONS = [
   "cookies",
 ];
 
-function matchesPath(route: YAMLMap, path: string): Truth {
+/** Whether a route takes a path. */
+export function takesPath(route: YAMLMap, path: string): Truth {
   const match = readMap(route, "match");
   if (match === undefined) return "maybe";
   const truth = anyOf(readPathTests(match).map((test) => test(path)));

@@ -9,6 +9,7 @@ export const RULES = {
   "passed-through-forwarded-for": "X-Forwarded-For is set from what the client sent",
   "quoted-list": "a quote among the client's words hides the list's last entry",
   "repeated-forwarded-for": "X-Forwarded-For is sent twice",
+  "ambiguous-port": "a port behind the address, which cannot be told from an IPv6 address",
   "conditional-forwarded-for": "X-Forwarded-For is replaced for some requests only",
   "skipped-by-allow": "a rule ends the processing before X-Forwarded-For is replaced",
   "forwardfor-adds-line": "option forwardfor adds a line behind the client's own",
@@ -37,4 +38,63 @@ export const RULES = {
 export type Rule = keyof typeof RULES;
 
 /** One trap: where it is, why it is one, and what to write instead. */
-export type Finding = { file: string; line: number; rule: Rule; message: string; mend: string };
+export type Finding = {
+  file: string;
+  line: number;
+  rule: Rule;
+  message: string;
+  mend: string;
+  /** Which of the places that the line reaches this is about; findings that differ in it alone are one. */
+  place?: string;
+};
+
+/**
+ * An error lets a client choose its address, makes many clients one, opens what is not for browsers,
+ * or breaks what browsers use. A warning is about headers that no service of ours reads, about
+ * what another setting must make up for, or about what could not be judged.
+ */
+export type Severity = "error" | "warning";
+
+const WARNINGS: ReadonlySet<string> = new Set<Rule>([
+  "include-not-read",
+  "not-followed",
+  "ambiguous-port",
+  "identity-header-missing",
+  "claim-header-kept",
+  "upgrade-everywhere",
+  "nominated-headers",
+  "proxy-protocol",
+  "odd-headers-passed",
+  "header-limit-too-large",
+  "realtime-timeout-short",
+]);
+
+/** The severity of a rule, by its name. */
+export function severityOf(rule: string): Severity {
+  return WARNINGS.has(rule) ? "warning" : "error";
+}
+
+/** Whether a finding says that something could not be judged, rather than that it is wrong. */
+export function isDoubt({ rule }: { rule: Rule }): boolean {
+  return rule === "not-followed" || rule === "include-not-read";
+}
+
+/** One cause: a line and what is wrong with it, however many places it reaches. */
+export type GroupedFinding = Omit<Finding, "place"> & { severity: Severity; places: number };
+
+/** Makes one finding of all that a line is blamed for by one rule, in the order of the file. */
+export function groupFindings(findings: readonly Finding[]): GroupedFinding[] {
+  const causes = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const key = `${finding.file}:${finding.line}:${finding.rule}`;
+    causes.set(key, [...(causes.get(key) ?? []), finding]);
+  }
+  const grouped = [...causes.values()].flatMap((all) => {
+    const [first] = all;
+    if (first === undefined) return [];
+    const { place: _, ...finding } = first;
+    const places = new Set(all.map(({ place }) => place)).size;
+    return [{ ...finding, severity: severityOf(finding.rule), places }];
+  });
+  return grouped.toSorted((one, other) => one.line - other.line);
+}

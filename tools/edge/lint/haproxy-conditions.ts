@@ -1,7 +1,7 @@
 import type { HaproxyLine } from "./haproxy-sections.ts";
 import { matchesPattern } from "./portable-regex.ts";
+import { isAmong } from "./trusted-range.ts";
 import { allOf, anyOf, not, type Truth, truthOf } from "./truth.ts";
-import { holdsStrangers } from "./wide-range.ts";
 
 /** Answers to tests that nobody can answer here. */
 export type Assumptions = ReadonlyMap<string, boolean>;
@@ -114,7 +114,7 @@ function answer(words: Test, world: HaproxyWorld): Truth {
   const { patterns } = flags;
   if (fetch === "always_true") return "yes";
   if (fetch === "always_false") return "no";
-  if (fetch === "src") return truthOf(patterns.some(holdsStrangers) || world.fromTrusted);
+  if (fetch === "src") return isAmong(patterns, world.fromTrusted);
   if (/^(req\.)?s?hdr\(upgrade\)$/i.test(fetch)) return asksForUpgrade(patterns, world);
   return answerPath(fetch, flags, world.path);
 }

@@ -1,6 +1,7 @@
 import { appliesTo, type HaproxyWorld, withoutCondition } from "./haproxy-conditions.ts";
 import { aclsOf, findLast, type HaproxyRoute, requestRules } from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
+import { isUnderstood } from "./haproxy-unread.ts";
 import { readExpression, readFormat, type Sources } from "./haproxy-values.ts";
 import type { HeaderContent } from "./header-content.ts";
 import { matchesPattern } from "./portable-regex.ts";
@@ -160,8 +161,11 @@ function apply(rule: HaproxyLine, state: State): State {
       return set(replace(before, values.slice(1).join(" "), sources, rule));
     case "del-header":
       return { ...state, headers: remove(state.headers, name, values, rule) };
-    default:
-      return state;
+    default: {
+      if (isUnderstood(action)) return state;
+      const changed: Contents = new Map([["unknown", rule]]);
+      return { ...state, headers: new Map([...state.headers, [FORWARDED_FOR, changed]]) };
+    }
   }
 }
 
@@ -217,6 +221,7 @@ function combine(contents: Contents, kinds: Kinds, rule: HaproxyLine): Contents 
     return [...kinds].map((kind): [HeaderContent, HaproxyLine] => {
       if (before === "none") return [kind, rule];
       if (before === "peer") return [kind === "peer" ? "repeated" : "appended", rule];
+      if (before === "unknown" || kind === "unknown") return ["unknown", rule];
       // Behind anything else that is no address of the connection's, the client's words stay last.
       return [kind === "peer" ? "appended" : "claimed", rule];
     });

@@ -15,6 +15,7 @@ export function findRewrites(
   sections: readonly HaproxySection[],
   paths: readonly string[],
   worldOf: (path: string) => HaproxyWorld,
+  isOurs: (backend: HaproxySection) => boolean,
 ): HaproxyRewrite[] {
   const places = sections.filter(({ kind }) => ["frontend", "listen", "backend"].includes(kind));
   return places.flatMap((section) => {
@@ -22,7 +23,9 @@ export function findRewrites(
       const target = readTarget(withoutCondition(rule.words));
       if (target === undefined) return [];
       const reached = paths.filter((path) => {
-        return canLeadTo(target, path) && canPassAfter(sections, section, rule, worldOf(path));
+        return (
+          canLeadTo(target, path) && canPassAfter(sections, section, rule, worldOf(path), isOurs)
+        );
       });
       return reached.length === 0 ? [] : [{ rule, paths: reached }];
     });

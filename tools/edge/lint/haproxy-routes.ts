@@ -72,19 +72,22 @@ export function findRoutes(
     .map((backend) => ({ frontend, backend }));
 }
 
-/** Whether a request can get from behind this rule of a section to a server. */
+/** Whether a request can get from behind this rule of a section to a service of ours. */
 export function canPassAfter(
   sections: readonly HaproxySection[],
   section: HaproxySection,
   rule: HaproxyLine,
   world: HaproxyWorld,
+  isOurs: (backend: HaproxySection) => boolean,
 ): boolean {
   const rules = requestRules(section);
   if (isRefused(section, rules.slice(rules.indexOf(rule) + 1), world)) return false;
-  if (section.kind === "backend") return true;
-  return findBackends(sections, section, world).some((backend) => {
-    return backend === section || !isRefused(backend, requestRules(backend), world);
-  });
+  if (section.kind === "backend") return isOurs(section);
+  return findBackends(sections, section, world)
+    .filter(isOurs)
+    .some((backend) => {
+      return backend === section || !isRefused(backend, requestRules(backend), world);
+    });
 }
 
 /** Only a certain refusal counts, and only when nothing may have let the request through before. */

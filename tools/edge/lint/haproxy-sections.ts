@@ -1,7 +1,10 @@
 /** One line of a HAProxy configuration, split as HAProxy splits it. */
 export type HaproxyLine = { words: readonly string[]; file: string; line: number };
 
-/** A section with its lines; `defaults` holds those of the defaults in effect for it. */
+/**
+ * A section with its lines; `defaults` holds those of the defaults in effect for it, which may
+ * have others above them: the outermost come first.
+ */
 export type HaproxySection = {
   kind: string;
   name: string;
@@ -38,8 +41,8 @@ const SECTION_KINDS = [
 export function readHaproxySections(file: string, text: string): HaproxyReading {
   const problems: { file: string; line: number; text: string }[] = [];
   const sections: (HaproxySection & { lines: HaproxyLine[] })[] = [];
-  const named = new Map<string, readonly HaproxyLine[]>();
-  let latest: readonly HaproxyLine[] = [];
+  const named = new Map<string, HaproxySection>();
+  let latest: HaproxySection | undefined;
   for (const [index, raw] of text.split("\n").entries()) {
     const line = index + 1;
     const words = splitWords(raw);
@@ -50,20 +53,20 @@ export function readHaproxySections(file: string, text: string): HaproxyReading 
     const [kind = "", name = ""] = words;
     if (kind === "") continue;
     if (SECTION_KINDS.includes(kind)) {
-      const from = words.indexOf("from");
-      const defaults = (from > 0 && named.get(words[from + 1] ?? "")) || latest;
-      const section = {
-        kind,
-        name,
-        line,
-        file,
-        lines: [],
-        defaults: kind === "defaults" ? [] : defaults,
-      };
+      const from = words.indexOf("from", 1);
+      const parent = from < 0 ? undefined : named.get(words[from + 1] ?? "");
+      if (from > 0 && parent === undefined) {
+        const text = `no defaults before this are named "${words[from + 1] ?? ""}"`;
+        problems.push({ file, line, text });
+      }
+      // A section takes the latest defaults; defaults themselves begin anew unless they say "from".
+      const above = parent ?? (kind === "defaults" ? undefined : latest);
+      const defaults = above === undefined ? [] : [...above.defaults, ...above.lines];
+      const section = { kind, name, line, file, lines: [], defaults };
       sections.push(section);
       if (kind !== "defaults") continue;
-      latest = section.lines;
-      named.set(name, section.lines);
+      latest = section;
+      if (from !== 1 && name !== "") named.set(name, section);
     } else {
       const section = sections.at(-1);
       if (section === undefined)

@@ -1,59 +1,64 @@
-import type { Finding, Rule } from "./finding.ts";
-import { findFrontends, findLast, type HaproxyRoute, modeOf } from "./haproxy-routes.ts";
+import type { Finding } from "./finding.ts";
+import { reportAt } from "./haproxy-finding.ts";
+import { readPeerLists } from "./haproxy-lists.ts";
+import { findLast, type HaproxyRoute } from "./haproxy-routes.ts";
 import type { HaproxyLine, HaproxySection } from "./haproxy-sections.ts";
 import { HEAD_BYTES_MAX, REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
-import { holdsStrangers } from "./wide-range.ts";
+import type { OurUpstreams } from "./our-upstreams.ts";
+import { describeStrangers } from "./trusted-range.ts";
 
 /** HAProxy keeps this much of a buffer free for the headers that it adds itself. */
 const REWRITE_BYTES = 1_024;
 
 /** Settings that are wrong wherever they stand. */
-export function lintHaproxySettings(sections: readonly HaproxySection[]): Finding[] {
-  const lines = sections.flatMap((section) => section.lines);
-  return [...lines.flatMap(lintLine), ...findFrontends(sections).flatMap(lintMode)];
+export function lintHaproxySettings(
+  sections: readonly HaproxySection[],
+  ours: OurUpstreams,
+): Finding[] {
+  return sections.flatMap((section) => {
+    const acls = refusingAcls(section);
+    return section.lines.flatMap((line) => [
+      ...lintLine(line, ours),
+      ...(acls.has(line.words[1] ?? "") ? [] : lintSource(line)),
+    ]);
+  });
 }
 
-function report(at: HaproxyLine, rule: Rule, message: string, mend: string): Finding {
-  return { file: at.file, line: at.line, rule, message, mend };
+/** Conditions by which requests are refused and nothing else: who is in them is trusted with nothing. */
+function refusingAcls(section: HaproxySection): ReadonlySet<string> {
+  const lines = [...section.defaults, ...section.lines].filter(({ words }) => words[0] !== "acl");
+  const refused = new Set(lines.flatMap(refusedNames));
+  // Whoever is spared a refusal, or is chosen for anything else, is trusted.
+  const trusted = new Set(
+    lines.flatMap((line) => {
+      const names = line.words.map((word) => word.replace(/^!/, ""));
+      const own = refusedNames(line);
+      return names.filter((name) => !own.includes(name));
+    }),
+  );
+  return new Set([...refused].filter((name) => !trusted.has(name)));
 }
 
-function lintLine(line: HaproxyLine): Finding[] {
+/** The conditions of a refusal whose holding refuses. */
+function refusedNames({ words }: HaproxyLine): readonly string[] {
+  const isRefusal = words.some((word) => /^(deny|reject|tarpit|silent-drop)$/.test(word));
+  const at = words.indexOf("if");
+  return isRefusal && at > 0 ? words.slice(at + 1).filter((word) => !word.startsWith("!")) : [];
+}
+
+function lintLine(line: HaproxyLine, ours: OurUpstreams): Finding[] {
   const [first = "", second = "", ...rest] = line.words;
-  const text = line.words.join(" ");
-  if (first === "bind" && line.words.some((word) => /^accept-(proxy|netscaler-cip)$/.test(word))) {
-    return [fromProxyProtocol(line)];
-  }
-  if (/^(tcp-request connection|http-request) expect-(proxy|netscaler-cip)/.test(text)) {
-    return [fromProxyProtocol(line)];
-  }
-  if (
-    ["server", "default-server", "server-template"].includes(first) &&
-    /\bsend-proxy/.test(text)
-  ) {
-    const message =
-      "the services do not read the PROXY protocol; to them these bytes are a broken request";
-    return [
-      report(
-        line,
-        "proxy-protocol",
-        message,
-        "remove send-proxy; X-Forwarded-For says who the client is",
-      ),
-    ];
-  }
-  if (isSource(line) && line.words.some(holdsStrangers)) {
-    const message = "every client is trusted to name its own address";
-    return [
-      report(line, "trusts-everyone", message, "name the addresses that your CDN connects from"),
-    ];
-  }
   if (first === "option" && second === "accept-invalid-http-request") {
     const message = "names and bytes that are no header reach the service";
-    return [report(line, "odd-headers-passed", message, "remove the option")];
+    return [reportAt(line, "odd-headers-passed", message, "remove the option")];
   }
-  if (first === "tune.bufsize" && Number(second) > HEAD_BYTES_MAX + REWRITE_BYTES) {
+  if (
+    first === "tune.bufsize" &&
+    ours.isAnyKnown &&
+    Number(second) > HEAD_BYTES_MAX + REWRITE_BYTES
+  ) {
     const message = `the services accept ${HEAD_BYTES_MAX} bytes for a whole head, so a longer one fails behind this proxy`;
-    return [report(line, "header-limit-too-large", message, `tune.bufsize ${HEAD_BYTES_MAX}`)];
+    return [reportAt(line, "header-limit-too-large", message, `tune.bufsize ${HEAD_BYTES_MAX}`)];
   }
   const passesNominations = /^set-header connection .*hdr\(connection\)/i.test(
     [second, ...rest].join(" "),
@@ -61,33 +66,35 @@ function lintLine(line: HaproxyLine): Finding[] {
   if (first === "http-request" && passesNominations) {
     const message =
       "this passes on what the client nominates, and the next hop may remove those headers, X-Forwarded-For among them";
-    return [report(line, "nominated-headers", message, "http-request del-header Connection")];
+    return [
+      reportAt(
+        line,
+        "nominated-headers",
+        message,
+        "remove this line: HAProxy writes Connection itself",
+      ),
+    ];
   }
   return [];
 }
 
-function isSource({ words }: HaproxyLine): boolean {
-  return (words[0] === "acl" && words[2] === "src") || words.join(" ").includes("{ src ");
-}
-
-function fromProxyProtocol(line: HaproxyLine): Finding {
-  const message =
-    "with the PROXY protocol an address is whatever the first bytes of a connection say, and anybody who reaches this port can write them";
-  return report(
-    line,
-    "proxy-protocol",
-    message,
-    "take the address from the connection, or from the CDN's header",
-  );
-}
-
-/** A frontend that is not HTTP passes the client's headers on and adds none. */
-function lintMode(section: HaproxySection): Finding[] {
-  if (modeOf(section) !== "tcp") return [];
-  const message =
-    "connections are passed on as they are; the service sees this proxy as its client";
-  const at = findLast(section, (words) => words[0] === "mode") ?? section;
-  return [{ file: at.file, line: at.line, rule: "tcp-mode", message, mend: "mode http" }];
+/** A condition on the peer that strangers meet, or that nobody can read here. */
+function lintSource(line: HaproxyLine): Finding[] {
+  const isAcl = line.words[0] === "acl" && line.words[2] === "src";
+  const isAnonymous = line.words.join(" ").includes("{ src ") && refusedNames(line).length === 0;
+  if (!isAcl && !isAnonymous) return [];
+  const lists = readPeerLists(line);
+  const unread = lists.filter(({ ranges }) => ranges === undefined);
+  const ranges = [...line.words, ...lists.flatMap((list) => list.ranges ?? [])];
+  const [message] = ranges.flatMap((range) => describeStrangers(range) ?? []);
+  const mend = "name the addresses that your CDN connects from";
+  return [
+    ...(message === undefined ? [] : [reportAt(line, "trusts-everyone", message, mend)]),
+    ...unread.map(({ name }) => {
+      const unreadMessage = `${name} could not be read, so nobody knows who is trusted here`;
+      return reportAt(line, "include-not-read", unreadMessage, "lint where the list is");
+    }),
+  ];
 }
 
 /** How long a silent websocket lives. */
@@ -106,7 +113,7 @@ export function lintRealtimeTimeout({ frontend, backend }: HaproxyRoute): Findin
   });
   return short.slice(0, 1).map((line) => {
     const message = `a websocket that is silent for ${line.words[2]} is cut; the gateway pings every 25 s, and one ping may get lost`;
-    return report(line, "realtime-timeout-short", message, "timeout tunnel 75s");
+    return reportAt(line, "realtime-timeout-short", message, "timeout tunnel 75s");
   });
 }
 

@@ -18,8 +18,11 @@ const OWN_LOG = /^(cp|f|fi|fp|ft|b|bi|bp|s|si|sp|T|t|pid|H|ID|rt|ms|Ts|lc|rc)$/;
 
 /** A log format: samples in "%[…]", variables behind "%", and text between them. */
 export function readFormat(format: string, sources: Sources): ReadonlySet<HeaderContent> {
-  // A port behind an address is part of it.
-  const text = format.replace(/:(%\[src_port\]|%cp)$/, "");
+  const port = /^(\[?)(?:%\[src\]|%ci)\]?:(?:%\[src_port\]|%cp)$/.exec(format.trim());
+  if (port !== null && [...sources.src].join() === "peer") {
+    return new Set([port[1] === "[" ? ("bracketed" as const) : ("with-port" as const)]);
+  }
+  const text = format;
   const placeholders = [
     ...text.matchAll(/%\[((?:"[^"]*"|'[^']*'|[^\]])*)\]|%(?:\{[^}]*\})?([A-Za-z]+)/g),
   ];
@@ -34,6 +37,7 @@ export function readFormat(format: string, sources: Sources): ReadonlySet<Header
   const kinds = parts.flatMap((part) => [...part]);
   const peers = kinds.filter((kind) => kind === "peer" || kind === "repeated");
   const isClients = kinds.some((kind) => !["peer", "repeated", "none", "constant"].includes(kind));
+  if (kinds.includes("unknown")) return new Set(["unknown"]);
   if (isClients) return new Set([peers.length > 0 ? "appended" : "claimed"]);
   return new Set([peers.length > 1 ? "repeated" : "constant"]);
 }
@@ -50,15 +54,25 @@ export function readExpression(expression: string, sources: Sources): ReadonlySe
   const [, fetch = "", argument = ""] = match ?? [];
   if (fetch === "src" || fetch === "fc_src") {
     const kinds = fetch === "src" ? sources.src : (["peer"] as const);
-    return new Set(converters.length === 0 ? kinds : (["constant"] as const));
+    return convert(new Set(kinds), converters);
   }
   if (fetch === "var") return convert(new Set(sources.variable(nameIn(argument))), converters);
   if (/^(req\.)?(f|s)?hdr(_ip|_val)?$/.test(fetch)) {
     const kinds = [...sources.header(nameIn(argument))];
     return new Set(kinds.map((kind) => readHeader(kind, fetch, argument, converters)));
   }
-  return new Set([OWN.test(fetch) ? "constant" : "named"]);
+  if (OWN.test(fetch)) return new Set(["constant"]);
+  return new Set([CLIENTS.test(fetch) ? "named" : "unknown"]);
 }
+
+/** Samples that a client fills as it likes. */
+const CLIENTS =
+  /^(req[._]\w+|s?hdr\w*|url\w*|path\w*|query|base\w*|method|cook\w*|scook\w*|capture\.\w+|payload\w*|http_auth\w*|ssl_c_\w+|ssl_fc_(sni|alpn|npn)|baseq|pathq)(\.\w+)*$/;
+
+/** Converters that keep an address, and those after which it names nobody. */
+const KEEPS = /^(lower|upper|ltrim|rtrim|strip|trim)\b/;
+const LOSES =
+  /^(ipmask|hex|base64|crc32c?|djb2|sdbm|wt6|xxh(32|64|3)|sha[12]|digest|hmac|mod|add|and|or|bool|not|even|odd|length)\b/;
 
 function nameIn(argument: string): string {
   return (argument.split(",", 1)[0] ?? "").trim();
@@ -70,7 +84,8 @@ function convert(
 ): ReadonlySet<HeaderContent> {
   const converted = [...kinds].map((kind) => {
     if (kind === "claimed" && takesLast(converters)) return "named";
-    return kind === "peer" && converters.length > 0 ? "constant" : kind;
+    if (kind !== "peer" || converters.every((one) => KEEPS.test(one))) return kind;
+    return converters.some((one) => LOSES.test(one)) ? "constant" : "unknown";
   });
   return new Set(converted);
 }

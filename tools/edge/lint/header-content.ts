@@ -15,7 +15,13 @@ export type HeaderContent =
   | "claimed"
   /** The last entry of a list, unless a quote in front of it swallows it. */
   | "quotable"
-  | "constant";
+  | "constant"
+  /** The connection's address and port, with nothing to tell them apart where it is IPv6. */
+  | "with-port"
+  /** The same in brackets, in which only an IPv6 address may stand. */
+  | "bracketed"
+  /** What only the running proxy knows. */
+  | "unknown";
 
 /** What of a header a stranger wrote. */
 export const STRANGERS: readonly HeaderContent[] = [

@@ -1,32 +1,60 @@
-import type { Topology } from "../edge-config.ts";
 import type { CaddyProxy, CaddyTrust } from "./caddy-headers.ts";
-import { lintCaddyIdentity } from "./caddy-identity-rules.ts";
+import { inferTopology, lintCaddyIdentity } from "./caddy-identity-rules.ts";
 import { findReached, findRewrites, findSites } from "./caddy-routes.ts";
 import { type CaddyDirective, type CaddyProblem, readCaddyTree } from "./caddy-tree.ts";
 import { lintTrustedProxies } from "./caddy-trust-rules.ts";
+import { lintUnread } from "./caddy-unread.ts";
+import { addressesOf, readOurUpstreams } from "./caddy-upstreams.ts";
 import type { Finding, Rule } from "./finding.ts";
 import { INTERNAL_PATHS } from "./lint-policy.ts";
+import { type Linted, type LintOptions, NONE_OF_OURS } from "./linted.ts";
 import { createIncludeReader } from "./nginx-includes.ts";
 import { lintCaddyPorts } from "./private-port-rules.ts";
 
 /** Finds the traps of a Caddyfile, with the files that it imports. */
-export function lintCaddy(file: string, text: string, topology: Topology | undefined): Finding[] {
+export function lintCaddy(file: string, text: string, options: LintOptions): Linted {
   const { directives: root, problems } = readCaddyTree(file, text, (from, pattern) => {
     return createIncludeReader(from)(pattern);
   });
   const visited = visit(root, []);
-  const proxies = visited
+  const all = visited
     .filter(({ directive }) => directive.words[0] === "reverse_proxy")
     .map((one) => ({ ...one, trust: readTrust(one.directive, root), scope: scopeOf(one, root) }));
-  return withoutRepeats([
+  const ours = readOurUpstreams(all, options.upstreams);
+  const isOurs = (proxy: CaddyDirective) => ours.isAnyKnown && ours.isAmong(addressesOf(proxy));
+  // Where nothing is ours, what each does to headers is looked at, and no route.
+  const judged = all.filter(({ directive }) => !ours.isAnyKnown || isOurs(directive));
+  const proxies = all.filter(({ directive }) => isOurs(directive));
+  const topology = options.topology ?? inferTopology(judged);
+  const findings = [
     ...problems.map(describe),
-    ...visited.flatMap(({ directive }) => lintTrustedProxies(directive, topology)),
-    ...lintCaddyIdentity(proxies, topology),
-    ...findSites(root).flatMap((site) => lintExposure(site, root)),
+    ...visited
+      .filter((one) => !isRefusing(one, visited))
+      .flatMap(({ directive }) => lintTrustedProxies(directive, options.topology)),
+    ...lintUnread(visited.map(({ directive }) => directive)),
+    ...judged.flatMap((proxy) => {
+      const place = [proxy.directive, ...proxy.around].map(({ line }) => line).join(" ");
+      return lintCaddyIdentity(proxy, topology, ours.isAnyKnown).map((one) => ({ ...one, place }));
+    }),
+    ...findSites(root).flatMap((site) => lintExposure(site, root, isOurs)),
     ...proxies.flatMap((proxy) => lintRewrites(proxy, root)),
-    ...lintCaddyPorts(root),
-  ]);
+    ...lintCaddyPorts(root, ours),
+  ];
+  return {
+    findings,
+    topology,
+    read: findSites(root).flat().some(isDirective) ? "all" : "nothing",
+    notes: all.length > 0 && !ours.isAnyKnown ? [NONE_OF_OURS] : [],
+  };
 }
+
+function isDirective({ words: [name = ""] }: CaddyDirective): boolean {
+  return SITE_DIRECTIVES.test(name);
+}
+
+/** What a site holds; other things than these are no Caddyfile, whatever they look like. */
+const SITE_DIRECTIVES =
+  /^(@|(abort|acme_server|basic_?auth|bind|encode|error|file_server|forward_auth|fs|handle|handle_errors|handle_path|header|import|intercept|invoke|log|log_\w+|map|method|metrics|php_fastcgi|push|redir|request_body|request_header|respond|reverse_proxy|rewrite|root|route|templates|tls|tracing|try_files|uri|vars)$)/;
 
 type Visited = { directive: CaddyDirective; around: readonly CaddyDirective[] };
 
@@ -38,6 +66,19 @@ function visit(
     { directive, around },
     ...visit(directive.block, [directive, ...around]),
   ]);
+}
+
+const REFUSALS = ["respond", "abort", "error"];
+
+/** Whether ranges stand in a matcher by which requests are refused, and trusted with nothing. */
+function isRefusing({ directive, around }: Visited, all: readonly Visited[]): boolean {
+  const matcher = [directive, ...around].find(({ words }) => words[0]?.startsWith("@") === true);
+  const name = matcher?.words[0];
+  // Whoever is spared a refusal is trusted.
+  const isSpared = [directive, ...around].some(({ words }) => words.includes("not"));
+  if (name === undefined || isSpared) return false;
+  const uses = all.filter((one) => one.directive.words.indexOf(name) > 0);
+  return uses.length > 0 && uses.every((one) => REFUSALS.includes(one.directive.words[0] ?? ""));
 }
 
 /** The blocks around a directive, the innermost first; in a site without braces, the root. */
@@ -76,11 +117,15 @@ function report(
   return { file, line, rule, message, mend };
 }
 
-function lintExposure(site: readonly CaddyDirective[], root: readonly CaddyDirective[]): Finding[] {
+function lintExposure(
+  site: readonly CaddyDirective[],
+  root: readonly CaddyDirective[],
+  isOurs: (proxy: CaddyDirective) => boolean,
+): Finding[] {
   const exposing = new Map<CaddyDirective, string[]>();
   for (const path of INTERNAL_PATHS) {
     for (const proxy of findReached(site, root, { path, fromTrusted: false })) {
-      exposing.set(proxy, [...(exposing.get(proxy) ?? []), path]);
+      if (isOurs(proxy)) exposing.set(proxy, [...(exposing.get(proxy) ?? []), path]);
     }
   }
   return [...exposing].map(([proxy, paths]) => {
@@ -103,10 +148,4 @@ function lintRewrites(
       return report(rewrite, "internal-route-exposed", message, "forward the path as it came");
     });
   });
-}
-
-/** What several places import is one thing to mend. */
-function withoutRepeats(findings: readonly Finding[]): Finding[] {
-  const seen = new Map(findings.map((one) => [`${one.file}:${one.line}:${one.rule}`, one]));
-  return [...seen.values()];
 }

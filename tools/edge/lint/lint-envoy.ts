@@ -9,29 +9,39 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Topology } from "../edge-config.ts";
+import { type EnvoyCluster, readClusters } from "./envoy-clusters.ts";
 import { lintForwardedFor, lintOtherHeaders, lintTrust } from "./envoy-identity-rules.ts";
 import { type EnvoyManager, readEnvoyManager } from "./envoy-manager.ts";
 import { lintRateLimit } from "./envoy-rate-limit-rules.ts";
 import { lintRoutes } from "./envoy-route-rules.ts";
-import { readHosts } from "./envoy-routes.ts";
+import { type EnvoyRoute, readHosts } from "./envoy-routes.ts";
+import { addressesOf, readOurUpstreams } from "./envoy-upstreams.ts";
 import { createReport, type Report, readMap, readMaps, readText } from "./envoy-yaml.ts";
 import type { Finding } from "./finding.ts";
 import { describeTopology } from "./lint-policy.ts";
+import { type Linted, type LintOptions, NONE_OF_OURS } from "./linted.ts";
+import type { OurUpstreams } from "./our-upstreams.ts";
 import { lintEnvoyPorts } from "./private-port-rules.ts";
 
 /** Extensions that change headers or paths by rules of their own. */
 const SCRIPTS =
   /\.(Lua|LuaPerRoute|Wasm|ExternalProcessor|ExtProcPerRoute|HeaderMutation|HeaderMutationPerRoute|ConfigsPerRoute|DynamicModuleFilter)$|\.golang\./;
 
+const MANAGER_TYPE =
+  '"@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
 const CHECK = "write it in a way that can be followed, or check by hand what it does";
 
 /** Finds the traps of an Envoy configuration, or of a part of one. */
-export function lintEnvoy(file: string, text: string, topology: Topology | undefined): Finding[] {
+export function lintEnvoy(file: string, text: string, options: LintOptions): Linted {
+  const { topology } = options;
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines });
   const report = createReport(file, lines);
   const findings: Finding[] = [];
   const managers: EnvoyManager[] = [];
+  const clusters = documents.flatMap(readClusters);
+  let filters = 0;
   for (const document of documents) {
     for (const error of document.errors) {
       const line = lines.linePos(error.pos[0]).line;
@@ -47,10 +57,17 @@ export function lintEnvoy(file: string, text: string, topology: Topology | undef
       },
       Map: (_key, node, path) => {
         const type = readText(node, "@type");
-        if (type.endsWith(".ratelimit.v3.RateLimit")) findings.push(...lintRateLimit(node, report));
+        if (type.endsWith(".ratelimit.v3.RateLimit")) {
+          findings.push(...lintRateLimit(node, report));
+          filters += 1;
+        }
         if (SCRIPTS.test(type)) {
           const message = "this may change headers and paths by rules that are not looked at";
           findings.push(report(node, "not-followed", message, CHECK));
+        }
+        if (type === "" && node.has("http_filters") && node.has("stat_prefix")) {
+          const message = "without an @type this connection manager is not read, and not judged";
+          findings.push(report(node, "not-followed", message, MANAGER_TYPE));
         }
         if (!type.endsWith(".HttpConnectionManager")) return;
         const around = path.flatMap((one) => (isMap(one) && !isPair(one) ? [one] : []));
@@ -58,24 +75,37 @@ export function lintEnvoy(file: string, text: string, topology: Topology | undef
       },
     });
   }
-  findings.push(...managers.flatMap((manager) => lintManager(manager, topology, report)));
+  const ours = readOurUpstreams(managers, clusters, options.upstreams);
+  const context = { topology, report, clusters, ours };
+  findings.push(...managers.flatMap((manager) => lintManager(manager, context)));
   findings.push(...lintMissingCdn(managers, topology, report));
-  findings.push(...lintEnvoyPorts(file, text));
-  return withoutRepeats(findings);
+  const at = (offset: number) => ({ file, line: lines.linePos(offset).line });
+  findings.push(...lintEnvoyPorts(clusters, ours, at));
+  return {
+    findings: withoutRepeats(findings),
+    topology,
+    read: managers.length + filters > 0 ? "all" : "nothing",
+    notes: managers.length > 0 && !ours.isAnyKnown ? [NONE_OF_OURS] : [],
+  };
 }
+
+type EnvoyContext = {
+  topology: Topology | undefined;
+  report: Report;
+  clusters: readonly EnvoyCluster[];
+  ours: OurUpstreams;
+};
 
 /** Puts what an alias stands for into its place. */
 function resolveAliases(document: Document.Parsed): void {
   visit(document, { Alias: (_key, alias) => alias.resolve(document) });
 }
 
-function lintManager(
-  manager: EnvoyManager,
-  topology: Topology | undefined,
-  report: Report,
-): Finding[] {
+function lintManager(manager: EnvoyManager, context: EnvoyContext): Finding[] {
+  const { topology, report, clusters, ours } = context;
   const { node } = manager;
   const routeConfig = readMap(node, "route_config");
+  const isOurs = (route: EnvoyRoute) => ours.isAmong(addressesOf(route, clusters));
   return [
     ...lintTrust(manager, topology, report),
     ...lintUnread(node, routeConfig, report),
@@ -83,13 +113,13 @@ function lintManager(
       ? []
       : readHosts(routeConfig).flatMap((routes) => [
           ...routes
-            .filter(({ forwards }) => forwards)
+            .filter((route) => route.forwards && (!ours.isAnyKnown || isOurs(route)))
             .flatMap(({ levels }) => levels)
             .flatMap((levels) => [
               ...lintForwardedFor(manager, levels, topology, report),
-              ...lintOtherHeaders(manager, levels, routeConfig, report),
+              ...(ours.isAnyKnown ? lintOtherHeaders(manager, levels, routeConfig, report) : []),
             ]),
-          ...lintRoutes(manager, routes, report),
+          ...(ours.isAnyKnown ? lintRoutes(manager, routes, isOurs, report) : []),
         ])),
   ];
 }

@@ -1,12 +1,14 @@
 import { basename } from "node:path";
 import { TOPOLOGIES, type Topology } from "../edge-config.ts";
-import type { Finding } from "./finding.ts";
+import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
+import { foreignParts, whyNothing } from "./foreign-files.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
 import { lintCaddy } from "./lint-caddy.ts";
 import { lintEnvoy } from "./lint-envoy.ts";
 import { lintHaproxy } from "./lint-haproxy.ts";
-import { lintHops } from "./lint-hops.ts";
+import { lintHops, mentionsHops } from "./lint-hops.ts";
 import { lintNginx } from "./lint-nginx.ts";
+import type { Linted, LintOptions } from "./linted.ts";
 import { createIncludeReader } from "./nginx-includes.ts";
 import { readNginxTree } from "./nginx-tree.ts";
 
@@ -14,46 +16,77 @@ import { readNginxTree } from "./nginx-tree.ts";
 export type FileKind = "nginx" | "haproxy" | "caddy" | "envoy" | "settings";
 
 export type LintedFile = {
-  findings: readonly Finding[];
-  /** What could not be looked at, in words. */
+  findings: readonly (GroupedFinding & { topology?: Topology })[];
+  /** What could not be judged, in words. */
   notes: readonly string[];
+  /** The topology that was taken for granted, since neither the caller nor the file named one. */
+  assumed: Topology | undefined;
+  /** Why nothing in the file was judged; undefined where something was. */
+  unread: string | undefined;
 };
 
 /** Finds every trap in one file; the topology is the given one, the file's own, or inferred. */
 export function lintFile(
   file: string,
   text: string,
-  kind: FileKind,
+  kind: FileKind | undefined,
   given: Topology | undefined,
+  upstreams: readonly string[] = [],
 ): LintedFile {
-  const topology = given ?? readDeclaredTopology(text);
-  const { findings, notes } = lintKind(file, text, kind, topology);
-  const hops = topology === undefined ? [] : lintHops(file, text, topology);
-  const sorted = [...findings, ...hops].toSorted((one, other) => one.line - other.line);
-  return { findings: sorted, notes };
+  const named = given ?? readDeclaredTopology(text);
+  const linted = lintKind(file, text, kind, { topology: named, upstreams });
+  const { topology, read } = linted;
+  const hops = named === undefined ? [] : lintHops(file, text, named);
+  const isRead = read === "all" || hops.length > 0;
+  const assumed = named === undefined && isRead ? topology : undefined;
+  const findings = groupFindings([...linted.findings, ...hops]).map((one) => {
+    return assumed === "direct" && IDENTITY_RULES.has(one.rule)
+      ? { ...one, mend: `${one.mend} ${WHERE_DIRECT}` }
+      : one;
+  });
+  return {
+    findings: findings.map((one) => (topology === undefined ? one : { ...one, topology })),
+    notes: linted.notes.map((note) => `${file}: ${note}`),
+    assumed,
+    unread: isRead
+      ? undefined
+      : `${file}: nothing in this file is read here: ${whyNothing(kind, text)}`,
+  };
 }
+
+/** What is right about the connection's address depends on who connects. */
+const IDENTITY_RULES: ReadonlySet<string> = new Set<Rule>([
+  "missing-forwarded-for",
+  "appended-forwarded-for",
+  "passed-through-forwarded-for",
+  "forwardfor-adds-line",
+  "forwardfor-if-none",
+]);
+
+const WHERE_DIRECT =
+  "(where clients connect to this proxy themselves; behind a CDN or a balancer, lint with its --topology)";
 
 function lintKind(
   file: string,
   text: string,
-  kind: FileKind,
-  topology: Topology | undefined,
-): LintedFile {
+  kind: FileKind | undefined,
+  options: LintOptions,
+): Linted {
   switch (kind) {
-    case "nginx": {
-      const tree = readNginxTree(file, text, createIncludeReader(file));
-      return { findings: lintNginx(tree, topology), notes: [] };
-    }
+    case "nginx":
+      return lintNginx(readNginxTree(file, text, createIncludeReader(file)), options);
     case "haproxy":
-      return { findings: lintHaproxy(readHaproxySections(file, text), topology), notes: [] };
+      return lintHaproxy(readHaproxySections(file, text), options);
     case "caddy":
-      return { findings: lintCaddy(file, text, topology), notes: [] };
+      return lintCaddy(file, text, options);
     case "envoy":
-      return { findings: lintEnvoy(file, text, topology), notes: [] };
-    case "settings": {
-      const isUnclear = topology === undefined && lintHops(file, text, "direct").length > 0;
-      const note = `${file}: hops were not checked; --topology says what they must fit`;
-      return { findings: [], notes: isUnclear ? [note] : [] };
+      return lintEnvoy(file, text, options);
+    case "settings":
+    case undefined: {
+      const { topology } = options;
+      const isRead = topology !== undefined && mentionsHops(text);
+      const findings = isRead ? foreignParts(file, text) : [];
+      return { findings, topology, read: isRead ? "all" : "nothing", notes: [] };
     }
   }
 }
@@ -68,8 +101,9 @@ export function readDeclaredTopology(text: string): Topology | undefined {
 export function detectKind(file: string, text: string): FileKind | undefined {
   const name = basename(file).toLowerCase();
   if (/(^|\.)caddyfile(\.|$)/.test(name)) return "caddy";
-  if (/\.ya?ml$/.test(name))
-    return /@type|http_filters|filter_chains/.test(text) ? "envoy" : "settings";
+  const isEnvoy = /@type|http_filters|filter_chains/.test(text);
+  if (/\.ya?ml$/.test(name)) return isEnvoy ? "envoy" : "settings";
+  if (/\.json$/.test(name)) return isEnvoy ? "envoy" : undefined;
   if (/(^|\.)env(\.|$)/.test(name)) return "settings";
   const code = text.replace(/#.*$/gm, "");
   if (/(^|[\s;{}])(http|server|stream|location\s[^;{}]*|upstream\s[^;{}]*)\s*\{/.test(code)) {

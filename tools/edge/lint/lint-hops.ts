@@ -8,6 +8,11 @@ const MENTION = /\b((?:API|REALTIME)_TRUST_PROXY_HOPS)\b["']?\s*[:=]\s*["']?(\d+
 const NAME_ALONE = /\bname:\s*["']?((?:API|REALTIME)_TRUST_PROXY_HOPS)\b/;
 const VALUE_ALONE = /^\s*value:\s*["']?(\d+)/;
 
+/** Whether a file says anywhere how many hops a service trusts. */
+export function mentionsHops(text: string): boolean {
+  return text.search(MENTION) >= 0 || NAME_ALONE.test(text);
+}
+
 /** Finds hops that do not fit the topology, wherever a file mentions them. */
 export function lintHops(file: string, text: string, topology: Topology): Finding[] {
   const lines = text.split("\n");

@@ -1,12 +1,14 @@
 import type { Topology } from "../edge-config.ts";
 import type { Finding } from "./finding.ts";
-import { FORWARDED_FOR_NAME, valuesFor } from "./nginx-context.ts";
+import { type Linted, type LintOptions, NONE_OF_OURS } from "./linted.ts";
+import { FORWARDED_FOR_NAME, type NginxContext, valuesFor } from "./nginx-context.ts";
 import { lintPlace } from "./nginx-identity-rules.ts";
 import {
   allScopes,
   childrenNamed,
   findProxiedPlaces,
   findServers,
+  isInside,
   type NginxScope,
   type ProxiedPlace,
   rootScope,
@@ -14,17 +16,57 @@ import {
 import { lintServer } from "./nginx-route-rules.ts";
 import type { NginxTree } from "./nginx-tree.ts";
 import { lintSettings, lintTrust } from "./nginx-trust-rules.ts";
+import { addressesOf, readOurUpstreams } from "./nginx-upstreams.ts";
 import { shapeOf } from "./nginx-values.ts";
 import { type NginxVariables, readNginxVariables, variablesAt } from "./nginx-variables.ts";
 import { lintNginxPorts } from "./private-port-rules.ts";
 
 /** Finds every trap in one nginx configuration; without a topology, in the one it seems to mean. */
-export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding[] {
+export function lintNginx(tree: NginxTree, { topology: given, upstreams }: LintOptions): Linted {
   const root = rootScope(tree.directives);
   const variables = readNginxVariables(tree.directives);
-  const places = findProxiedPlaces(root);
+  const ours = readOurUpstreams(root, variables, upstreams);
+  const all = findProxiedPlaces(root);
+  const places = all.filter(({ pass, scope }) => {
+    return !ours.isAnyKnown || ours.isAmong(addressesOf(pass, scope, root, variables));
+  });
   const topology = given ?? inferTopology(root, places, variables);
-  const context = { root, variables, places, topology };
+  const context = { root, variables, places, topology, ours };
+  const servers = findServers(root);
+  const streams = allScopes(root).filter((scope) => isInside(scope, "stream"));
+  const isRead = all.length > 0 || servers.some(isServer) || streams.some(forwards);
+  return {
+    findings: findAll(tree, context, servers),
+    topology,
+    read: isRead ? "all" : "nothing",
+    notes: [
+      ...(all.length > 0 && !ours.isAnyKnown ? [NONE_OF_OURS] : []),
+      ...(isRead ? [] : tree.empty.map(describeEmpty)),
+    ],
+  };
+}
+
+function describeEmpty({ line, pattern }: NginxTree["empty"][number]): string {
+  return `the include of line ${line}, ${pattern}, matches no file here`;
+}
+
+/** What a server block is known by; other languages have blocks of that name as well. */
+const SERVER_DIRECTIVES = /^(listen|server_name|location|return|root|\w+_pass)$/;
+
+function isServer(scope: NginxScope): boolean {
+  return (scope[0]?.children ?? []).some(({ name }) => SERVER_DIRECTIVES.test(name));
+}
+
+function forwards(scope: NginxScope): boolean {
+  return childrenNamed(scope, "proxy_pass").length > 0;
+}
+
+function findAll(
+  tree: NginxTree,
+  context: NginxContext,
+  servers: readonly NginxScope[],
+): Finding[] {
+  const { root, places, ours } = context;
   return [
     ...tree.problems.map(({ file, line, text }) => ({
       ...{ file, line, rule: "syntax" as const, message: text },
@@ -35,12 +77,20 @@ export function lintNginx(tree: NginxTree, given: Topology | undefined): Finding
       message: `${text} could not be read, so nothing is known of what it configures`,
       mend: "lint where the included files are, or correct the path",
     })),
-    ...places.flatMap((place) => lintPlace(place, context)),
-    ...findServers(root).flatMap((server) => lintServer(server, context)),
+    ...places.flatMap((place) => {
+      return lintPlace(place, context).map((one) => ({ ...one, place: nameOf(place) }));
+    }),
+    ...servers.flatMap((server) => lintServer(server, context)),
     ...lintTrust(context),
-    ...allScopes(root).flatMap(lintSettings),
-    ...lintNginxPorts(tree.directives),
+    ...allScopes(root).flatMap((scope) => lintSettings(scope, context)),
+    ...lintNginxPorts(tree.directives, ours),
   ];
+}
+
+/** Two places can be one line of a file that both include: what stands around tells them apart. */
+function nameOf({ pass, scope }: ProxiedPlace): string {
+  const around = [pass, ...scope.flatMap(({ directive }) => directive ?? [])];
+  return around.map(({ file, line }) => `${file}:${line}`).join(" ");
 }
 
 function inferTopology(

@@ -52,22 +52,6 @@ export function isPublicPath(path: string): boolean {
   });
 }
 
-/** How the names begin that services answer under. What lies elsewhere is somebody else's. */
-const OUR_STEMS = [
-  "/internal",
-  "/portcullis.",
-  "/envoy.",
-  "/metrics",
-  "/healthz",
-  "/readyz",
-] as const;
-
-/** Whether a service answers to a path, or may some day, and no browser has business with it. */
-export function isPrivatePath(path: string): boolean {
-  if (INTERNAL_PATHS.includes(path)) return true;
-  return OUR_STEMS.some((stem) => path.startsWith(stem)) && !isPublicPath(path);
-}
-
 /** The same for a path that was written without regard to case. */
 export function isPublicInAnyCase(path: string): boolean {
   const lower = path.toLowerCase();
@@ -75,6 +59,27 @@ export function isPublicInAnyCase(path: string): boolean {
     const start = stem.toLowerCase();
     return lower === start || lower.startsWith(start.endsWith("/") ? start : `${start}/`);
   });
+}
+
+/** What to do about a part that cannot be judged here. */
+export const PROVE =
+  "prove it: send a request with a false X-Forwarded-For through the running proxy, as npm run rollout -- probe does";
+
+/** Why a value was not judged. */
+export const UNKNOWN_VALUE =
+  "what this makes of X-Forwarded-For is known to the running proxy alone, so it was not judged";
+
+/** What services make of an address with its port, by how it is written. */
+export const PORT_BEHIND = {
+  "with-port":
+    "for IPv4 clients this is right; behind an IPv6 address without brackets the port cannot be told from the address, so IPv6 clients are in doubt and share one bucket, or are taken for a neighbouring address",
+  bracketed:
+    "for IPv6 clients this is right; an IPv4 address in brackets is no address to the services, so IPv4 clients are in doubt and share one bucket",
+} as const;
+
+/** Where a balancer in front ends TLS, this proxy's own scheme is not the client's. */
+export function mendScheme(own: string, balancers: string): string {
+  return `${own} where clients connect to this proxy, ${balancers} where a balancer in front of it ends TLS`;
 }
 
 /** What an overwriting, an appending and a resolving edge are called in a message. */

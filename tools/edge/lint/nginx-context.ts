@@ -3,13 +3,16 @@ import type { Finding, Rule } from "./finding.ts";
 import type { NginxScope, ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import type { NginxVariables } from "./nginx-variables.ts";
+import type { OurUpstreams } from "./our-upstreams.ts";
 
 /** What the rules of one configuration share. */
 export type NginxContext = {
   root: NginxScope;
   variables: NginxVariables;
+  /** The places whose headers matter here: those that lead to a service of ours, or may. */
   places: readonly ProxiedPlace[];
   topology: Topology;
+  ours: OurUpstreams;
 };
 
 export const FORWARDED_FOR_NAME = "x-forwarded-for";

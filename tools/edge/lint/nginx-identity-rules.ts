@@ -1,6 +1,13 @@
 import type { Topology } from "../edge-config.ts";
 import type { Finding } from "./finding.ts";
-import { CLAIMS_CLEARED, describeTopology, IDENTITY_HEADERS } from "./lint-policy.ts";
+import {
+  CLAIMS_CLEARED,
+  describeTopology,
+  IDENTITY_HEADERS,
+  mendScheme,
+  PORT_BEHIND,
+  PROVE,
+} from "./lint-policy.ts";
 import {
   FORWARDED_FOR_NAME,
   findHeader,
@@ -10,7 +17,7 @@ import {
 } from "./nginx-context.ts";
 import { groupsOf } from "./nginx-locations.ts";
 import { ANYTHING, canHoldLineBreak } from "./nginx-pattern.ts";
-import { findSetting, type ProxiedPlace } from "./nginx-places.ts";
+import { findSetting, findSettings, type NginxScope, type ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
 import { shapeOf, type ValueShape } from "./nginx-values.ts";
 import { followValue, type NginxVariables, variablesAt, variablesIn } from "./nginx-variables.ts";
@@ -20,7 +27,8 @@ export function lintPlace(place: ProxiedPlace, context: NginxContext): Finding[]
   const here = { ...context, variables: variablesAt(context.variables, place.scope) };
   return [
     ...lintForwardedFor(place, here),
-    ...lintOtherHeaders(place, here),
+    // What another application reads beside the address is its own affair.
+    ...(context.ours.isAnyKnown ? lintOtherHeaders(place, here) : []),
     ...lintDecodedUri(place, here.variables),
   ];
 }
@@ -43,6 +51,8 @@ function lintForwardedFor(place: ProxiedPlace, { variables, topology }: NginxCon
       const message = passesHeaders(place)
         ? "nothing sets X-Forwarded-For here, so whatever the client sent gets through"
         : "nothing sets X-Forwarded-For here, so the services see this proxy as their client";
+      const set = findSettings(place.scope, HEADER_MODULES).at(-1);
+      if (set !== undefined) return [unfollowed(set, set.name)];
       return [report(place.pass, "missing-forwarded-for", message, `add ${overwrite}`)];
     }
     const lost = [...new Set(place.lost.map(({ args }) => args[0] ?? ""))].join(", ");
@@ -57,24 +67,35 @@ function lintForwardedFor(place: ProxiedPlace, { variables, topology }: NginxCon
   }
   if (more.length > 0) {
     const message = "nginx sends one line for each, and which one counts depends on the reader";
-    return [report(more[0] ?? header, "repeated-forwarded-for", message, "keep one of them")];
+    const mend = `keep one line alone: ${overwrite}`;
+    return [report(more[0] ?? header, "repeated-forwarded-for", message, mend)];
   }
   const shape = shapeOf(header.args[1] ?? "", variables);
   return lintShape(header, shape, topology);
 }
+
+/** What a script or a module may do to headers before proxy_set_header is asked. */
+const HEADER_MODULES = ["more_set_input_headers", "more_clear_input_headers"];
 
 function lintShape(header: NginxDirective, shape: ValueShape, topology: Topology): Finding[] {
   const overwrite = "proxy_set_header X-Forwarded-For $remote_addr;";
   if (shape.kind === "guarded") {
     const others = lintShape(header, shape.others, "direct");
     if (others.length > 0) return others;
+    if (shape.trusted.kind === "unknown") return [unfollowed(header, `$${shape.trusted.name}`)];
     const fits = topology === "cdn-append" ? "appended" : "client";
     if (topology !== "direct" && shape.trusted.kind === fits) return [];
     const message = `this chooses by the peer's address, but in topology ${topology} ${describeTopology(topology)}`;
     return [report(header, "topology-mismatch", message, overwrite)];
   }
   switch (shape.kind) {
+    case "unknown":
+      return [unfollowed(header, `$${shape.name}`)];
+    case "with-port":
+    case "bracketed":
+      return [report(header, "ambiguous-port", PORT_BEHIND[shape.kind], overwrite)];
     case "connection":
+    case "announced":
     case "peer": {
       if (shape.kind === "connection" && topology === "cdn") {
         const message =
@@ -116,9 +137,17 @@ function lintShape(header: NginxDirective, shape: ValueShape, topology: Topology
   }
 }
 
+function unfollowed(at: NginxDirective, name: string): Finding {
+  const message = `what ${name} makes of X-Forwarded-For cannot be told from these files, so it was not judged`;
+  return report(at, "not-followed", message, PROVE);
+}
+
 function lintOtherHeaders(place: ProxiedPlace, { variables, topology }: NginxContext): Finding[] {
   // Without any header in effect, or with all of them lost, one finding says it all.
-  if (findHeader(place, FORWARDED_FOR_NAME) === undefined) return [];
+  const header = findHeader(place, FORWARDED_FOR_NAME);
+  if (header === undefined) return [];
+  // Headers from a file that many sites include are mended there, once.
+  const at = header.file === place.pass.file ? place.pass : header;
   const isPassed = passesHeaders(place);
   const missing = IDENTITY_HEADERS.filter((name) => {
     const [value] = valuesFor(place.headers, name);
@@ -134,23 +163,28 @@ function lintOtherHeaders(place: ProxiedPlace, { variables, topology }: NginxCon
     connection !== undefined &&
     followValue(connection.args[1] ?? "", variables).names.has("http_connection");
   const realIp = topology === "cdn-append" ? '""' : "$remote_addr";
-  const values = { "X-Real-IP": realIp, "X-Forwarded-Proto": "$scheme" } as const;
+  const mends = {
+    "X-Real-IP": `proxy_set_header X-Real-IP ${realIp};`,
+    "X-Forwarded-Proto": endsTls(place.scope)
+      ? "proxy_set_header X-Forwarded-Proto $scheme;"
+      : SCHEME_UNKNOWN,
+  } as const;
   return [
     ...(missing.length === 0
       ? []
       : [
           report(
-            place.pass,
+            at,
             "identity-header-missing",
-            `${missing.join(" and ")} would be the client's own here`,
-            missing.map((name) => `proxy_set_header ${name} ${values[name]};`).join(" "),
+            `${missing.join(" and ")} would be what the sender of the request wrote`,
+            missing.map((name) => mends[name]).join(" "),
           ),
         ]),
     ...(kept.length === 0
       ? []
       : [
           report(
-            place.pass,
+            at,
             "claim-header-kept",
             `${kept.join(", ")} would reach the service as the client sent it`,
             kept.map((name) => `proxy_set_header ${name} "";`).join(" "),
@@ -173,10 +207,25 @@ function lintOtherHeaders(place: ProxiedPlace, { variables, topology }: NginxCon
 const OWN_WORDS: readonly ValueShape["kind"][] = [
   "peer",
   "connection",
+  "announced",
+  "with-port",
+  "bracketed",
   "garbled",
   "constant",
+  "unknown",
   "empty",
 ];
+
+const SCHEME_UNKNOWN = mendScheme("proxy_set_header X-Forwarded-Proto $scheme;", "https;");
+
+/** Whether this proxy ends TLS itself, so that it knows the scheme. */
+function endsTls(scope: NginxScope): boolean {
+  const server = scope.find(({ directive }) => directive?.name === "server");
+  const children = server?.children ?? [];
+  return children.some(({ name, args }) => {
+    return (name === "listen" && args.includes("ssl")) || (name === "ssl" && args[0] === "on");
+  });
+}
 
 function isScheme(value: string): boolean {
   return variablesIn(value).join() === "scheme";

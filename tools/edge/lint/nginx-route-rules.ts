@@ -11,17 +11,25 @@ import {
 } from "./nginx-places.ts";
 import { type Arrival, findArrivals, findExposed } from "./nginx-routes.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
+import { addressesOf } from "./nginx-upstreams.ts";
 import { followValue, type NginxVariables, variablesAt } from "./nginx-variables.ts";
+import { mayBeGateway } from "./our-upstreams.ts";
 
 /** What is true of a server: which paths it forwards, and how it opens websockets. */
-export function lintServer(server: NginxScope, { variables }: NginxContext): Finding[] {
-  const arrivals = findArrivals(server, variables);
-  const realtime = arrivals.filter(({ path }) => path === REALTIME_PATH);
+export function lintServer(server: NginxScope, context: NginxContext): Finding[] {
+  const { variables, ours, root } = context;
+  // Without any service of ours, these are another application's routes.
+  if (!ours.isAnyKnown) return [];
+  const reached = ({ pass, scope }: Arrival) => addressesOf(pass, scope, root, variables);
+  const arrivals = findArrivals(server, variables).filter((one) => ours.isAmong(reached(one)));
+  const realtime = arrivals.filter((arrival) => {
+    return arrival.path === REALTIME_PATH && mayBeGateway(reached(arrival));
+  });
   const places = new Map(realtime.map(({ pass, scope }) => [pass, placeOf(scope, pass)]));
   return [
     ...lintExposure(arrivals),
     ...[...places.values()].flatMap((place) => (place ? lintRealtime(place, variables) : [])),
-    ...lintUpgrades(server, new Set(places.keys()), variables),
+    ...lintUpgrades(server, new Set(places.keys()), context),
   ];
 }
 
@@ -89,10 +97,11 @@ function isUpgrade(place: ProxiedPlace, name: string, variables: NginxVariables)
 function lintUpgrades(
   server: NginxScope,
   realtime: ReadonlySet<NginxDirective>,
-  variables: NginxVariables,
+  { variables, ours, root }: NginxContext,
 ): Finding[] {
   return findProxiedPlaces(server)
     .filter((place) => !realtime.has(place.pass))
+    .filter(({ pass, scope }) => ours.isAmong(addressesOf(pass, scope, root, variables)))
     .filter((place) => isUpgrade(place, "upgrade", variablesAt(variables, place.scope)))
     .map((place) => {
       const at = findHeader(place, "upgrade") ?? place.pass;

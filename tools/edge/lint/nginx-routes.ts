@@ -1,5 +1,5 @@
 import { REALTIME_PATH } from "../edge-policy.ts";
-import { INTERNAL_PATHS, isPrivatePath, isPublicPath } from "./lint-policy.ts";
+import { INTERNAL_PATHS, isPublicPath } from "./lint-policy.ts";
 import {
   FILE_STATUS,
   findErrorTargets,
@@ -30,8 +30,8 @@ export type Arrival = {
   /** The path that the service is asked for. */
   path: string;
   /**
-   * Whether the path was the configuration's, not the client's choice, or goes to something that
-   * is none of our services: of such paths only those that a service of ours has matter.
+   * Whether the path was the configuration's, not the client's choice, or is sent in a protocol
+   * that no service speaks: of such paths only those that a service has matter.
    */
   isFixed: boolean;
 };
@@ -76,22 +76,11 @@ function isOpen(world: World): boolean {
   });
 }
 
-/**
- * What of all this no browser has business with: what is private, wherever it goes, and whatever
- * is not public where public routes go. What goes elsewhere is another application's.
- */
+/** What of all that reaches services of ours no browser has business with. */
 export function findExposed(arrivals: readonly Arrival[]): Arrival[] {
-  const ours = new Set(arrivals.filter(({ path }) => isPublicPath(path)).map(upstreamOf));
-  return arrivals.filter((arrival) => {
-    const { path, isFixed } = arrival;
-    if (isFixed) return INTERNAL_PATHS.includes(path);
-    return isPrivatePath(path) || (!isPublicPath(path) && ours.has(upstreamOf(arrival)));
+  return arrivals.filter(({ path, isFixed }) => {
+    return isFixed ? INTERNAL_PATHS.includes(path) : !isPublicPath(path);
   });
-}
-
-/** Scheme and host, as they are written. */
-function upstreamOf({ pass }: Arrival): string {
-  return /^[a-z]+:\/\/[^/]+/.exec(pass.args[0] ?? "")?.[0] ?? "";
 }
 
 function startOf(path: string | undefined): Way {

@@ -14,6 +14,8 @@ export type NginxTree = {
   problems: readonly { file: string; line: number; text: string }[];
   /** Includes of which something could not be read, with the reason. */
   unread: readonly { file: string; line: number; text: string }[];
+  /** Includes that match no file, which nginx takes as well. */
+  empty: readonly { line: number; pattern: string }[];
 };
 
 /** Answers the files that an include stands for, and what of it cannot be read. */
@@ -31,6 +33,7 @@ const TOO_DEEP = { files: [], unread: [`it includes itself, ${INCLUDE_DEPTH_MAX}
 export function readNginxTree(file: string, text: string, readIncluded: ReadIncluded): NginxTree {
   const problems: { file: string; line: number; text: string }[] = [];
   const unread: { file: string; line: number; text: string }[] = [];
+  const empty: { line: number; pattern: string }[] = [];
 
   const readFile = (name: string, content: string, depth: number): NginxDirective[] => {
     const { tokens, unclosedQuoteLine } = readNginxTokens(content);
@@ -53,11 +56,12 @@ export function readNginxTree(file: string, text: string, readIncluded: ReadIncl
       const { files, unread: missing } =
         depth < INCLUDE_DEPTH_MAX ? readIncluded(pattern) : TOO_DEEP;
       unread.push(...missing.map((text) => ({ file: directive.file, line: directive.line, text })));
+      if (files.length + missing.length === 0) empty.push({ line: directive.line, pattern });
       return files.flatMap((included) => readFile(included.file, included.text, depth + 1));
     });
   };
 
-  return { directives: readFile(file, text, 0), problems, unread };
+  return { directives: readFile(file, text, 0), problems, unread, empty };
 }
 
 type Parser = {

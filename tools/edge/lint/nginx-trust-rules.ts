@@ -10,39 +10,42 @@ import {
 import {
   allScopes,
   childrenNamed,
+  findSetting,
   isInside,
   type NginxScope,
   type ProxiedPlace,
 } from "./nginx-places.ts";
+import { lintProxyProtocol } from "./nginx-proxy-protocol.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
+import { addressesOf } from "./nginx-upstreams.ts";
 import { shapeOf } from "./nginx-values.ts";
-import { type NginxVariables, variablesAt } from "./nginx-variables.ts";
-import { holdsStrangers } from "./wide-range.ts";
+import { followSources, type NginxVariables, variablesAt } from "./nginx-variables.ts";
+import { describeStrangers } from "./trusted-range.ts";
 
 /** Who may speak for clients, and whether that is the topology's idea. */
-export function lintTrust({ root, topology, places, variables }: NginxContext): Finding[] {
+export function lintTrust(context: NginxContext): Finding[] {
+  const { root, topology, places, variables } = context;
   const scopes = allScopes(root).filter((scope) => !isInside(scope, "stream"));
   const trusted = scopes.flatMap((scope) => childrenNamed(scope, "set_real_ip_from"));
   const headers = scopes.flatMap((scope) => childrenNamed(scope, "real_ip_header"));
   const [first] = trusted;
-  const everyone = trusted
-    .filter(({ args }) => holdsStrangers(args[0] ?? ""))
-    .map((at) => {
-      const message = "clients are trusted to name their own address, all or a great part of them";
-      return report(
-        at,
-        "trusts-everyone",
-        message,
-        "name the addresses that your CDN connects from",
-      );
-    });
-  const viaProxyProtocol = headers.filter(({ args }) => args[0] === "proxy_protocol");
+  const ranges = [
+    ...trusted.map((at) => ({ at, range: at.args[0] ?? "" })),
+    ...guardingRanges(context),
+  ];
+  const everyone = ranges.flatMap(({ at, range }) => {
+    const message = describeStrangers(range);
+    const mend = "name the addresses that your CDN or balancer connects from";
+    return message === undefined ? [] : [report(at, "trusts-everyone", message, mend)];
+  });
+  const isAnnounced = headers.some(({ args }) => args[0] === "proxy_protocol");
   const recursive = scopes.flatMap((scope) => childrenNamed(scope, "real_ip_recursive"));
   const place = places.find((one) => takesConnection(one, variables));
   return [
     ...everyone,
-    ...viaProxyProtocol.map(proxyProtocol),
-    ...(first !== undefined && topology === "direct"
+    ...lintProxyProtocol(context),
+    // An address that a balancer announces is the client's, and no header says it.
+    ...(first !== undefined && topology === "direct" && !isAnnounced
       ? [
           report(
             first,
@@ -52,7 +55,7 @@ export function lintTrust({ root, topology, places, variables }: NginxContext): 
           ),
         ]
       : []),
-    ...(first !== undefined && topology !== "direct"
+    ...(first !== undefined && topology !== "direct" && !isAnnounced
       ? recursive.filter(({ args }) => args[0] === "on").map(stepsOver)
       : []),
     ...(first !== undefined && headers.length === 0
@@ -90,15 +93,42 @@ function takesConnection({ headers, scope }: ProxiedPlace, variables: NginxVaria
   return value === undefined || shapeOf(value, here).kind === "peer";
 }
 
+/** The ranges of a geo by which X-Forwarded-For is chosen for some peers. */
+function guardingRanges({ root, places, variables }: NginxContext) {
+  const chosen = new Set(
+    places.flatMap(({ headers, scope }) => {
+      const here = variablesAt(variables, scope);
+      return valuesFor(headers, FORWARDED_FOR_NAME)
+        .filter((value) => shapeOf(value, here).kind === "guarded")
+        .flatMap((value) => [...followSources(value, here)]);
+    }),
+  );
+  const geos = allScopes(root).flatMap((scope) => childrenNamed(scope, "geo"));
+  return geos
+    .filter(({ args }) => chosen.has((args.at(-1) ?? "").replace("$", "")))
+    .flatMap(({ block }) => block ?? [])
+    .filter(({ name, args }) => name !== "default" && !["", "0"].includes(args[0] ?? ""))
+    .map((at) => ({ at, range: at.name }));
+}
+
 /** Settings that are wrong wherever they stand. */
-export function lintSettings(scope: NginxScope): Finding[] {
+export function lintSettings(
+  scope: NginxScope,
+  { root, variables, ours }: NginxContext,
+): Finding[] {
   return (scope[0]?.children ?? []).flatMap((directive) => {
     const { name, args } = directive;
     if (isInside(scope, "stream")) {
-      if (name === "proxy_protocol" && args[0] === "on") return [proxyProtocol(directive)];
       if (name !== "proxy_pass") return [];
-      const message = "a stream is passed on as it is; the service sees this proxy as its client";
-      return [report(directive, "tcp-mode", message, "proxy_pass from an http server instead")];
+      const addresses = addressesOf(directive, scope, root, variables);
+      // What goes to another server is that one's to judge.
+      if (addresses.length === 0 || !ours.isAmong(addresses)) return [];
+      const announces = findSetting(scope, "proxy_protocol")?.args[0] === "on";
+      const message = announces
+        ? "the services do not read the PROXY protocol; to them these bytes are a broken request"
+        : "a stream is passed on as it is; the service sees this proxy as its client";
+      const mend = "proxy_pass from an http server instead";
+      return [report(directive, announces ? "proxy-protocol" : "tcp-mode", message, mend)];
     }
     if (SCRIPTS.test(name)) {
       const message =
@@ -106,7 +136,6 @@ export function lintSettings(scope: NginxScope): Finding[] {
       const mend = "do it with nginx' own directives, or let this file answer nothing but scripts";
       return [report(directive, "not-followed", message, mend)];
     }
-    if (name === "listen" && args.includes("proxy_protocol")) return [proxyProtocol(directive)];
     if (name === "underscores_in_headers" && args[0] === "on") {
       return [
         oddHeaders(directive, "X_Forwarded_For passes for X-Forwarded-For with some readers"),
@@ -115,6 +144,7 @@ export function lintSettings(scope: NginxScope): Finding[] {
     if (name === "ignore_invalid_headers" && args[0] === "off") {
       return [oddHeaders(directive, "names that are no header names reach the service")];
     }
+    if (!ours.isAnyKnown) return [];
     // Written or not, nginx' own limit is the same.
     if (name === "large_client_header_buffers" && args.join(" ") === "4 8k") return [];
     const bytes = /_header_buffers?(_size)?$/.test(name) ? readHeadBytes(args) : 0;
@@ -127,22 +157,12 @@ export function lintSettings(scope: NginxScope): Finding[] {
 }
 
 /** What another language does with requests, in the phases that choose where they go. */
-const SCRIPTS = /^((server_)?rewrite|access|precontent|content)_by_lua|^(js_content|perl)$/;
+const SCRIPTS =
+  /^((server_)?rewrite|access|precontent|content)_by_lua|^(js_content|js_access|perl|passenger_enabled)$/;
 
 function oddHeaders(at: NginxDirective, message: string): Finding {
   const value = at.name === "underscores_in_headers" ? "off" : "on";
   return report(at, "odd-headers-passed", message, `${at.name} ${value};`);
-}
-
-function proxyProtocol(at: NginxDirective): Finding {
-  const message =
-    "with the PROXY protocol an address is whatever the first bytes of a connection say, and anybody who reaches this port can write them";
-  return report(
-    at,
-    "proxy-protocol",
-    message,
-    "take the address from the connection, or from the CDN's header",
-  );
 }
 
 /** What the buffers hold together: their number, where there is one, and the size of each. */

@@ -2,6 +2,7 @@ import {
   type Definition,
   isCapture,
   isClientsWord,
+  isServersWord,
   type NginxVariables,
   PEER_VARIABLES,
   variablesIn,
@@ -13,6 +14,12 @@ export type ValueShape =
   | { kind: "peer" }
   /** The address of the connection, whatever a CDN said. */
   | { kind: "connection" }
+  /** The address that the PROXY protocol named. */
+  | { kind: "announced" }
+  /** The client's address and port, with nothing to tell them apart where the address is IPv6. */
+  | { kind: "with-port" }
+  /** The same in brackets, in which only an IPv6 address may stand. */
+  | { kind: "bracketed" }
   /** An address with something around it, or in a form that is no text. */
   | { kind: "garbled" }
   /** The address behind what the client sent. */
@@ -21,6 +28,8 @@ export type ValueShape =
   | { kind: "client" }
   | { kind: "empty" }
   | { kind: "constant" }
+  /** What nothing in these files defines. */
+  | { kind: "unknown"; name: string }
   /** Chosen by the peer's address: one shape for trusted peers, one for all others. */
   | { kind: "guarded"; trusted: ValueShape; others: ValueShape };
 
@@ -31,18 +40,25 @@ export function shapeOf(
   followed: readonly string[] = [],
 ): ValueShape {
   if (value === "") return { kind: "empty" };
+  const port = /^(\[?)\$\{?remote_addr\}?\]?:\$\{?(?:remote|realip_remote)_port\}?$/.exec(value);
+  if (port !== null) return { kind: port[1] === "[" ? "bracketed" : "with-port" };
   const names = variablesIn(value);
   const shapes = names.map((name) => shapeOfVariable(name, variables, followed));
   if (/^\$(\w+|\{\w+\})$/.test(value)) return shapes[0] ?? { kind: "constant" };
   const kinds = new Set(shapes.map(({ kind }) => kind));
-  const hasAddress = ["peer", "connection", "garbled"].some((kind) => {
-    return shapes.some((shape) => shape.kind === kind);
-  });
+  const hasAddress = ADDRESSES.some((kind) => kinds.has(kind));
   if (kinds.has("appended") || kinds.has("guarded") || (kinds.has("client") && hasAddress)) {
     return { kind: "appended" };
   }
-  return { kind: kinds.has("client") ? "client" : hasAddress ? "garbled" : "constant" };
+  if (kinds.has("client")) return { kind: "client" };
+  const unknown = shapes.find(({ kind }) => kind === "unknown");
+  return unknown ?? { kind: hasAddress ? "garbled" : "constant" };
 }
+
+const ADDRESSES = [
+  ...(["peer", "connection", "announced"] as const),
+  ...(["with-port", "bracketed", "garbled"] as const),
+];
 
 function shapeOfVariable(
   name: string,
@@ -52,6 +68,7 @@ function shapeOfVariable(
   if (name === "remote_addr") return { kind: "peer" };
   if (name === "realip_remote_addr") return { kind: "connection" };
   if (name === "binary_remote_addr") return { kind: "garbled" };
+  if (name === "proxy_protocol_addr") return { kind: "announced" };
   if (name === "proxy_add_x_forwarded_for") return { kind: "appended" };
   if (isClientsWord(name)) return { kind: "client" };
   // Definitions that refer to each other in a circle have no value.
@@ -59,7 +76,7 @@ function shapeOfVariable(
   const shapes = (variables.get(name) ?? []).map((definition) => {
     return shapeOfDefinition(definition, variables, [...followed, name]);
   });
-  return worst(shapes) ?? { kind: "constant" };
+  return worst(shapes) ?? (isServersWord(name) ? { kind: "constant" } : { kind: "unknown", name });
 }
 
 function shapeOfDefinition(
@@ -88,8 +105,8 @@ function shapeOfDefinition(
 /** Of several possible values, the one that says most about what a client can do. */
 function worst(shapes: readonly ValueShape[]): ValueShape | undefined {
   const order = [
-    ...["appended", "client", "guarded", "constant"],
-    ...["garbled", "connection", "peer", "empty"],
+    ...["appended", "client", "guarded", "unknown", "constant"],
+    ...["garbled", "bracketed", "with-port", "connection", "announced", "peer", "empty"],
   ];
   return order.map((kind) => shapes.find((shape) => shape.kind === kind)).find(Boolean);
 }

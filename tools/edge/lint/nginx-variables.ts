@@ -30,9 +30,19 @@ export function readNginxVariables(directives: readonly NginxDirective[]): Nginx
 /** Parameters of map and geo that are no entries. */
 const PARAMETERS = ["hostnames", "volatile", "ranges", "delete", "proxy", "proxy_recursive"];
 
+/** Directives that fill their first argument by a program, or from another server's answer. */
+const UNFOLLOWED = [
+  ...["set_by_lua", "set_by_lua_block", "set_by_lua_file"],
+  ...["js_set", "perl_set", "auth_request_set"],
+];
+
 function readDefinition({ name, args, block }: NginxDirective): Definition | undefined {
   if (name === "set" && args.length === 2) {
     const outputs = [{ key: "default", value: args[1] ?? "" }];
+    return { name: nameOf(args[0] ?? ""), source: "", outputs };
+  }
+  if (UNFOLLOWED.includes(name)) {
+    const outputs = [{ key: "default", value: `$unfollowed_${name}` }];
     return { name: nameOf(args[0] ?? ""), source: "", outputs };
   }
   if ((name !== "map" && name !== "geo") || block === undefined) return undefined;
@@ -88,12 +98,19 @@ export function isCapture(value: string, variables: NginxVariables): boolean {
 }
 
 export const PEER_VARIABLES = ["remote_addr", "realip_remote_addr", "binary_remote_addr"];
+const ADDRESS_VARIABLES = [...PEER_VARIABLES, "proxy_protocol_addr", "proxy_add_x_forwarded_for"];
 
 function isBuiltIn(name: string): boolean {
-  return (
-    PEER_VARIABLES.includes(name) || name === "proxy_add_x_forwarded_for" || isClientsWord(name)
-  );
+  return ADDRESS_VARIABLES.includes(name) || isClientsWord(name) || isServersWord(name);
 }
+
+/** Whether a built-in variable holds something that names no client, and that no client chooses. */
+export function isServersWord(name: string): boolean {
+  return SERVERS_VARIABLES.test(name);
+}
+
+const SERVERS_VARIABLES =
+  /^(scheme|https|hostname|server_(name|addr|port|protocol)|proxy_(host|port)|proxy_protocol_(port|server_\w+)|nginx_version|pid|msec|time_(iso8601|local)|request_(id|method|length|time|completion)|connection(_requests|_time)?|connections_\w+|remote_port|realip_remote_port|status|pipe|tcpinfo_\w+|ssl_(protocol|cipher|ciphers|curves?|session_\w+|client_verify|early_data)|document_root|realpath_root|limit_rate|is_args|http2|http3|quic|bytes_sent|body_bytes_sent|upstream_(addr|status|response_\w+|connect_time|header_time))$/;
 
 const REQUEST_VARIABLES = [
   "args",
@@ -111,6 +128,19 @@ const REQUEST_VARIABLES = [
 /** Whether a built-in variable holds what the client wrote. */
 export function isClientsWord(name: string): boolean {
   return /^(http|arg|cookie|sent_http)_/.test(name) || REQUEST_VARIABLES.includes(name);
+}
+
+/** The variables by which a value is chosen, those that maps choose by included. */
+export function followSources(value: string, variables: NginxVariables): ReadonlySet<string> {
+  const names = new Set(variablesIn(value));
+  // What is added while this runs is looked at as well.
+  for (const name of names) {
+    for (const { source, outputs } of variables.get(name) ?? []) {
+      const texts = [source, ...outputs.map((output) => output.value)];
+      for (const used of texts.flatMap(variablesIn)) names.add(used);
+    }
+  }
+  return names;
 }
 
 /** All that a value can be made of, with every variable followed to all of its definitions. */

@@ -1,9 +1,10 @@
-import { type Document, isMap, isScalar, LineCounter, parseAllDocuments, visit } from "yaml";
 import type { CaddyDirective } from "./caddy-tree.ts";
+import type { EnvoyCluster } from "./envoy-clusters.ts";
 import type { Finding } from "./finding.ts";
 import type { HaproxySection } from "./haproxy-sections.ts";
 import { privatePortName } from "./lint-policy.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
+import type { OurUpstreams } from "./our-upstreams.ts";
 
 /** A place that names an address to forward to. */
 type Place = { file: string; line: number };
@@ -14,71 +15,68 @@ const PORT = /^(?:[a-z+]+:\/\/)?(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]*):(\d{1,5})(?:[/?]
 /** Where nginx forwards to operators' and services' ports. */
 export function lintNginxPorts(
   directives: readonly NginxDirective[],
+  ours: OurUpstreams,
   inUpstream = false,
 ): Finding[] {
   return directives.flatMap((directive) => {
     const { name, args, block } = directive;
     const isTarget = /_pass$/.test(name) || (name === "server" && inUpstream);
     return [
-      ...(isTarget ? report(directive, portOf(args[0] ?? "")) : []),
-      ...lintNginxPorts(block ?? [], name === "upstream"),
+      ...(isTarget ? reportAddress(directive, args[0] ?? "", ours) : []),
+      ...lintNginxPorts(block ?? [], ours, name === "upstream"),
     ];
   });
 }
 
 /** Where HAProxy does. */
-export function lintHaproxyPorts(sections: readonly HaproxySection[]): Finding[] {
+export function lintHaproxyPorts(
+  sections: readonly HaproxySection[],
+  ours: OurUpstreams,
+): Finding[] {
   return sections.flatMap(({ lines }) =>
     lines.flatMap((line) => {
       const [kind, , address = ""] = line.words;
-      return kind === "server" ? report(line, portOf(address)) : [];
+      return kind === "server" ? reportAddress(line, address, ours) : [];
     }),
   );
 }
 
 /** Where Caddy does, by `reverse_proxy` itself or by its `to`. */
-export function lintCaddyPorts(directives: readonly CaddyDirective[], inProxy = false): Finding[] {
+export function lintCaddyPorts(
+  directives: readonly CaddyDirective[],
+  ours: OurUpstreams,
+  inProxy = false,
+): Finding[] {
   return directives.flatMap((directive) => {
     const [name = "", ...words] = directive.words;
     const isProxy = name === "reverse_proxy";
     const isTarget = isProxy || (inProxy && name === "to");
     return [
-      ...(isTarget ? words.flatMap((word) => report(directive, portOf(word))).slice(0, 1) : []),
-      ...lintCaddyPorts(directive.block, isProxy),
+      ...(isTarget
+        ? words.flatMap((word) => reportAddress(directive, word, ours)).slice(0, 1)
+        : []),
+      ...lintCaddyPorts(directive.block, ours, isProxy),
     ];
   });
 }
 
 /** Where Envoy's clusters do; its listeners name ports, too. */
-export function lintEnvoyPorts(file: string, text: string): Finding[] {
-  const lines = new LineCounter();
-  return parseAllDocuments(text, { lineCounter: lines }).flatMap((document) => {
-    return portsOfEndpoints(document).flatMap(({ port, offset }) => {
-      return report({ file, line: lines.linePos(offset).line }, port);
-    });
+export function lintEnvoyPorts(
+  clusters: readonly EnvoyCluster[],
+  ours: OurUpstreams,
+  at: (offset: number) => Place,
+): Finding[] {
+  return clusters.flatMap(({ endpoints }) => {
+    return endpoints.flatMap(({ address, offset }) => reportAddress(at(offset), address, ours));
   });
 }
 
-function portsOfEndpoints(document: Document.Parsed): { port: number; offset: number }[] {
-  const ports: { port: number; offset: number }[] = [];
-  visit(document, {
-    Map: (_key, node) => {
-      const endpoint = node.get("endpoint");
-      const address = isMap(endpoint) ? endpoint.getIn(["address", "socket_address"]) : undefined;
-      const port = isMap(address) ? address.get("port_value", true) : undefined;
-      if (isScalar(port)) ports.push({ port: Number(port.value), offset: port.range?.[0] ?? 0 });
-    },
-  });
-  return ports;
-}
-
-function portOf(address: string): number {
-  return Number(PORT.exec(address)?.[1] ?? Number.NaN);
-}
-
-function report({ file, line }: Place, port: number): Finding[] {
+/** On a host where nothing of ours is, the port is another program's. */
+function reportAddress({ file, line }: Place, target: string, ours: OurUpstreams): Finding[] {
+  const port = Number(PORT.exec(target)?.[1] ?? Number.NaN);
   const variable = privatePortName(port);
-  if (variable === undefined) return [];
+  const address = target.replace(/^[a-z+]+:\/\//, "").replace(/[/?].*$/, "");
+  if (variable === undefined || !ours.isHostOfOurs(address)) return [];
   const message = `${port} is ${variable}: operators and services are answered there, not browsers`;
   const mend = "forward to AUTH_PORT (4001) and GATEWAY_PORT (8001) alone";
   return [{ file, line, rule: "private-port", message, mend }];

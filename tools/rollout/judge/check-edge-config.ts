@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isDoubt } from "../../edge/lint/finding.ts";
 import { detectKind, lintFile } from "../../edge/lint/lint-file.ts";
 import type { RolloutTopology } from "../rollout-config.ts";
 import type { Check } from "../verdict.ts";
@@ -13,36 +14,46 @@ const SUBJECT = {
 /** More than this does not fit a line that people read; the linter itself shows all. */
 const FINDINGS_MAX = 3;
 
-/** Lints the files that configure the edge. */
+/**
+ * Lints the files that configure the edge. Errors fail; what could not be judged is in doubt; other
+ * warnings are about headers that no service reads, and hold nothing up.
+ */
 export function checkEdgeConfig(files: readonly string[], topology: RolloutTopology): Check {
   if (files.length === 0) {
     return doubtful(SUBJECT, "no file is named", "name the edge's files: edge.config");
   }
   const linted = files.map((file) => lint(file, topology));
-  const unread = linted.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
   const findings = linted.flatMap((file) => file.findings);
-  if (findings.length > 0) {
-    const shown = findings.slice(0, FINDINGS_MAX);
-    const more = findings.length - shown.length;
-    const texts = shown.map(
-      ({ file, line, rule, message }) => `${file}:${line} ${rule}: ${message}`,
-    );
-    const observed = `${texts.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
-    return failed(SUBJECT, observed, findings[0]?.mend ?? "");
+  const errors = findings.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) return failed(SUBJECT, describe(errors), errors[0]?.mend ?? "");
+  const unread = linted.flatMap(({ problems }) => problems);
+  const doubts = findings.filter(isDoubt);
+  if (unread.length > 0 || doubts.length > 0) {
+    const observed = [...unread, ...(doubts.length > 0 ? [describe(doubts)] : [])].join("; ");
+    return doubtful(SUBJECT, observed, doubts[0]?.mend ?? UNREAD_MEND);
   }
-  if (unread.length > 0) return doubtful(SUBJECT, unread.join("; "), "name readable files");
-  return passed(SUBJECT, `${files.length} files without a finding, for topology ${topology}`);
+  const observed = `${files.length} files without an error, for topology ${topology}`;
+  if (findings.length === 0) return passed(SUBJECT, observed);
+  return passed(SUBJECT, `${observed}; warnings: ${describe(findings)}`);
+}
+
+const UNREAD_MEND =
+  "name the configuration of nginx, HAProxy, Caddy or Envoy that clients meet in edge.config, or rely on probe, which asks the running edge";
+
+type Problem = { file: string; line: number; rule: string; message: string };
+
+function describe(findings: readonly Problem[]): string {
+  const shown = findings.slice(0, FINDINGS_MAX);
+  const more = findings.length - shown.length;
+  const texts = shown.map(({ file, line, rule, message }) => `${file}:${line} ${rule}: ${message}`);
+  return `${texts.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }
 
 function lint(file: string, topology: RolloutTopology) {
   const text = readText(file);
-  const kind = text === undefined ? undefined : detectKind(file, text);
-  if (text === undefined || kind === undefined) {
-    const problem = `${file} ${text === undefined ? "cannot be read" : "is of no known kind"}`;
-    return { findings: [], problem };
-  }
-  const { findings, notes } = lintFile(file, text, kind, topology);
-  return { findings, problem: notes[0] };
+  if (text === undefined) return { findings: [], problems: [`${file} cannot be read`] };
+  const { findings, notes, unread } = lintFile(file, text, detectKind(file, text), topology);
+  return { findings, problems: [...(unread === undefined ? [] : [unread]), ...notes] };
 }
 
 function readText(file: string): string | undefined {
