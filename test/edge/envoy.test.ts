@@ -3,6 +3,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { type EdgeConfig, readEdgeConfig, TOPOLOGIES } from "../../tools/edge/edge-config.ts";
+import { PRESET_NAMES } from "../../tools/edge/presets.ts";
 import { renderEnvoy } from "../../tools/edge/render-envoy.ts";
 import { findSchemaFaults } from "./envoy-schema.ts";
 
@@ -22,10 +23,10 @@ test("a rendered Envoy file is a bootstrap that Envoy's own API describes, field
       expect(findSchemaFaults(BOOTSTRAP, value), `${topology} of ${deployment}`).toEqual([]);
     }
   }
-  const custom = readConfig(
-    "topology: cdn\ncdn: { cidrs: [10.0.0.0/8], header: CF-Connecting-IP }",
-  );
-  expect(findSchemaFaults(BOOTSTRAP, parse(renderEnvoy(custom)))).toEqual([]);
+  for (const preset of PRESET_NAMES) {
+    const config = readConfig(`topology: ${preset}\npeers: [10.0.0.0/8]`);
+    expect(findSchemaFaults(BOOTSTRAP, parse(renderEnvoy(config))), preset).toEqual([]);
+  }
 });
 
 test("the rate limit filter's three pieces are what Envoy's API describes", () => {
@@ -65,7 +66,7 @@ test("findSchemaFaults() finds what Envoy would refuse", () => {
       '"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Ruter',
     ),
   ).toContain("Ruter");
-  expect(faults("max_request_headers_kb: 4", "max_request_headers_kb: 0")).not.toBe("");
+  expect(faults("max_request_headers_kb: 18", "max_request_headers_kb: 0")).not.toBe("");
 });
 
 function readConfig(text: string): EdgeConfig {

@@ -28,14 +28,16 @@ export function renderProxy(proxy: Proxy, config: EdgeConfig): RenderedFile {
     caddy: () => renderCaddy(config),
     envoy: () => renderEnvoy(config),
   };
-  const path = `${proxy}/${config.topology}.${EXTENSIONS[proxy]}`;
+  const path = `${proxy}/${config.preset}.${EXTENSIONS[proxy]}`;
   return { path, text: renderers[proxy]() };
 }
 
 /** Renders everything that `deploy/` holds: each proxy in each topology, and Envoy's filter. */
 export function renderAll(config: EdgeConfig): readonly RenderedFile[] {
   const files = PROXIES.flatMap((proxy) => {
-    return TOPOLOGIES.map((topology: Topology) => renderProxy(proxy, { ...config, topology }));
+    return TOPOLOGIES.map((topology: Topology) => {
+      return renderProxy(proxy, { ...config, topology, preset: topology });
+    });
   });
   return [...files, { path: "envoy/rate-limit-filter.yaml", text: renderEnvoyRateLimit() }];
 }

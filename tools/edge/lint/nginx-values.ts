@@ -34,7 +34,7 @@ export function shapeOf(
   const names = variablesIn(value);
   const shapes = names.map((name) => shapeOfVariable(name, variables, followed));
   if (/^\$(\w+|\{\w+\})$/.test(value)) return shapes[0] ?? { kind: "constant" };
-  const kinds = new Set(shapes.map(({ kind }) => kind));
+  const kinds = new Set(shapes.map(kindWithin));
   const hasAddress = ["peer", "connection", "garbled"].some((kind) => {
     return shapes.some((shape) => shape.kind === kind);
   });
@@ -42,6 +42,13 @@ export function shapeOf(
     return { kind: "appended" };
   }
   return { kind: kinds.has("client") ? "client" : hasAddress ? "garbled" : "constant" };
+}
+
+/** Beside other text, a constant that is chosen by the peer is a constant. */
+function kindWithin(shape: ValueShape): ValueShape["kind"] {
+  if (shape.kind !== "guarded") return shape.kind;
+  const isConstant = [shape.trusted, shape.others].every(({ kind }) => kind === "constant");
+  return isConstant ? "constant" : "guarded";
 }
 
 function shapeOfVariable(

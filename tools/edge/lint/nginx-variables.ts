@@ -91,7 +91,9 @@ export const PEER_VARIABLES = ["remote_addr", "realip_remote_addr", "binary_remo
 
 function isBuiltIn(name: string): boolean {
   return (
-    PEER_VARIABLES.includes(name) || name === "proxy_add_x_forwarded_for" || isClientsWord(name)
+    PEER_VARIABLES.includes(name) ||
+    ["proxy_add_x_forwarded_for", "scheme"].includes(name) ||
+    isClientsWord(name)
   );
 }
 
