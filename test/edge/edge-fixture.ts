@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import { type EdgeConfig, readEdgeConfig, type Topology } from "../../tools/edge/edge-config.ts";
+import { type EdgeConfig, readEdgeConfig } from "../../tools/edge/edge-config.ts";
 import { type RunnableProxy, type RunningProxy, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";
@@ -29,7 +29,8 @@ export function useEdge(proxy: RunnableProxy, options: EdgeOptions = {}): () => 
 }
 
 export type EdgeOptions = {
-  topology?: Topology;
+  /** The name of what stands in front. */
+  topology?: string;
   /** The ranges that are the CDN's. */
   cidrs?: readonly string[];
   /** More YAML. */

@@ -44,27 +44,21 @@ export type KnownOutcome =
 
 /** What this proxy, or the real gateway behind it, is known to make of a request instead. */
 export function findKnownOutcome(
-  request: { proxy: RunnableProxy; situation: Situation; peer: string; hostile: HostileRequest },
+  request: { proxy: RunnableProxy; situation: Situation; hostile: HostileRequest },
   reader: "recorder" | "auth" | "gateway",
   status: number,
 ): KnownOutcome {
-  const { proxy, situation, peer, hostile } = request;
+  const { proxy, situation, hostile } = request;
   const known = KNOWN_DIFFERENCES.find((one) => {
     return one.proxy === proxy && one.request === hostile.id && isFor(one.kind, situation, reader);
   });
   if (known === undefined) return undefined;
   if (known.kind === "refused") return known.status === status ? known : undefined;
-  const entries = new Map([
-    ["peer", peer],
-    ["doubt", ""],
-  ]);
-  const entry = entries.get(known.client) ?? known.client;
-  return { kind: "read", client: derive(EDGE, [entry], 1) };
+  return { kind: "read", client: derive(EDGE, [known.client], 1) };
 }
 
 function isFor(kind: KnownDifference["kind"], situation: Situation, reader: string): boolean {
   const { topology, trusted } = situation;
   if (kind === "refused") return true;
-  if (kind === "read") return topology === "cdn" && trusted;
   return topology === "cdn-append" && trusted && reader === "gateway";
 }

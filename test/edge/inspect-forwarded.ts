@@ -13,13 +13,21 @@ export function deriveFrom(recorded: RecordedRequest, topology: Topology): Clien
 /** Everything about a forwarded request that an edge must get right besides the address. */
 export function findHeaderFaults(
   recorded: RecordedRequest,
-  expected: { topology: Topology; route: EntryRoute; realIp: readonly string[] },
+  expected: {
+    topology: Topology;
+    route: EntryRoute;
+    realIp: readonly string[];
+    schemes: readonly string[];
+  },
 ): string[] {
-  const { topology, route, realIp } = expected;
+  const { topology, route, realIp, schemes } = expected;
   const names = recorded.lines.map(({ name }) => name.toLowerCase());
   const claims = CLAIM_HEADERS.filter((name) => names.includes(name.toLowerCase()));
   return [
-    ...differs("X-Forwarded-Proto", valuesOf(recorded, "x-forwarded-proto"), ["http"]),
+    ...(schemes.some((scheme) => valuesOf(recorded, "x-forwarded-proto").join() === scheme)
+      ? []
+      : [`X-Forwarded-Proto is ${valuesOf(recorded, "x-forwarded-proto")}, not ${schemes}`]),
+    ...differs("Cookie", valuesOf(recorded, "cookie"), []),
     ...differs(
       "X-Real-IP",
       valuesOf(recorded, "x-real-ip"),

@@ -114,7 +114,7 @@ for (const proxy of RUNNABLE_PROXIES) {
       }
     });
 
-    test("refuses a head that is longer than the gateway keeps, before any service sees it", async () => {
+    test("refuses a head that no service takes, before any service sees it", async () => {
       const to = { host: "127.0.0.1", port: edge().port };
       const filler = (bytes: number) => ["Host: a", `X-Filler: ${"a".repeat(bytes)}`];
       const send = async (bytes: number) => {
@@ -124,9 +124,9 @@ for (const proxy of RUNNABLE_PROXIES) {
           headerLines: filler(bytes),
         });
       };
-      expect((await send(3_000)).status).toBe(200);
+      expect((await send(12_000)).status).toBe(200);
       expect(edge().recorder.take()).toHaveLength(1);
-      for (const bytes of [4_200, 9_000, 20_000]) {
+      for (const bytes of [80_000, 200_000]) {
         expect([400, 431]).toContain((await send(bytes)).status);
         expect(edge().recorder.take()).toEqual([]);
       }

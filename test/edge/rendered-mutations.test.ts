@@ -25,7 +25,7 @@ const altered = (from: string | RegExp, to: string): Mutation => ({
 });
 
 const ALL = ["direct", "cdn", "cdn-append"] as const;
-const FORWARDED = /http-request (set|add)-header X-Forwarded-For (?!'%\[req)/;
+const FORWARDED = /http-request (set|add)-header X-Forwarded-For (?!'?%\[req)/;
 const TO_PEER = /%\[(src|var\(txn\.client\))\]/;
 const CLAIM = "(Forwarded|X-Client-IP|True-Client-IP|CF-Connecting-IP)";
 
@@ -67,7 +67,7 @@ const HAPROXY: readonly Case[] = [
   {
     files: ALL,
     line: /set-header X-Forwarded-Proto/,
-    mutations: [deleted, altered("ssl_fc", "req.hdr(X-Debug) -m found")],
+    mutations: [deleted, altered(/%\[.*\]/, "%[req.hdr(X-Debug)]")],
   },
   {
     files: ALL,
@@ -156,7 +156,7 @@ const CADDY: readonly Case[] = [
   {
     files: ALL,
     line: /header_up X-Forwarded-Proto/,
-    mutations: [altered("{scheme}", "{header.X-Forwarded-Proto}")],
+    mutations: [altered(/\{.*\}/, "{header.X-Forwarded-Proto}")],
   },
   { files: ALL, line: new RegExp(`header_up -${CLAIM}$`), mutations: [deleted] },
   {
@@ -184,10 +184,12 @@ const CADDY: readonly Case[] = [
   {
     files: ["cdn"],
     line: /remote_ip/,
-    mutations: [
-      altered(/remote_ip.*/, "remote_ip 0.0.0.0/0"),
-      altered(/remote_ip.*/, "header X *"),
-    ],
+    mutations: [altered(/remote_ip.*/, "remote_ip 0.0.0.0/0")],
+  },
+  {
+    files: ["cdn"],
+    line: /^\t@from_cdn \{/,
+    mutations: [altered(/.*/, "\t@from_cdn {\n\t\theader X *\n\t}\n\t@unused {")],
   },
   {
     files: ["cdn"],
@@ -208,7 +210,7 @@ const CADDY: readonly Case[] = [
       altered(/\{.*\}/, "{client_ip}"),
     ],
   },
-  { files: ["cdn"], line: /^\t\t`~.*\$` /, mutations: [altered("$`", "`")] },
+  { files: ["cdn"], line: /\(\?P<ip>.*\$` /, mutations: [altered("$`", "`")] },
   {
     files: ["cdn-append"],
     line: /^\t+trusted_proxies/,
@@ -228,7 +230,11 @@ const ENVOY: readonly Case[] = [
     ],
   },
   // A header of the CDN's may be of any name, so only strangers' connections are without doubt.
-  { files: ALL, line: /DIRECT_REMOTE_ADDRESS/, mutations: [altered(/%.*%/, "%REQ(X-FOO)%")] },
+  {
+    files: ALL,
+    line: /^ {20}- .*DIRECT_REMOTE_ADDRESS/,
+    mutations: [altered(/%.*%/, "%REQ(X-FOO)%")],
+  },
   {
     files: ["direct"],
     line: /key: X-Forwarded-Proto/,
@@ -262,8 +268,9 @@ const ENVOY: readonly Case[] = [
     line: /normalize_path/,
     mutations: [deleted, altered("true", "false")],
   },
+  // In topology cdn the routes say who the client is, whatever Envoy takes for the address.
   {
-    files: ALL,
+    files: ["direct", "cdn-append"],
     line: /use_remote_address/,
     mutations: [
       altered("true", "false"),
@@ -273,7 +280,7 @@ const ENVOY: readonly Case[] = [
       ),
     ],
   },
-  { files: ["cdn"], line: /xff_num_trusted_hops/, mutations: [deleted, altered("1", "2")] },
+  { files: ["cdn"], line: /regex_value_rewrite|key: client/, mutations: [altered(/\w+:/, "x:")] },
   {
     files: ["cdn", "cdn-append"],
     line: /direct_source_prefix_ranges/,

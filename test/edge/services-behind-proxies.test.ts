@@ -113,7 +113,7 @@ function setupServices(hops: number) {
         const { status } = await sendRaw({ host, port }, withLogin(requestOn(route, hostile)));
         const asked = limiter.asked.find((bucket) => bucket.policy === policy);
         const rule = expectedClient(situation, host, hostile);
-        const known = findKnownOutcome({ proxy, situation, peer: host, hostile }, service, status);
+        const known = findKnownOutcome({ proxy, situation, hostile }, service, status);
         if (asked === undefined) return known?.kind === "refused" ? known : unseen(status);
         const expected = known?.kind === "read" ? known.client : rule;
         const isDoubtful = expected.warning !== undefined;

@@ -1,12 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { RUNNABLE_PROXIES, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { canRun } from "./can-run.ts";
+import { createCertificate } from "./certificate.ts";
 import { edgeConfig } from "./edge-fixture.ts";
 import { formatRequest } from "./raw-request.ts";
 import { startRecorder, valuesOf } from "./recorder.ts";
@@ -31,30 +28,7 @@ for (const proxy of RUNNABLE_PROXIES) {
 }
 
 async function setup(proxy: (typeof RUNNABLE_PROXIES)[number]) {
-  const directory = mkdtempSync(join(tmpdir(), "edge-tls-"));
-  const [certificate, key] = [join(directory, "chain.pem"), join(directory, "key.pem")];
-  const subject = ["-subj", "/CN=edge.example", "-addext", "subjectAltName=DNS:edge.example"];
-  const { status, stderr } = spawnSync(
-    "openssl",
-    [
-      "req",
-      "-x509",
-      "-newkey",
-      "rsa:2048",
-      "-nodes",
-      "-days",
-      "2",
-      "-keyout",
-      key,
-      "-out",
-      certificate,
-      ...subject,
-    ],
-    { encoding: "utf8" },
-  );
-  expect(status, stderr).toBe(0);
-  // Where HAProxy looks for it.
-  copyFileSync(key, `${certificate}.key`);
+  const { certificate, key } = createCertificate();
   const recorder = await startRecorder();
   const port = await findFreePort();
   const extra = `tls: { certificate: ${certificate}, key: ${key} }`;
@@ -63,7 +37,6 @@ async function setup(proxy: (typeof RUNNABLE_PROXIES)[number]) {
   onTestFinished(async () => {
     await edge.stop();
     await recorder.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
   return { port, recorder };
 }

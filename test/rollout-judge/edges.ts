@@ -28,8 +28,9 @@ export async function startRenderedEdge(
     domains: [],
     listen: [{ host: "127.0.0.1", port }],
     tls: undefined,
+    preset: topology,
     topology,
-    cdn: { cidrs: ["127.0.0.0/8"], header: "X-Forwarded-For" },
+    front: { peers: ["127.0.0.0/8"], header: "X-Forwarded-For", entries: 1 },
     upstreams: { auth: [endpointOf(urls.auth)], gateway: [endpointOf(urls.gateway)], console: [] },
   };
   const directory = createDirectory();

@@ -13,7 +13,6 @@ const OTHER_PORTS: Readonly<Record<number, string>> = {
   80: "an edge",
   443: "an edge",
   4000: "the console",
-  4003: "Envoy's rate limit service",
   4318: "an OpenTelemetry collector",
   5432: "Postgres",
   6432: "a pooler",
@@ -24,7 +23,7 @@ const OTHER_PORTS: Readonly<Record<number, string>> = {
 
 /** Read by tests, the operator's shell or somebody else's program, or a value of an answer. */
 const OTHER_VARIABLES =
-  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+|OTEL_\w+|NODE_ENV|TRACES_ENDPOINT|(?:REJECT|DROP|STRICT|DOWNSTREAM)_\w+)$/;
+  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+|OTEL_\w+|NODE_\w+|TRACES_ENDPOINT|(?:REJECT|DROP|STRICT|DOWNSTREAM|DYNAMIC)_\w+)$/;
 
 /** A path below which the services answer. */
 const ROUTE =

@@ -39,7 +39,7 @@ colour: blue
       [1, 'domains: "a b" is not valid here'],
       [2, 'listen: "70000" is not valid here'],
       [2, 'listen: "localhost:8080" is not valid here'],
-      [3, "topology must be one of direct, cdn, cdn-append"],
+      [3, expect.stringMatching(/^topology must be one of direct, cdn, cdn-append, aws-alb, /)],
       [5, "tls.certificate must be the absolute path of a file, of plain characters"],
       [5, "tls.key must be the absolute path of a file, of plain characters"],
       [7, 'upstreams.auth: "127.0.0.1" is not valid here'],
@@ -74,6 +74,47 @@ test("readEdgeConfig() lets a topology from beside the file take the file's plac
   const text = "cdn: { cidrs: [10.0.0.0/8] }";
   expect(readEdgeConfig(text, "cdn")).toMatchObject({ config: { topology: "cdn" } });
   expect(readEdgeConfig("", "cdn")).toMatchObject({ kind: "invalid" });
+});
+
+test("readEdgeConfig() knows what a balancer writes by its name, and takes a deployment's own word", () => {
+  const peers = "peers: [10.0.0.0/8]";
+  const front = (text: string) => {
+    const reading = readEdgeConfig(text);
+    return reading.kind === "valid" ? reading.config.front : reading.problems;
+  };
+  expect(front(`topology: google\n${peers}`)).toEqual({
+    ...{ peers: ["10.0.0.0/8"], header: "X-Forwarded-For", entries: 2 },
+  });
+  expect(front(`topology: cloudflare\n${peers}`)).toMatchObject({ header: "CF-Connecting-IP" });
+  expect(front(`topology: fastly\n${peers}\nentries: 2`)).toMatchObject({ entries: 2 });
+  expect(front(`topology: fly\n${peers}\nheader: x-forwarded-for`)).toMatchObject({
+    header: "X-Forwarded-For",
+  });
+  expect(front("topology: cdn\ncdn: { cidrs: [10.0.0.0/8], header: X-A, entries: 3 }")).toEqual({
+    ...{ peers: ["10.0.0.0/8"], header: "X-A", entries: 3 },
+  });
+});
+
+test("readEdgeConfig() refuses entries that nobody could write, and one thing said twice", () => {
+  const problems = (text: string) => {
+    const reading = readEdgeConfig(`${text}\npeers: [10.0.0.0/8]`);
+    return reading.kind === "invalid" ? reading.problems.map((problem) => problem.text) : [];
+  };
+  expect(problems("topology: cdn\nentries: 0")).toEqual(["entries must be 1 to 8"]);
+  expect(problems("topology: cdn\nentries: 9")).toEqual(["entries must be 1 to 8"]);
+  expect(problems("topology: cdn-append\nentries: 2")).toEqual([
+    "topology cdn-append counts one entry; choose cdn to resolve more",
+  ]);
+  expect(problems("topology: cdn\ncdn: { cidrs: [10.0.0.0/8] }")).toEqual([
+    "peers and cdn.cidrs say the same thing twice; keep peers",
+  ]);
+});
+
+test("readEdgeConfig() refuses a name without peers, and says where they are to be found", () => {
+  const reading = readEdgeConfig("topology: cloudflare");
+  expect(reading.kind === "invalid" && reading.problems.map((problem) => problem.text)).toEqual([
+    "topology cloudflare needs peers: the lists at www.cloudflare.com/ips",
+  ]);
 });
 
 test("readEdgeConfig() refuses to forward browsers to the ports of operators and services", () => {

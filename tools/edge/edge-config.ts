@@ -1,14 +1,24 @@
 import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { HOPS_MAX } from "../../services/runtime/client-ip.ts";
 import { parseCidr, parseIpAddress } from "../../services/runtime/ip-address.ts";
 import { PRIVATE_PORTS } from "./edge-policy.ts";
+import { DIRECT, FORWARDED_FOR, findPreset, PRESET_NAMES, type Preset } from "./presets.ts";
 
-/** Who connects to the edge, and so whom it believes. */
+/** What an edge does with who connects: overwrite, resolve what peers name, or append for them. */
 export type Topology = "direct" | "cdn" | "cdn-append";
 
 export const TOPOLOGIES: readonly Topology[] = ["direct", "cdn", "cdn-append"];
 
 /** A place to listen at or to forward to. */
 export type Endpoint = { host: string; port: number };
+
+/** Who stands in front of the edge and what they write: nobody else's word is believed. */
+export type Front = {
+  peers: readonly string[];
+  header: string;
+  /** How many entries at the end of the header are theirs; the leftmost of them is the client. */
+  entries: number;
+};
 
 /** All that the renderers need to know about one deployment. */
 export type EdgeConfig = {
@@ -17,8 +27,10 @@ export type EdgeConfig = {
   listen: readonly Endpoint[];
   /** Files with the certificate chain and its key; without them the edge speaks plain HTTP. */
   tls: { certificate: string; key: string } | undefined;
+  /** The name of what the deployment has in front; several names can mean one topology. */
+  preset: string;
   topology: Topology;
-  cdn: { cidrs: readonly string[]; header: string };
+  front: Front;
   upstreams: {
     auth: readonly Endpoint[];
     gateway: readonly Endpoint[];
@@ -33,14 +45,11 @@ export type ConfigReading =
   | { kind: "valid"; config: EdgeConfig }
   | { kind: "invalid"; problems: readonly ConfigProblem[] };
 
-/** The header that every CDN appends to; any other holds one address alone. */
-export const FORWARDED_FOR = "X-Forwarded-For";
-
 /**
- * Reads the YAML of one edge; every problem is reported, each with its line. A topology given
- * beside the file takes the place of the file's.
+ * Reads the YAML of one edge; every problem is reported, each with its line. The name of a topology
+ * given beside the file takes the place of the file's.
  */
-export function readEdgeConfig(text: string, topology?: Topology): ConfigReading {
+export function readEdgeConfig(text: string, topology?: string): ConfigReading {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const problems: ConfigProblem[] = document.errors.map((error) => {
@@ -58,26 +67,30 @@ export function readEdgeConfig(text: string, topology?: Topology): ConfigReading
 type Report = (node: ParsedNode | null | undefined, problem: string) => void;
 type Fields = { take: (name: string) => ParsedNode | null | undefined; done: () => void };
 
-function readRoot(root: Fields, override: Topology | undefined, report: Report): EdgeConfig {
-  const written = readTopology(root.take("topology"), report);
-  const topology = override ?? written;
+function readRoot(root: Fields, override: string | undefined, report: Report): EdgeConfig {
+  const preset = readPreset(root.take("topology"), override, report);
   const config = {
     domains: readList(root.take("domains"), "domains", readDomain, report),
     listen: readListen(root.take("listen"), report),
     tls: readTls(root.take("tls"), report),
-    topology,
-    cdn: readCdn(root.take("cdn"), topology, report),
+    preset: preset.name,
+    topology: preset.topology,
+    front: readFront(root, preset, report),
     upstreams: readUpstreams(root.take("upstreams"), report),
   };
   root.done();
   return config;
 }
 
-function readTopology(node: ParsedNode | null | undefined, report: Report): Topology {
-  const text = node == null ? "direct" : readText(node);
-  const topology = TOPOLOGIES.find((known) => known === text);
-  if (topology === undefined) report(node, `topology must be one of ${TOPOLOGIES.join(", ")}`);
-  return topology ?? "direct";
+function readPreset(
+  node: ParsedNode | null | undefined,
+  override: string | undefined,
+  report: Report,
+): Preset {
+  const written = findPreset(node == null ? "direct" : readText(node));
+  if (written === undefined) report(node, `topology must be one of ${PRESET_NAMES.join(", ")}`);
+  const preset = override === undefined ? written : findPreset(override);
+  return preset ?? DIRECT;
 }
 
 function readListen(node: ParsedNode | null | undefined, report: Report): readonly Endpoint[] {
@@ -121,24 +134,58 @@ function readFile(
   return "";
 }
 
-function readCdn(
-  node: ParsedNode | null | undefined,
-  topology: Topology,
+/** The peers, their header and its entries; `cdn.cidrs`, `cdn.header`, `cdn.entries` say the same. */
+function readFront(root: Fields, preset: Preset, report: Report): Front {
+  const cdnNode = root.take("cdn");
+  const cdn = readMap(cdnNode, "cdn", report);
+  const take = (name: string, inCdn: string) => {
+    const here = root.take(name);
+    const there = cdn.take(inCdn);
+    if (here !== undefined && there !== undefined) {
+      report(there, `${name} and cdn.${inCdn} say the same thing twice; keep ${name}`);
+    }
+    return here === undefined ? { node: there, name: `cdn.${inCdn}` } : { node: here, name };
+  };
+  const ranges = take("peers", "cidrs");
+  const peers = readList(ranges.node, ranges.name, readCidrText, report);
+  const header = readHeader(take("header", "header"), preset, report);
+  const entries = readEntries(take("entries", "entries").node, preset, report);
+  cdn.done();
+  if (preset.topology !== "direct" && peers.length === 0) {
+    const field = preset.name.startsWith("cdn") ? "cdn.cidrs" : "peers";
+    report(ranges.node ?? cdnNode, `topology ${preset.name} needs ${field}: ${preset.peers}`);
+  }
+  return { peers, header, entries };
+}
+
+function readHeader(
+  { node, name }: { node: ParsedNode | null | undefined; name: string },
+  preset: Preset,
   report: Report,
-): EdgeConfig["cdn"] {
-  const fields = readMap(node, "cdn", report);
-  const cidrs = readList(fields.take("cidrs"), "cdn.cidrs", readCidrText, report);
-  const headerNode = fields.take("header");
-  const header = headerNode == null ? FORWARDED_FOR : readText(headerNode);
-  fields.done();
-  if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(header)) report(headerNode, "cdn.header must be one name");
-  if (topology === "cdn-append" && header.toLowerCase() !== FORWARDED_FOR.toLowerCase()) {
-    report(headerNode, `topology cdn-append extends ${FORWARDED_FOR}; cdn.header cannot differ`);
+): string {
+  if (node == null) return preset.header;
+  const header = readText(node);
+  if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(header)) report(node, `${name} must be one name`);
+  const isList = header.toLowerCase() === FORWARDED_FOR.toLowerCase();
+  if (preset.topology === "cdn-append" && !isList) {
+    report(node, `topology cdn-append extends ${FORWARDED_FOR}; ${name} cannot differ`);
   }
-  if (topology !== "direct" && cidrs.length === 0) {
-    report(node, `topology ${topology} needs cdn.cidrs: the addresses the CDN connects from`);
+  return isList ? FORWARDED_FOR : header;
+}
+
+function readEntries(
+  node: ParsedNode | null | undefined,
+  { topology, entries: known }: Preset,
+  report: Report,
+): number {
+  if (node == null) return known;
+  const text = readText(node);
+  const entries = /^[1-9]$/.test(text) ? Number(text) : 0;
+  if (entries < 1 || entries > HOPS_MAX) report(node, `entries must be 1 to ${HOPS_MAX}`);
+  if (topology === "cdn-append" && entries > 1) {
+    report(node, "topology cdn-append counts one entry; choose cdn to resolve more");
   }
-  return { cidrs, header };
+  return Math.max(entries, 1);
 }
 
 function readCidrText(text: string): string | undefined {

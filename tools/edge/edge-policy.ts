@@ -62,6 +62,10 @@ export const CLAIM_HEADERS: readonly string[] = [
   "CF-Connecting-IP",
   "CF-Connecting-IPv6",
   "Fastly-Client-IP",
+  "Fly-Client-IP",
+  "DO-Connecting-IP",
+  "X-Azure-ClientIP",
+  "X-Azure-SocketIP",
 ];
 
 /** How many trusted proxies the services behind each topology see. */
@@ -73,17 +77,26 @@ export const REALTIME_IDLE_SECONDS = 75;
 /** A login waits for a password hash and a limiter decision, both bounded below this. */
 export const REQUEST_SECONDS = 30;
 
+/** What a reload leaves to requests that are under way; none of them takes longer. */
+export const DRAIN_SECONDS = 30;
+
 /** Long enough for a phone on a bad network, short enough that slow headers hold nothing. */
 export const HEADER_SECONDS = 10;
 
-/** The gateway's HTTP parser keeps at most 4096 bytes of a head that arrives in pieces. */
-export const GATEWAY_HEAD_BYTES_MAX = 4096;
+/**
+ * The largest head: 16 KiB of cookies, which are dropped here, and what a browser sends beside them.
+ * What is longer gets 431 with a body.
+ */
+export const HEAD_BYTES_MAX = 18 * 1024;
 
-/** What the edge itself may add to a head that it forwards: addresses, scheme, host, upgrade. */
-export const ADDED_HEAD_BYTES_MAX = 512;
+/** What is longer than this gets the proxy's own answer, or none: no buffer holds it. */
+export const HEAD_BUFFER_BYTES = 64 * 1024;
 
-/** The gateway's parser takes 48 header lines; the edge adds up to six. */
-export const HEADER_LINES_MAX = 40;
+/** The largest head without cookies that is worth forwarding: what services take. */
+export const FORWARDED_HEAD_BYTES_MAX = 16 * 1024;
+
+/** The gateway's parser takes 98 header lines; the edge adds up to six. */
+export const HEADER_LINES_MAX = 90;
 
 /** The largest request of a browser route is a few hundred bytes of JSON. */
 export const BODY_KIB_MAX = 64;

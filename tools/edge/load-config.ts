@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "./command.ts";
-import { type EdgeConfig, readEdgeConfig, type Topology } from "./edge-config.ts";
+import { type EdgeConfig, readEdgeConfig } from "./edge-config.ts";
 
 const DEFAULTS = new URL("defaults.yaml", import.meta.url);
 
 /** Reads a deployment's YAML, or the defaults; a file with problems is refused with all of them. */
-export function loadConfig(file: string | undefined, topology?: Topology): EdgeConfig {
+export function loadConfig(file: string | undefined, topology?: string): EdgeConfig {
   const reading = readEdgeConfig(readText(file), topology);
   if (reading.kind === "valid") return reading.config;
   const name = file ?? "defaults.yaml";

@@ -1,25 +1,33 @@
-import { type EdgeConfig, type Endpoint, FORWARDED_FOR, formatEndpoint } from "./edge-config.ts";
+import { type EdgeConfig, type Endpoint, formatEndpoint } from "./edge-config.ts";
 import {
   BODY_KIB_MAX,
-  CLAIM_HEADERS,
+  DRAIN_SECONDS,
+  FORWARDED_HEAD_BYTES_MAX,
+  HEAD_BUFFER_BYTES,
   HEADER_SECONDS,
   REQUEST_SECONDS,
   type Route,
 } from "./edge-policy.ts";
-import { indentTabs, preamble, publicRoutes } from "./render-text.ts";
+import { caddyClientVariables, caddyIdentityLines } from "./render-caddy-client.ts";
+import { claimHeaders, indentTabs, numbersAbove, preamble, publicRoutes } from "./render-text.ts";
 
 /** Renders a complete Caddyfile, for Caddy 2.6 and newer; indented with tabs, as Caddy does. */
 export function renderCaddy(config: EdgeConfig): string {
   const sites = groupByPort(config.listen).map(([port, hosts]) => siteBlock(config, port, hosts));
   return `${preamble("caddy", config)}
 {
-	admin off
+	# Reloads come in here, and nobody else: a socket in the home directory of Caddy's own user.
+	admin unix/{$HOME}/portcullis-caddy.sock
+	# After a reload what has begun may end, and then it ends.
+	grace_period ${DRAIN_SECONDS}s
 	# Certificates come from files; a redirect or a certificate of Caddy's own would be a surprise.
 	auto_https off
 	servers {
 		# HTTP/3 would need a second, connectionless way in.
 		protocols h1 h2
-${indentTabs(2, headLimit(config))}
+		# Any head is taken that services may take, cookies included, which are dropped below; services
+		# have the last word on its length. Over HTTP/2 a line beyond this ends the whole connection.
+		max_header_size ${HEAD_BUFFER_BYTES / 1024}KiB
 		timeouts {
 			read_header ${HEADER_SECONDS}s
 			read_body ${HEADER_SECONDS}s
@@ -28,16 +36,6 @@ ${indentTabs(2, headLimit(config))}
 	}
 }
 ${sites.join("\n")}`;
-}
-
-function headLimit(config: EdgeConfig): string {
-  if (config.tls === undefined) {
-    return `# Go's parser takes 4 KiB more than this, which is all that the gateway keeps of a head.
-max_header_size 1B`;
-  }
-  return `# HTTP/2 takes this and HTTP/1 4 KiB more, so here a head between 4 and 7 KiB can pass that the
-# gateway refuses; any lower limit would refuse ordinary browsers over HTTP/2.
-max_header_size 3KB`;
 }
 
 function groupByPort(listen: readonly Endpoint[]): [number, string[]][] {
@@ -90,58 +88,43 @@ map {http.request.orig_uri} {portcullis_route} {
 ${routes.map((route) => `	~${route.pattern.replace(/\$$/, "(\\?|$)")} ${route.name}`).join("\n")}
 	default none
 }
-${clientAddress(config)}
+${caddyClientVariables(config)}
 ${routes.map((route) => handleBlock(config, route)).join("\n\n")}
 
 handle {
 	respond 404
+}
+
+# A browser's page may read what this edge answers by itself.
+handle_errors {
+	header Access-Control-Allow-Origin *
+	@body_too_long expression \`{http.error.message}.contains("request body too large")\`
+	respond @body_too_long "a body holds at most ${BODY_KIB_MAX} KiB" 413
+	# A service that refuses a head can close before all of it is sent, and its answer is lost.
+	@head_too_long expression \`{http.error.message}.contains("write: broken pipe") || {http.error.message}.contains("write: connection reset")\`
+	respond @head_too_long "a head without cookies holds at most ${FORWARDED_HEAD_BYTES_MAX} bytes" 431
+	respond "{http.error.status_code} {http.error.status_text}" {http.error.status_code}
 }`;
-}
-
-const OCTET = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-
-/** Three ways of writing one address, each with the port that some CDNs add. */
-const LAST_ENTRY = [
-  `~^(.*,)?[ \\t]*(?P<ip>${OCTET}\\.${OCTET}\\.${OCTET}\\.${OCTET})(:\\d+)?[ \\t]*$`,
-  "~^(.*,)?[ \\t]*(?P<ip>[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)[ \\t]*$",
-  "~^(.*,)?[ \\t]*\\[(?P<ip>[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)\\](:\\d+)?[ \\t]*$",
-];
-
-function clientAddress(config: EdgeConfig): string {
-  const ranges = config.cdn.cidrs.join(" ");
-  if (config.topology !== "cdn") return "";
-  const { header } = config.cdn;
-  return `
-# The CDN's servers say who the client is, and nobody else is believed. Of a list only the last
-# entry counts, the address that connected to the CDN; the rest are the client's own words.
-@from_cdn {
-	remote_ip ${ranges}
-	not vars {portcullis_named} ""
-}
-map {http.request.header.${header}} {portcullis_named} {
-${LAST_ENTRY.map((entry) => `	\`${entry}\` "\${ip}"`).join("\n")}
-	default ""
-}
-vars portcullis_client {http.request.remote.host}
-vars @from_cdn portcullis_client {portcullis_named}
-`;
 }
 
 function handleBlock(config: EdgeConfig, route: Route): string {
   const upstreams = config.upstreams[route.upstream].map(formatEndpoint).join(" ");
-  const claims = [...CLAIM_HEADERS].map((name) => `	header_up -${name}`);
+  const claims = claimHeaders(config).map((name) => `	header_up -${name}`);
   return `@${route.name} vars {portcullis_route} ${route.name}
 handle @${route.name} {
 ${indentTabs(1, upgradeLines(route))}
+	@announces_too_much header_regexp Content-Length ^(${numbersAbove(BODY_KIB_MAX * 1024)})$
+	error @announces_too_much "request body too large" 413
 	request_body {
-		max_size ${BODY_KIB_MAX}KB
+		max_size ${BODY_KIB_MAX}KiB
 	}
 	reverse_proxy ${upstreams} {
-${indentTabs(1, addressLines(config))}
-		header_up X-Forwarded-Proto {scheme}
+${indentTabs(2, caddyIdentityLines(config))}
 ${indentTabs(1, claims.join("\n"))}
 		# A name with an underscore can pass for one with a hyphen further on.
 		header_up -*_*
+		# No service reads cookies, and a head of them is mostly that.
+		header_up -Cookie
 ${route.upgrade ? "" : indentTabs(2, transport())}
 	}
 }`.replace(/\n+(\t}\n})$/, "\n$1");
@@ -167,19 +150,4 @@ request_header @websocket Connection Upgrade
 @no_websocket not header_regexp Upgrade (?i)^websocket$
 request_header @no_websocket -Upgrade
 request_header @no_websocket -Connection`;
-}
-
-function addressLines(config: EdgeConfig): string {
-  if (config.topology === "direct") {
-    return `	header_up ${FORWARDED_FOR} {remote_host}
-	header_up X-Real-IP {remote_host}`;
-  }
-  if (config.topology === "cdn") {
-    return `	header_up ${FORWARDED_FOR} {vars.portcullis_client}
-	header_up X-Real-IP {vars.portcullis_client}`;
-  }
-  return `	# For these peers Caddy adds the peer's address to the list, so services count two hops; from
-	# anybody else it replaces the list. A single address would be the CDN's own.
-	trusted_proxies ${config.cdn.cidrs.join(" ")}
-	header_up -X-Real-IP`;
 }

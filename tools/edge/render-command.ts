@@ -5,8 +5,8 @@ import { replaceFile } from "../trust/replace-file.ts";
 import { ensureNoForeignLink } from "../trust/trusted-path.ts";
 import { UntrustedPlaceError } from "../trust/untrusted-place.ts";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
-import { TOPOLOGIES } from "./edge-config.ts";
 import { loadConfig } from "./load-config.ts";
+import { PRESET_NAMES } from "./presets.ts";
 import { PROXIES, type RenderedFile, renderAll, renderProxy } from "./render.ts";
 
 export const RENDER_HELP = `Usage: edge render [--proxy NAME] [--topology NAME] [--out DIR] [FILE.yaml]
@@ -15,7 +15,10 @@ Renders complete proxy configurations from one small YAML. Without FILE.yaml the
 are rendered; tools/edge/defaults.yaml shows and explains every field.
 
   --proxy NAME      nginx, haproxy, caddy or envoy; without it, all four
-  --topology NAME   direct, cdn or cdn-append, in place of the one in the file
+  --topology NAME   what stands in front, in place of the one in the file: direct, cdn, cdn-append,
+                    or the name of a CDN or balancer (${PRESET_NAMES.slice(3)
+                      .join(", ")
+                      .replace(/(.{60,72}), /g, "$1,\n                    ")})
   --out DIR         write DIR/<proxy>/<topology>.<ext> instead of standard output; of the defaults,
                     every topology unless one is named
   -h, --help        this text
@@ -45,7 +48,7 @@ export function renderCommand(args: readonly string[], terminal: Terminal): Exit
   const [file, ...more] = positionals;
   if (more.length > 0) throw new UsageError("render takes one YAML file");
   const proxy = readChoice("--proxy", values.proxy, PROXIES);
-  const topology = readChoice("--topology", values.topology, TOPOLOGIES);
+  const topology = readChoice("--topology", values.topology, PRESET_NAMES);
   const config = loadConfig(file, topology);
   const isEverything = values.out !== undefined && file === undefined && topology === undefined;
   const files = isEverything

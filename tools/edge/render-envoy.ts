@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { parseCidr } from "../../services/runtime/ip-address.ts";
-import { type EdgeConfig, type Endpoint, FORWARDED_FOR } from "./edge-config.ts";
+import type { EdgeConfig, Endpoint } from "./edge-config.ts";
 import {
-  CLAIM_HEADERS,
-  GATEWAY_HEAD_BYTES_MAX,
+  BODY_KIB_MAX,
+  HEAD_BYTES_MAX,
   HEADER_LINES_MAX,
   HEADER_SECONDS,
   REALTIME_IDLE_SECONDS,
@@ -11,17 +11,31 @@ import {
   type Route,
   type Upstream,
 } from "./edge-policy.ts";
-import { indent, preamble, publicRoutes } from "./render-text.ts";
+import {
+  type EnvoyVariant,
+  envoyClientFilter,
+  envoyIdentity,
+  envoyVariants,
+  headersToSet,
+  type Peers,
+} from "./render-envoy-client.ts";
+import { claimHeaders, indent, preamble, publicRoutes } from "./render-text.ts";
 
-/** Which connections a filter chain is for: all others, or those that come from the CDN. */
-type Peers = "anybody" | "cdn";
+/** Envoy refuses patterns beyond a size of 100 unless it is told; those of addresses are larger. */
+const PATTERN_SIZE_MAX = 100_000;
 
 /** Renders a complete static bootstrap file, for Envoy 1.24 and newer. */
 export function renderEnvoy(config: EdgeConfig): string {
   const [first, ...more] = config.listen;
   const chains =
-    config.topology === "direct" ? ["anybody" as const] : ["cdn" as const, "anybody" as const];
+    config.topology === "direct" ? ["anybody" as const] : ["peers" as const, "anybody" as const];
   return `${preamble("envoy", config)}
+
+layered_runtime:
+  layers:
+    - name: portcullis
+      static_layer:
+        re2.max_program_size.error_level: ${PATTERN_SIZE_MAX}
 
 static_resources:
   listeners:
@@ -50,7 +64,7 @@ function additionalAddresses(endpoints: readonly Endpoint[]): string {
 
 function filterChain(config: EdgeConfig, peers: Peers): string {
   return `- name: from_${peers}
-${peers === "cdn" ? indent(2, peersMatch(config)) : ""}  filters:
+${peers === "peers" ? indent(2, peersMatch(config)) : ""}  filters:
     - name: envoy.filters.network.http_connection_manager
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -59,8 +73,8 @@ ${indent(8, clientAddress(config, peers))}
         # The path is made plain before it is matched, and forwarded as it was matched.
         normalize_path: true
         path_with_escaped_slashes_action: REJECT_REQUEST
-        # The gateway keeps a head of ${GATEWAY_HEAD_BYTES_MAX} bytes and 48 lines.
-        max_request_headers_kb: ${GATEWAY_HEAD_BYTES_MAX / 1024}
+        # Cookies included, which are dropped below; what is longer gets 431.
+        max_request_headers_kb: ${HEAD_BYTES_MAX / 1024}
         request_headers_timeout: ${HEADER_SECONDS}s
         stream_idle_timeout: ${REQUEST_SECONDS}s
         common_http_protocol_options:
@@ -69,6 +83,11 @@ ${indent(8, clientAddress(config, peers))}
           # A name with an underscore can pass for one with a hyphen further on.
           headers_with_underscores_action: DROP_HEADER
         http_filters:
+${indent(10, envoyClientFilter(config, peers))}          # A longer body gets 413.
+          - name: envoy.filters.http.buffer
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer
+              max_request_bytes: ${BODY_KIB_MAX * 1024}
           - name: envoy.filters.http.router
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
@@ -81,12 +100,22 @@ ${indent(10, requestHeaders(config, peers))}
               domains: [${domains(config)}]
               # No other route exists; Envoy answers 404.
               routes:
-${indent(16, publicRoutes(config).map(routeEntry).join("\n"))}
+${indent(16, routeEntries(config, peers))}
+        # A browser's page may read what this edge answers by itself.
+        local_reply_config:
+          mappers:
+            - filter:
+                status_code_filter:
+                  comparison:
+                    op: GE
+                    value: { default_value: 400, runtime_key: portcullis.own_answers_from }
+              headers_to_add:
+${indent(14, headersToSet(["Access-Control-Allow-Origin"], "*"))}
 ${indent(2, transportSocket(config))}`.trimEnd();
 }
 
 function peersMatch(config: EdgeConfig): string {
-  const ranges = config.cdn.cidrs.map((text) => {
+  const ranges = config.front.peers.map((text) => {
     const [address = "", bits] = text.split("/", 2);
     const prefix = bits ?? String(parseCidr(text)?.prefixBits ?? 128);
     return `- { address_prefix: "${address}", prefix_len: ${prefix} }`;
@@ -100,53 +129,31 @@ ${indent(4, ranges.join("\n"))}
 
 function clientAddress(config: EdgeConfig, peers: Peers): string {
   if (peers === "anybody") {
-    return `# The client is the peer: Envoy takes nobody's word, and the route below replaces the list.
+    return `# The client is the peer: Envoy takes nobody's word, and the routes below replace the list.
 use_remote_address: true
 skip_xff_append: true`;
   }
   if (config.topology === "cdn-append") {
-    return `# The CDN's list is kept and Envoy adds the CDN's address, so services count two hops.
-use_remote_address: true
-skip_xff_append: false`;
-  }
-  if (config.cdn.header === FORWARDED_FOR) {
-    return `# The client is the last entry, the address that connected to the CDN; entries further left
-# are the client's own words.
+    return `# The peers' list is kept and Envoy adds the peer's address, so services count two hops. They may
+# have ended TLS: a trusted hop keeps X-Forwarded-Proto.
 use_remote_address: true
 xff_num_trusted_hops: 1
-skip_xff_append: true`;
+skip_xff_append: false`;
   }
-  return `# The client is the one address in the CDN's header; without it, the peer.
-use_remote_address: false
-skip_xff_append: true
-original_ip_detection_extensions:
-  - name: envoy.http.original_ip_detection.custom_header
-    typed_config:
-      "@type": type.googleapis.com/envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig
-      header_name: ${config.cdn.header}`;
+  return `# The peers say who the client is: a filter and the routes below find it, whatever its form. They
+# may have ended TLS: a trusted hop keeps X-Forwarded-Proto.
+use_remote_address: true
+xff_num_trusted_hops: ${config.front.entries}
+skip_xff_append: true`;
 }
 
 function requestHeaders(config: EdgeConfig, peers: Peers): string {
   const appends = config.topology === "cdn-append";
-  const source = peers === "cdn" ? "DOWNSTREAM_REMOTE_ADDRESS" : "DOWNSTREAM_DIRECT_REMOTE_ADDRESS";
-  const client = `%${source}_WITHOUT_PORT%`;
-  const set = [
-    ...(appends && peers === "cdn" ? [] : [[FORWARDED_FOR, client]]),
-    // Behind cdn-append a single address would mostly be the CDN's own, which is nobody's client.
-    ...(appends ? [] : [["X-Real-IP", client]]),
-    ["X-Forwarded-Proto", config.tls === undefined ? "http" : "https"],
-  ];
-  const remove = [...CLAIM_HEADERS, ...(appends ? ["X-Real-IP"] : [])];
-  return `# What the edge says replaces every line of the client's; its other claims are taken away.
-request_headers_to_add:
-${set
-  .map(
-    ([key, value]) => `  - header: { key: ${key}, value: "${value}" }
-    append_action: OVERWRITE_IF_EXISTS_OR_ADD`,
-  )
-  .join("\n")}
-request_headers_to_remove:
-${remove.map((name) => `  - ${name}`).join("\n")}`;
+  const removed = [...claimHeaders(config), ...(appends ? ["X-Real-IP"] : []), "Cookie"];
+  return `# What the edge says replaces every line of the client's; its other claims are taken away, and
+# cookies, which no service reads.
+${envoyIdentity(config, peers)}request_headers_to_remove:
+${removed.map((name) => `  - ${name}`).join("\n")}`;
 }
 
 function domains(config: EdgeConfig): string {
@@ -154,11 +161,19 @@ function domains(config: EdgeConfig): string {
   return config.domains.map((name) => `"${name}", "${name}:*"`).join(", ");
 }
 
-function routeEntry(route: Route): string {
+function routeEntries(config: EdgeConfig, peers: Peers): string {
+  const variants = envoyVariants(config, peers);
+  const entries = variants.flatMap((variant) => {
+    return publicRoutes(config).map((route) => routeEntry(route, variant));
+  });
+  return entries.join("\n");
+}
+
+function routeEntry(route: Route, { condition, identity }: EnvoyVariant): string {
   const match = `- name: ${route.name}
   match:
     safe_regex: { regex: '${route.pattern}' }
-  route:
+${condition === "" ? "" : `${indent(4, condition)}\n`}${identity === "" ? "" : `${indent(2, identity)}\n`}  route:
     cluster: portcullis_${route.upstream}`;
   if (!route.upgrade) return `${match}\n    timeout: ${REQUEST_SECONDS}s`;
   return `${match}
@@ -167,7 +182,12 @@ function routeEntry(route: Route): string {
     upgrade_configs:
       - upgrade_type: websocket
     timeout: 0s
-    idle_timeout: ${REALTIME_IDLE_SECONDS}s`;
+    idle_timeout: ${REALTIME_IDLE_SECONDS}s
+  typed_per_filter_config:
+    # A websocket has no end to wait for.
+    envoy.filters.http.buffer:
+      "@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute
+      disabled: true`;
 }
 
 function transportSocket(config: EdgeConfig): string {

@@ -1,19 +1,35 @@
-import { type EdgeConfig, type Endpoint, FORWARDED_FOR, formatEndpoint } from "./edge-config.ts";
+import { type EdgeConfig, type Endpoint, formatEndpoint } from "./edge-config.ts";
 import {
-  ADDED_HEAD_BYTES_MAX,
   BODY_KIB_MAX,
-  CLAIM_HEADERS,
-  GATEWAY_HEAD_BYTES_MAX,
+  DRAIN_SECONDS,
+  FORWARDED_HEAD_BYTES_MAX,
+  HEAD_BUFFER_BYTES,
   HEADER_LINES_MAX,
   HEADER_SECONDS,
   REALTIME_IDLE_SECONDS,
   REQUEST_SECONDS,
   type Upstream,
 } from "./edge-policy.ts";
-import { indent, preamble, publicRoutes } from "./render-text.ts";
+import { FORWARDED_FOR } from "./presets.ts";
+import { haproxyClientRules } from "./render-haproxy-client.ts";
+import { claimHeaders, indent, preamble, publicRoutes } from "./render-text.ts";
 
-/** Half of HAProxy's buffer of 16 KiB, where the head has to fit as well. */
-const UNSIZED_BODY_BYTES_MAX = 8_192;
+/** A body whose length is not announced is waited for; a quarter of a buffer leaves room for heads. */
+const UNSIZED_BODY_BYTES_MAX = HEAD_BUFFER_BYTES / 4;
+
+/** More lines than any service takes, so that one too many gets an answer. */
+const HEADER_LINES_PARSED = 512;
+
+/** What HAProxy answers by itself, each with a body that a browser's page may read. */
+const OWN_ANSWERS = {
+  400: "the request is not HTTP",
+  408: "the request was not complete in time",
+  500: "the edge failed",
+  502: "the service gave no answer that can be passed on",
+  503: "no service is reachable",
+  504: "the service did not answer in time",
+} as const;
+const READABLE = 'hdr Access-Control-Allow-Origin "*"';
 
 /** Renders a complete haproxy.cfg, for HAProxy 2.4 and newer. */
 export function renderHaproxy(config: EdgeConfig): string {
@@ -24,6 +40,11 @@ global
     # log /dev/log local0
     # user haproxy
     # group haproxy
+    # After a reload the old process ends what it has begun, and then it ends, websockets or not.
+    hard-stop-after ${DRAIN_SECONDS}s
+    # A whole head must fit a buffer, cookies included, which are dropped below.
+    tune.bufsize ${HEAD_BUFFER_BYTES}
+    tune.http.maxhdr ${HEADER_LINES_PARSED}
 
 defaults
     mode http
@@ -39,6 +60,8 @@ defaults
     # A side that vanished without closing does not keep half a connection.
     timeout client-fin 5s
     timeout server-fin 5s
+    # A browser's page may read what this edge answers by itself.
+${indent(4, ownAnswers())}
 
 frontend portcullis_edge
 ${indent(4, frontend(config))}
@@ -47,23 +70,38 @@ ${backends(config)}
 `;
 }
 
+function ownAnswers(): string {
+  return Object.entries(OWN_ANSWERS)
+    .map(([status, text]) => {
+      return `http-error status ${status} content-type text/plain string "${text}" ${READABLE}`;
+    })
+    .join("\n");
+}
+
+function refusal(status: number, text: string, condition: string): string {
+  return `http-request return status ${status} content-type text/plain string "${text}" ${READABLE} ${condition}`;
+}
+
 function frontend(config: EdgeConfig): string {
   return `${config.listen.map((at) => bindLine(config, at)).join("\n")}
 ${tlsNote(config)}
 ${routeRules(config)}
 
-${clientRules(config)}
+${haproxyClientRules(config)}
 
 # No claim of the client's own about its address gets through, nor a name that could pass for one
 # further on: an underscore reads as a hyphen to some.
-${CLAIM_HEADERS.map((name) => `http-request del-header ${name}`).join("\n")}
+${claimHeaders(config)
+  .map((name) => `http-request del-header ${name}`)
+  .join("\n")}
 http-request del-header _ -m sub
+# No service reads cookies, and a head of them is mostly that.
+http-request del-header Cookie
 
 # What the edge says. set-header replaces every line of the client's; "option forwardfor" would
 # add a second line behind the client's own, and "if-none" would let the client's stand.
 ${forwardedRules(config)}
-http-request set-header X-Forwarded-Proto https if { ssl_fc }
-http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+http-request set-header X-Forwarded-Proto %[var(txn.scheme)]
 
 # Connection is this hop's business. HAProxy passes on what it nominates, and a proxy further on
 # could strip a nominated header; so it is written anew, for websockets only. Upgrade too: beside
@@ -74,14 +112,13 @@ http-request del-header Upgrade if !route_realtime or !is_websocket
 http-request set-header Connection upgrade if route_realtime is_websocket
 http-request set-header Upgrade websocket if route_realtime is_websocket
 
-# The gateway keeps a head of ${GATEWAY_HEAD_BYTES_MAX} bytes and 48 lines; a longer one is refused here, clearly.
-http-request return status 431 if { req.hdrs,length gt ${GATEWAY_HEAD_BYTES_MAX - ADDED_HEAD_BYTES_MAX} }
-http-request return status 431 if { req.fhdr_cnt gt ${HEADER_LINES_MAX} }
-http-request return status 413 if { req.body_size gt ${BODY_KIB_MAX * 1024} }
+${refusal(431, `a head without cookies holds at most ${FORWARDED_HEAD_BYTES_MAX} bytes`, `if { req.hdrs,length gt ${FORWARDED_HEAD_BYTES_MAX} }`)}
+${refusal(431, `a head holds at most ${HEADER_LINES_MAX} lines`, `if { req.fhdr_cnt gt ${HEADER_LINES_MAX} }`)}
+${refusal(413, `a body holds at most ${BODY_KIB_MAX} KiB`, `if { req.body_size gt ${BODY_KIB_MAX * 1024} }`)}
 # A body in chunks does not say how long it is, and the size above is then that of what has arrived.
-# So it is waited for, up to half of a buffer; what has not ended by then is refused.
+# So it is waited for, up to ${UNSIZED_BODY_BYTES_MAX / 1024} KiB; what has not ended by then is refused.
 http-request wait-for-body time ${HEADER_SECONDS}s at-least ${UNSIZED_BODY_BYTES_MAX} unless { req.hdr(Content-Length) -m found } or route_realtime
-http-request return status 413 if !{ req.hdr(Content-Length) -m found } !route_realtime { req.body_len ge ${UNSIZED_BODY_BYTES_MAX} }
+${refusal(413, `a body of unknown length holds at most ${UNSIZED_BODY_BYTES_MAX / 1024} KiB`, `if !{ req.hdr(Content-Length) -m found } !route_realtime { req.body_len ge ${UNSIZED_BODY_BYTES_MAX} }`)}
 
 ${publicRoutes(config)
   .map((route) => `use_backend portcullis_${route.upstream} if route_${route.name}`)
@@ -122,35 +159,6 @@ ${hostRule(config)}http-request deny deny_status 404 if ${none}`;
 function hostRule(config: EdgeConfig): string {
   if (config.domains.length === 0) return "";
   return `http-request deny deny_status 404 unless { req.hdr(host),host_only -m str -i ${config.domains.join(" ")} }
-`;
-}
-
-function clientRules(config: EdgeConfig): string {
-  const { cidrs, header } = config.cdn;
-  if (config.topology === "direct") {
-    return "# Who the client is, is what the connection says.";
-  }
-  const acl = `acl from_cdn src ${cidrs.join(" ")}`;
-  if (config.topology === "cdn-append") {
-    return `# Connections from the CDN keep their list; all others lose it.
-${acl}`;
-  }
-  return `# The CDN's servers say who the client is, and nobody else is believed.${lastEntry(header)}
-${acl}
-http-request set-var(txn.client) src
-${keepLastEntry(header)}http-request set-var(txn.client) req.hdr_ip(${header},-1) if from_cdn { req.hdr_ip(${header},-1) -m found }`;
-}
-
-function lastEntry(header: string): string {
-  if (header !== FORWARDED_FOR) return "";
-  return ` Of the list only the
-# last entry counts, the address that connected to the CDN; the rest are the client's own words. It
-# is cut out first, since hdr_ip() would let a quote among those words swallow it.`;
-}
-
-function keepLastEntry(header: string): string {
-  if (header !== FORWARDED_FOR) return "";
-  return `http-request set-header ${header} '%[req.fhdr(${header}),field(-1,",")]' if from_cdn
 `;
 }
 

@@ -1,24 +1,26 @@
-import { type EdgeConfig, FORWARDED_FOR, formatEndpoint } from "./edge-config.ts";
+import { type EdgeConfig, formatEndpoint } from "./edge-config.ts";
 import {
   BODY_KIB_MAX,
-  CLAIM_HEADERS,
-  GATEWAY_HEAD_BYTES_MAX,
+  DRAIN_SECONDS,
+  HEAD_BUFFER_BYTES,
+  HEAD_BYTES_MAX,
   HEADER_SECONDS,
   REALTIME_IDLE_SECONDS,
   REQUEST_SECONDS,
   type Route,
   type Upstream,
 } from "./edge-policy.ts";
-import { indent, preamble, publicRoutes } from "./render-text.ts";
-
-/** nginx starts with this and moves to the large buffer, which holds any line of the head. */
-const FIRST_BUFFER_BYTES = 512;
+import { FORWARDED_FOR } from "./presets.ts";
+import { nginxClientMaps, nginxClientVariables } from "./render-nginx-client.ts";
+import { claimHeaders, indent, numbersAbove, preamble, publicRoutes } from "./render-text.ts";
 
 /** Renders a complete nginx.conf, for nginx 1.18 and newer. */
 export function renderNginx(config: EdgeConfig, runtimeDirectory?: string): string {
   return `${preamble("nginx", config)}
 
 worker_processes auto;
+# After a reload old workers end what they have begun, and then they end, websockets or not.
+worker_shutdown_timeout ${DRAIN_SECONDS}s;
 ${runtimeDirectory === undefined ? "# user www-data;" : runtimeGlobals(runtimeDirectory)}
 
 events {
@@ -62,13 +64,16 @@ map $portcullis_upgrade $portcullis_connection {
     default upgrade;
     "" "";
 }
-${clientAddress(config)}
+${nginxClientMaps(config)}
 ${upstreamBlocks(config)}
 
-# A whole request head must fit in the two buffers, ${GATEWAY_HEAD_BYTES_MAX} bytes together: the gateway keeps no more.
-# A longer one is refused here, with a clear answer.
-client_header_buffer_size ${FIRST_BUFFER_BYTES};
-large_client_header_buffers 1 ${GATEWAY_HEAD_BYTES_MAX - FIRST_BUFFER_BYTES};
+# A head of up to ${HEAD_BYTES_MAX / 1024} KiB is taken, cookies included, which are dropped below. Lines of any length fit
+# the buffer, since over HTTP/2 one that does not ends the whole connection.
+large_client_header_buffers 1 ${HEAD_BUFFER_BYTES / 1024}k;
+map $request_length $portcullis_head {
+    default taken;
+    "~^(${numbersAbove(HEAD_BYTES_MAX)})$" too_long;
+}
 # Names with underscores can pass for names with hyphens further on.
 underscores_in_headers off;
 ignore_invalid_headers on;
@@ -76,8 +81,17 @@ ignore_invalid_headers on;
 client_header_timeout ${HEADER_SECONDS}s;
 client_body_timeout ${HEADER_SECONDS}s;
 client_max_body_size ${BODY_KIB_MAX}k;
-client_body_buffer_size ${BODY_KIB_MAX}k;
+# Larger than any body, so that none is written to a disk.
+client_body_buffer_size ${2 * BODY_KIB_MAX}k;
 proxy_max_temp_file_size 0;
+
+# A browser's page may read what this edge answers by itself. What a service answered, it has the
+# last word on: then nginx knows how long its head took.
+map $upstream_header_time $portcullis_own_answer {
+    default "";
+    "" "*";
+    "~(^|[ ,])-$" "*";
+}
 ${hostGate(config)}
 server {
 ${indent(4, serverBlock(config))}
@@ -93,39 +107,6 @@ function runtimePaths(directory: string): string {
 /** The pattern of a path, ended by the query instead of the end. */
 function withQuery(pattern: string): string {
   return pattern.replace(/\$$/, "(\\?|$)");
-}
-
-function clientAddress(config: EdgeConfig): string {
-  const ranges = config.cdn.cidrs;
-  if (config.topology === "cdn") {
-    return `
-# The CDN's servers say who the client is, and nobody else is believed: for a connection from one
-# of these ranges $remote_addr becomes the last entry of the header, the address that connected to
-# the CDN. Entries further left are the client's own words, so the search does not go on.
-${ranges.map((range) => `set_real_ip_from ${range};`).join("\n")}
-real_ip_header ${config.cdn.header};
-real_ip_recursive off;
-`;
-  }
-  if (config.topology === "cdn-append") {
-    return `
-# For a connection from the CDN the list it sent is kept and the CDN's address is added to it, so
-# services count two hops. From anybody else the list is replaced by the peer's address.
-geo $portcullis_from_cdn {
-    default 0;
-${ranges.map((range) => `    ${range} 1;`).join("\n")}
-}
-map $http_x_forwarded_for $portcullis_appended {
-    default "$http_x_forwarded_for, $remote_addr";
-    "" $remote_addr;
-}
-map $portcullis_from_cdn $portcullis_forwarded_for {
-    default $remote_addr;
-    1 $portcullis_appended;
-}
-`;
-  }
-  return "";
 }
 
 function upstreamBlocks(config: EdgeConfig): string {
@@ -174,6 +155,11 @@ function serverBlock(config: EdgeConfig): string {
 server_name ${named ? config.domains.join(" ") : "_"};
 ${tlsLines(config)}
 
+add_header Access-Control-Allow-Origin $portcullis_own_answer always;
+
+if ($portcullis_head = too_long) {
+    return 431 "a head holds at most ${HEAD_BYTES_MAX} bytes\n";
+}
 if ($portcullis_route = "") {
     return 404;
 }
@@ -203,16 +189,17 @@ function literalPath(pattern: string): string {
 }
 
 function locationBody(config: EdgeConfig, route: Route): string {
-  const appends = config.topology === "cdn-append";
+  const { forwardedFor, realIp, scheme } = nginxClientVariables(config);
   const seconds = route.upgrade ? REALTIME_IDLE_SECONDS : REQUEST_SECONDS;
   const headers = [
     ["Host", "$host"],
-    [FORWARDED_FOR, appends ? "$portcullis_forwarded_for" : "$remote_addr"],
-    ["X-Real-IP", appends ? '""' : "$remote_addr"],
-    ["X-Forwarded-Proto", "$scheme"],
+    [FORWARDED_FOR, forwardedFor],
+    ["X-Real-IP", realIp],
+    ["X-Forwarded-Proto", scheme],
     ["Upgrade", route.upgrade ? "$portcullis_upgrade" : '""'],
     ["Connection", route.upgrade ? "$portcullis_connection" : '""'],
-    ...CLAIM_HEADERS.map((name) => [name, '""']),
+    // No service reads cookies, and a head of them is mostly that.
+    ...["Cookie", ...claimHeaders(config)].map((name) => [name, '""']),
   ];
   return `proxy_pass http://portcullis_${route.upstream};
 proxy_http_version 1.1;

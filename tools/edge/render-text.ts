@@ -1,5 +1,5 @@
 import type { EdgeConfig, Topology } from "./edge-config.ts";
-import { HOPS, ROUTES, type Route } from "./edge-policy.ts";
+import { CLAIM_HEADERS, HOPS, ROUTES, type Route } from "./edge-policy.ts";
 
 /** Moves every line that has text to the right. */
 export function indent(columns: number, text: string): string {
@@ -13,14 +13,14 @@ export function publicRoutes(config: EdgeConfig): readonly Route[] {
 
 const DESCRIPTIONS: Record<Topology, string> = {
   direct: "Clients connect to this proxy. It replaces X-Forwarded-For with the peer's address.",
-  cdn: "A CDN connects to this proxy, which replaces X-Forwarded-For with the client it names.",
+  cdn: "A CDN or balancer connects to this proxy, which replaces X-Forwarded-For with the client it names.",
   "cdn-append": "A CDN connects to this proxy, which adds the CDN's address to X-Forwarded-For.",
 };
 
 /** What every rendered file says first; the linter reads the topology and the hops from it. */
 export function preamble(proxy: string, config: EdgeConfig): string {
-  const { topology } = config;
-  return `# Portcullis edge: proxy=${proxy} topology=${topology}
+  const { topology, preset } = config;
+  return `# Portcullis edge: proxy=${proxy} topology=${preset}
 #
 # ${DESCRIPTIONS[topology]}
 # Services behind it run with API_TRUST_PROXY_HOPS=${HOPS[topology]} and REALTIME_TRUST_PROXY_HOPS=${HOPS[topology]}.
@@ -32,4 +32,27 @@ export function preamble(proxy: string, config: EdgeConfig): string {
 /** The same with tabs, which is how Caddy formats its files. */
 export function indentTabs(tabs: number, text: string): string {
   return text.replace(/^(?=.)/gm, "\t".repeat(tabs));
+}
+
+/** The claims that a deployment's edge takes away, the header of its own peers included. */
+export function claimHeaders({ front: { header } }: EdgeConfig): readonly string[] {
+  const own = KEPT_HEADERS.includes(header.toLowerCase()) ? [] : [header];
+  return [
+    ...new Map([...CLAIM_HEADERS, ...own].map((name) => [name.toLowerCase(), name])).values(),
+  ];
+}
+
+/** What an edge sets itself. */
+const KEPT_HEADERS = ["x-forwarded-for", "x-real-ip"];
+
+/** A pattern of the decimal numbers above one, for proxies that can compare text alone. */
+export function numbersAbove(limit: number): string {
+  const digits = String(limit);
+  const larger = [...digits].flatMap((digit, index) => {
+    if (digit === "9") return [];
+    const rest = digits.length - index - 1;
+    const next = Number(digit) + 1;
+    return [`${digits.slice(0, index)}[${next}-9]${rest === 0 ? "" : `[0-9]{${rest}}`}`];
+  });
+  return [...larger, `[1-9][0-9]{${digits.length},}`].join("|");
 }

@@ -1,7 +1,6 @@
 import { type EdgeConfig, TOPOLOGIES, type Topology } from "./edge-config.ts";
 import { renderCaddy } from "./render-caddy.ts";
 import { renderEnvoy } from "./render-envoy.ts";
-import { renderEnvoyRateLimit } from "./render-envoy-rate-limit.ts";
 import { renderHaproxy } from "./render-haproxy.ts";
 import { renderNginx } from "./render-nginx.ts";
 
@@ -28,14 +27,15 @@ export function renderProxy(proxy: Proxy, config: EdgeConfig): RenderedFile {
     caddy: () => renderCaddy(config),
     envoy: () => renderEnvoy(config),
   };
-  const path = `${proxy}/${config.topology}.${EXTENSIONS[proxy]}`;
+  const path = `${proxy}/${config.preset}.${EXTENSIONS[proxy]}`;
   return { path, text: renderers[proxy]() };
 }
 
-/** Renders everything that `deploy/` holds: each proxy in each topology, and Envoy's filter. */
+/** Renders everything that `deploy/` holds: each proxy in each topology. */
 export function renderAll(config: EdgeConfig): readonly RenderedFile[] {
-  const files = PROXIES.flatMap((proxy) => {
-    return TOPOLOGIES.map((topology: Topology) => renderProxy(proxy, { ...config, topology }));
+  return PROXIES.flatMap((proxy) => {
+    return TOPOLOGIES.map((topology: Topology) => {
+      return renderProxy(proxy, { ...config, topology, preset: topology });
+    });
   });
-  return [...files, { path: "envoy/rate-limit-filter.yaml", text: renderEnvoyRateLimit() }];
 }

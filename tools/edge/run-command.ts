@@ -8,10 +8,10 @@ import {
   formatEndpoint,
   readEndpoint,
   readListenEndpoints,
-  TOPOLOGIES,
 } from "./edge-config.ts";
 import { HOPS, REALTIME_PATH } from "./edge-policy.ts";
 import { loadConfig } from "./load-config.ts";
+import { PRESET_NAMES } from "./presets.ts";
 import { ProxyStartError, RUNNABLE_PROXIES, startProxy } from "./start-proxy.ts";
 
 export const RUN_HELP = `Usage: edge run nginx|haproxy|caddy [--listen PORT] [--topology NAME] [FILE.yaml]
@@ -23,7 +23,7 @@ its files in a temporary directory. Ctrl-C stops it and removes them.
   --auth HOST:PORT    where auth listens (127.0.0.1:4001, or AUTH_PORT)
   --gateway HOST:PORT where the gateway listens (127.0.0.1:8001, or GATEWAY_PORT)
   --console HOST:PORT where the console listens; without it there is none
-  --topology NAME     direct, cdn or cdn-append, in place of the one in the file
+  --topology NAME     what stands in front, in place of the one in the file (see render --help)
   -h, --help          this text
 
 FILE.yaml is as for render; the options above take the place of what it says.
@@ -57,7 +57,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   const proxy = readChoice("run", name, RUNNABLE_PROXIES);
   if (proxy === undefined) throw new UsageError(`run needs one of ${RUNNABLE_PROXIES.join(", ")}`);
   if (more.length > 0) throw new UsageError("run takes one YAML file");
-  const topology = readChoice("--topology", values.topology, TOPOLOGIES);
+  const topology = readChoice("--topology", values.topology, PRESET_NAMES);
   const { environment } = terminal;
   const local = (port: string | undefined) => (port === undefined ? port : `127.0.0.1:${port}`);
   const config = withOverrides(loadConfig(file, topology), {
@@ -117,11 +117,11 @@ function readListen(text: string): readonly Endpoint[] {
 }
 
 function describeRunning(proxy: string, config: EdgeConfig): string {
-  const { topology, upstreams } = config;
+  const { topology, preset, upstreams } = config;
   const scheme = config.tls === undefined ? "http" : "https";
   const [first = { host: "127.0.0.1", port: 0 }] = config.listen;
   const hops = HOPS[topology];
-  return `${proxy} is the edge: ${scheme}://${formatEndpoint(first)} (topology ${topology}); Ctrl-C stops it
+  return `${proxy} is the edge: ${scheme}://${formatEndpoint(first)} (topology ${preset}); Ctrl-C stops it
   auth ${upstreams.auth.map(formatEndpoint).join(", ")}, gateway ${upstreams.gateway.map(formatEndpoint).join(", ")}, websocket at ${REALTIME_PATH}
   the services must run with API_TRUST_PROXY_HOPS=${hops} and REALTIME_TRUST_PROXY_HOPS=${hops}
 `;

@@ -81,6 +81,8 @@ function readValue(value: string, manager: EnvoyManager): HeaderContent {
   const kinds = substitutions.map(([, command = "", argument = ""]): HeaderContent => {
     if (/^DOWNSTREAM_DIRECT_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return "peer";
     if (/^DOWNSTREAM_REMOTE_ADDRESS(_WITHOUT_PORT)?$/.test(command)) return resolved(manager);
+    const isCut = manager.cutEntries.includes(argument.slice(1, -1));
+    if (command === "DYNAMIC_METADATA" && isCut) return "named";
     if (command === "REQ") return readsList(argument) ? "claimed" : "named";
     if (OWN.test(command)) return "constant";
     return CLIENTS.test(command) ? "claimed" : "unknown";

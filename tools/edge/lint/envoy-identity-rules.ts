@@ -126,6 +126,8 @@ function lintTrusted(
   }
   const wanted = { cdn: "named", "cdn-append": "appended" } as const;
   if (topology === undefined || topology === "direct") return [];
+  // A route for requests in which the peers name nobody.
+  if (topology === "cdn" && found === "peer" && manager.cutEntries.length > 0) return [];
   const isEntry = contents.get("appended") !== undefined;
   if (found === wanted[topology] && !isEntry) return [];
   const message = `in topology ${topology} ${describeTopology(topology)}; here the CDN's peers are not treated so`;
@@ -152,7 +154,10 @@ export function lintOtherHeaders(
     });
   };
   const findings: Finding[] = [];
-  const missing = IDENTITY_HEADERS.filter(isClients);
+  const missing = IDENTITY_HEADERS.filter((name) => {
+    // Behind a CDN the scheme is the CDN's to name.
+    return isClients(name) && !(manager.isRestricted && name === "X-Forwarded-Proto");
+  });
   if (missing.length > 0) {
     const message = `${missing.join(" and ")} would be the client's own here`;
     const mend = `request_headers_to_add ${missing.join(" and ")}, each with append_action: OVERWRITE_IF_EXISTS_OR_ADD`;

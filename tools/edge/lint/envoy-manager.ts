@@ -12,6 +12,8 @@ export type EnvoyManager = {
   usesPeer: boolean;
   trustedHops: number;
   hasDetection: boolean;
+  /** Metadata, as "namespace:key", that a filter cuts out of the end of a list. */
+  cutEntries: readonly string[];
 };
 
 /** Reads a manager; `around` are the maps that it stands in, the innermost last. */
@@ -34,6 +36,20 @@ export function readEnvoyManager(node: YAMLMap, around: readonly YAMLMap[]): Env
     wideRanges,
     usesPeer: readText(node, "use_remote_address") === "true",
     trustedHops: Number(readText(node, "xff_num_trusted_hops") || "0"),
+    cutEntries: readMaps(node, "http_filters").flatMap(cutEntries),
     hasDetection: readMaps(node, "original_ip_detection_extensions").length > 0,
   };
+}
+
+function cutEntries(filter: YAMLMap): string[] {
+  const rules = readMaps(readMap(filter, "typed_config"), "request_rules");
+  return rules.flatMap((rule) => {
+    const present = readMap(rule, "on_header_present");
+    const pattern = readMap(readMap(present, "regex_value_rewrite"), "pattern");
+    if (present === undefined || pattern === undefined) return [];
+    const takesLast = readText(pattern, "regex").endsWith("$");
+    return takesLast
+      ? [`${readText(present, "metadata_namespace")}:${readText(present, "key")}`]
+      : [];
+  });
 }

@@ -158,7 +158,7 @@ function apply(rule: HaproxyLine, state: State): State {
       return set(combine(before, readFormat(values.join(" "), sources), rule));
     case "replace-header":
     case "replace-value":
-      return set(replace(before, values.slice(1).join(" "), sources, rule));
+      return set(replace(before, values, sources, rule));
     case "del-header":
       return { ...state, headers: remove(state.headers, name, values, rule) };
     default: {
@@ -174,8 +174,17 @@ function stamp(kinds: Iterable<HeaderContent>, rule: HaproxyLine): Contents {
 }
 
 /** What does not fit the pattern stays; what only rearranges the header stays what it is. */
-function replace(before: Contents, format: string, sources: Sources, rule: HaproxyLine): Contents {
+function replace(
+  before: Contents,
+  [pattern = "", ...rest]: readonly string[],
+  sources: Sources,
+  rule: HaproxyLine,
+): Contents {
+  const format = rest.join(" ");
   const isOwnPart = /^(\\\d)+$/.test(format);
+  // An entry that others stand behind, counted from the end: peers that append several wrote it.
+  const cutsEntry = /\(,\[\^,\]\*\)\{\d\}\$$/.test(pattern) && before.has("claimed");
+  if (isOwnPart && cutsEntry) return new Map([["named", rule]]);
   if (isOwnPart) return before;
   const added = before.has("none") && before.size === 1 ? [] : readFormat(format, sources);
   return new Map([...before, ...stamp(added, rule)]);

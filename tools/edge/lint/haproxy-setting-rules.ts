@@ -15,13 +15,18 @@ export function lintHaproxySettings(
   sections: readonly HaproxySection[],
   ours: OurUpstreams,
 ): Finding[] {
-  return sections.flatMap((section) => {
+  const measuresHeads = sections.some(({ lines }) => {
+    return lines.some(({ words }) => words.some((word) => word.startsWith("req.hdrs,length")));
+  });
+  const settings = sections.flatMap((section) => {
     const acls = refusingAcls(section);
     return section.lines.flatMap((line) => [
       ...lintLine(line, ours),
       ...(acls.has(line.words[1] ?? "") ? [] : lintSource(line)),
     ]);
   });
+  // Where heads are measured, one that is too long is answered here, whatever the buffer holds.
+  return settings.filter(({ rule }) => rule !== "header-limit-too-large" || !measuresHeads);
 }
 
 /** Conditions by which requests are refused and nothing else: who is in them is trusted with nothing. */

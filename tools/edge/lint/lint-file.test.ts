@@ -20,7 +20,11 @@ const CASES: readonly { kind: FileKind; good: string; traps: readonly PlantedTra
   { kind: "nginx", good: NGINX_GOOD, traps: NGINX_ROUTE_TRAPS },
   { kind: "nginx", good: NGINX_GOOD, traps: NGINX_VALUE_TRAPS },
   { kind: "haproxy", good: "test/edge/configs/hand-written.haproxy.cfg", traps: HAPROXY_TRAPS },
-  { kind: "envoy", good: "deploy/envoy/rate-limit-filter.yaml", traps: ENVOY_TRAPS },
+  {
+    kind: "envoy",
+    good: "test/edge/configs/hand-written.envoy-rate-limit.yaml",
+    traps: ENVOY_TRAPS,
+  },
   { kind: "envoy", good: "deploy/envoy/direct.yaml", traps: ENVOY_EDGE_TRAPS },
   { kind: "caddy", good: "deploy/caddy/direct.Caddyfile", traps: CADDY_TRAPS },
   {

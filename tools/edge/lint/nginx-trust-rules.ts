@@ -148,12 +148,17 @@ export function lintSettings(
     // Written or not, nginx' own limit is the same.
     if (name === "large_client_header_buffers" && args.join(" ") === "4 8k") return [];
     const bytes = /_header_buffers?(_size)?$/.test(name) ? readHeadBytes(args) : 0;
-    if (bytes <= HEAD_BYTES_MAX) return [];
+    if (bytes <= HEAD_BYTES_MAX || measuresHeads(scope)) return [];
     const message = `the services accept ${HEAD_BYTES_MAX} bytes for a whole head, and this lets ${bytes} through, so a longer one fails behind this proxy, as a 502`;
     return [
       report(directive, "header-limit-too-large", message, "large_client_header_buffers 4 4k;"),
     ];
   });
+}
+
+/** Whether something is chosen by how long a head was, so that one too long can be answered here. */
+function measuresHeads(scope: NginxScope): boolean {
+  return childrenNamed(scope, "map").some(({ args }) => args[0] === "$request_length");
 }
 
 /** What another language does with requests, in the phases that choose where they go. */

@@ -45,7 +45,7 @@ export function shapeOf(
   const names = variablesIn(value);
   const shapes = names.map((name) => shapeOfVariable(name, variables, followed));
   if (/^\$(\w+|\{\w+\})$/.test(value)) return shapes[0] ?? { kind: "constant" };
-  const kinds = new Set(shapes.map(({ kind }) => kind));
+  const kinds = new Set(shapes.map(kindWithin));
   const hasAddress = ADDRESSES.some((kind) => kinds.has(kind));
   if (kinds.has("appended") || kinds.has("guarded") || (kinds.has("client") && hasAddress)) {
     return { kind: "appended" };
@@ -59,6 +59,13 @@ const ADDRESSES = [
   ...(["peer", "connection", "announced"] as const),
   ...(["with-port", "bracketed", "garbled"] as const),
 ];
+
+/** Beside other text, a constant that is chosen by the peer is a constant. */
+function kindWithin(shape: ValueShape): ValueShape["kind"] {
+  if (shape.kind !== "guarded") return shape.kind;
+  const isConstant = [shape.trusted, shape.others].every(({ kind }) => kind === "constant");
+  return isConstant ? "constant" : "guarded";
+}
 
 function shapeOfVariable(
   name: string,
