@@ -13,11 +13,13 @@ type Options = NonNullable<ParseArgsConfig["options"]>;
 export const COMMON_OPTIONS = {
   config: { type: "string", default: ROLLOUT_CONFIG_FILE },
   json: { type: "boolean", default: false },
+  as: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const satisfies Options;
 
 export const COMMON_HELP = `  --config FILE   the description of the deployment (${ROLLOUT_CONFIG_FILE})
   --json          one JSON document on standard output, also about an error; the rest on standard error
+  --as NAME       who acts, for the evidence (the system's user)
   -h, --help      this text
 
 Exit codes: 0 pass, 1 fail or refused, 2 usage or configuration, 3 inconclusive.

@@ -1,6 +1,6 @@
 import picocolors from "picocolors";
 import { readTimer, type TimerReport } from "./dead-man-timer.ts";
-import { type Journal, type LastChecks, readJournal } from "./journal.ts";
+import { type Journal, type LastChecks, type RolloutName, readJournal } from "./journal.ts";
 import { isAlive } from "./process-identity.ts";
 import { findHolder } from "./process-lock.ts";
 import { busyText, POSITIONS, STAGES, stageAfter } from "./rollout-state.ts";
@@ -24,12 +24,14 @@ export type RolloutStatus = {
   /** Who is at work right now. */
   atWork: { pid: number; purpose: string } | null;
   lastChecks: Journal["lastChecks"];
+  /** Which rollout this is, where it was begun by name. */
+  rollout: RolloutName | null;
   /** What could not be seen, and what to do about it. */
   problem: string | null;
 };
 
 export async function readStatus(files: StateFiles, nowMs: number): Promise<RolloutStatus> {
-  const { state, timer, lastChecks } = await readJournal(files.journal);
+  const { state, timer, lastChecks, rollout } = await readJournal(files.journal);
   const reading = await readTimer(files);
   const report = reading.kind === "report" ? reading.report : undefined;
   const holder = await findHolder(files.lock);
@@ -49,6 +51,7 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
     lastTimer: report ? { status: report.status, at: report.at, detail: report.detail } : null,
     atWork: holder ? { pid: holder.process.pid, purpose: holder.purpose } : null,
     lastChecks,
+    rollout: rollout ?? null,
     problem: isDamaged ? reading.problem : null,
   };
 }
@@ -60,6 +63,7 @@ export function renderStatus(status: RolloutStatus, options: { isTerminal: boole
     position === status.position ? colors.bold(`[${position}]`) : position,
   );
   const lines = [
+    ...rolloutText(status.rollout),
     `position  ${way.join(" → ")}`,
     `activity  ${busyText(status.activity)}`,
     `changed   ${status.touched.join(", ") || "nothing"}`,
@@ -69,6 +73,13 @@ export function renderStatus(status: RolloutStatus, options: { isTerminal: boole
     `next      ${adviceText(status)}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function rolloutText(rollout: RolloutName | null): string[] {
+  if (rollout === null) return [];
+  const { release, change, who, begunAt } = rollout;
+  const name = [release, change && `under ${change}`].filter((text) => text).join(" ");
+  return [`rollout   ${name || "without a name"}, begun ${begunAt} by ${who}`];
 }
 
 type Colors = ReturnType<typeof picocolors.createColors>;
@@ -97,7 +108,9 @@ function checksText(last: LastChecks | undefined): string[] {
 function adviceText({ activity, timer, next }: RolloutStatus): string {
   switch (activity.kind) {
     case "settled":
-      return next === null ? "nothing: the rollout is done" : `stage next (${next})`;
+      return next === null
+        ? "nothing: the rollout is done; rollout begin starts the next one"
+        : `stage next (${next})`;
     case "awaiting":
       return timer === null
         ? "stage confirm, or rollback"

@@ -3,9 +3,10 @@ import { COMMON_HELP, COMMON_OPTIONS, readArguments, UsageError } from "../comma
 import { createRedactFor, redactChecks } from "../redact-for.ts";
 import { renderChecks, renderChecksJson } from "../report.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
-import { planFrom } from "../rollout-plan.ts";
+import { envFilesOf } from "../rollout-plan.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { type Check, EXIT, overall } from "../verdict.ts";
+import { findPlace, type Place } from "./find-place.ts";
 import type { Tracks } from "./measure-gates.ts";
 import type { JudgeInput } from "./options-from-config.ts";
 
@@ -23,7 +24,7 @@ export function createJudgeVerb(options: {
   judge(
     input: JudgeInput,
     values: Values,
-    progress: (text: string) => void,
+    around: { progress: (text: string) => void; place: Place },
   ): Promise<readonly Check[]>;
 }): Verb {
   const { name, summary } = options;
@@ -45,8 +46,11 @@ export function createJudgeVerb(options: {
       );
       const { environment, signal } = context;
       const progress = createProgress(context);
-      const redact = await createRedactFor(environment, planFrom(config).envFiles);
-      const found = await options.judge({ config, environment, signal }, own, progress.show);
+      const redact = await createRedactFor(environment, envFilesOf(config));
+      const place = await findPlace(config);
+      const { expectedHops, applied } = place;
+      const input = { config, environment, expectedHops, applied, signal };
+      const found = await options.judge(input, own, { progress: progress.show, place });
       const checks = redactChecks(found, redact);
       progress.clear();
       const render =
