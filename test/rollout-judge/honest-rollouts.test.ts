@@ -126,7 +126,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
       .replaceAll(/restart (\w+) baseline\.env/g, "restart $1 $1.old")
       .replace("  proxy:\n", "  proxy:\n    judges: [identity]\n")
       .replace("  api:\n", "  api:\n    judges: [identity]\n")
-      .replace("  gateway: {", "  gateway: { judges: [identity, preflight, align],")
+      .replace("  gateway: { apply", "  gateway: { judges: [identity, preflight, align], apply")
       .replace(/durationSeconds: \d+/, `durationSeconds: ${CANARY_SECONDS}`);
   }
 

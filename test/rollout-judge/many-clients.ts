@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -8,6 +9,7 @@ const PAUSE_MS = 400;
 export function startClients(edgeUrl: string, count: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
+  setMaxListeners(count + 1, signal);
   const running = Array.from({ length: count }, async (_, index) => {
     const localAddress = `127.0.1.${index + 1}`;
     while (!signal.aborted) {

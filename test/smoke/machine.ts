@@ -36,6 +36,8 @@ export type Machine = {
   deploy(service: ServiceName, file: string): Promise<void>;
   /** Adds variables to an environment file. */
   edit(file: string, variables: Readonly<Record<string, string>>): Promise<void>;
+  /** Writes a copy of an environment file that says some things differently. */
+  copyEnv(file: string, copy: string, variables: Readonly<Record<string, string>>): Promise<void>;
   /** Waits until Prometheus knows what the users do before anything is changed. */
   waitForBaseline(): Promise<void>;
   /** The database that the new release of the limiter brings along. */
@@ -143,10 +145,11 @@ async function start(
     CANARY_PASSWORD: DEMO_ACCOUNT.password,
   });
   stops.push(rollout.stop);
-  const edit = async (file: string, variables: Readonly<Record<string, string>>) => {
+  const copyEnv: Machine["copyEnv"] = async (file, copy, variables) => {
     const text = await readFile(join(directory, file), "utf8");
-    await writeFile(join(directory, file), `${text}${envText(variables)}`);
+    await writeFile(join(directory, copy), `${text}${envText(variables)}`);
   };
+  const edit: Machine["edit"] = (file, variables) => copyEnv(file, file, variables);
   const waitForBaseline = async () => {
     const query = `sum(increase(portcullis_client_ip_derivations_total[${CANARY_SECONDS}s]))`;
     await eventually(async () => {
@@ -155,7 +158,18 @@ async function start(
       expect(answer.kind === "value" && answer.value).toBeGreaterThan(2 * CANARY_REQUESTS);
     }, BASELINE_TIMEOUT_MS);
   };
-  return { directory, edgeUrl, urls, rollout, deploy, edit, waitForBaseline, newDatabase, stop };
+  return {
+    directory,
+    edgeUrl,
+    urls,
+    rollout,
+    deploy,
+    edit,
+    copyEnv,
+    waitForBaseline,
+    newDatabase,
+    stop,
+  };
 }
 
 async function startServices(

@@ -65,7 +65,8 @@ async function beginRollout(
   { config, who }: Rollout,
   wish: { release: string | null; change: string | null; isGivenUp: boolean },
 ): Promise<Begun> {
-  const { release, change } = wish;
+  const redact = (name: string | null) => name && session.redact(name);
+  const { release, change } = { release: redact(wish.release), change: redact(wish.change) };
   const before = session.journal();
   const { activity, position } = before.state;
   if (activity.kind !== "settled") {

@@ -46,6 +46,7 @@ export async function preflightFrom(input: JudgeInput): Promise<PreflightOptions
     edgeConfigFiles: edge.config,
     directory,
     failOpen,
+    prometheusUrl: input.config.prometheus?.url || undefined,
     applied: input.applied,
   };
 }

@@ -9,6 +9,7 @@ import { checkEdgeHeader } from "./check-edge-header.ts";
 import { askLimiterInfo, checkBackend } from "./check-limiter.ts";
 import { checkMigrations } from "./check-migrations.ts";
 import { checkPolicies } from "./check-policies.ts";
+import { checkReplicas } from "./check-replicas.ts";
 import { checkRunning } from "./check-running.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
 import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
@@ -21,6 +22,8 @@ export type PreflightOptions = Deployment & {
   edgeConfigFiles: readonly string[];
   /** Where paths in the environment files begin; here unless it is said. */
   directory?: string | undefined;
+  /** Where the metrics of all replicas are. */
+  prometheusUrl?: string | undefined;
   /** The services that may be open. */
   failOpen?: readonly ServiceName[] | undefined;
   /** What was changed so far, and so must run as its file says; nothing unless it is said. */
@@ -45,6 +48,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     )),
     checkBackend(limiter, facts),
     checkFailureModes(facts, failOpen),
+    ...(await checkReplicas({ ...options, failOpen, prometheusUrl: options.prometheusUrl })),
     await checkWellKnownSecrets(options),
     ...checkAgreement(facts, options.operatorToken?.reveal()),
     ...(await checkMigrations(facts, limiter)),

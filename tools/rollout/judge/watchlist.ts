@@ -167,7 +167,8 @@ const SURFACES_OF: Readonly<Record<RolloutServiceName, string>> = {
   limiter: "",
 };
 
-function failureModeGate(failOpen: readonly RolloutServiceName[]): Gate {
+/** Also asks what was true last, since a window remembers what has ended. */
+export function failureModeGate(failOpen: readonly RolloutServiceName[]): Gate & { last: string } {
   const meant = failOpen.map((service) => SURFACES_OF[service]).join("|");
   const surfaces = meant === "" ? "" : `,surface!~"${meant}"`;
   // Where every surface is meant to be open, none is left to look at.
@@ -180,6 +181,7 @@ function failureModeGate(failOpen: readonly RolloutServiceName[]): Gate {
     rule: { kind: "none" },
     value: (window) =>
       `max(max_over_time(portcullis_failure_mode{mode="fail-open"${surfaces}}[${window}]))${none}`,
+    last: `max(portcullis_failure_mode{mode="fail-open"${surfaces}})${none}`,
     mend: "end the degraded mode before rolling anything out",
   };
 }
