@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readJournal } from "../../tools/rollout/journal.ts";
 import { canRun } from "../edge/can-run.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type Machine, startMachine } from "../smoke/machine.ts";
@@ -55,7 +56,10 @@ describe.runIf(canRun("nginx") && canRunPrometheus())(
         const staged = await machine.rollout.run("stage", "next");
         expect(staged).toMatchObject({ exitCode: 1, json: { reason: "refused" } });
         expect(staged.text).toContain("gateway runs fail-open");
-        expect(await readJournal()).toMatchObject({ snapshots: {}, state: { touched: [] } });
+        expect(await readJournal(at("state/journal.json"))).toMatchObject({
+          snapshots: {},
+          state: { touched: [] },
+        });
       },
       CHAPTER_TIMEOUT_MS,
     );
@@ -178,10 +182,6 @@ describe.runIf(canRun("nginx") && canRunPrometheus())(
     async function otherLimits(): Promise<string> {
       const yaml = await readFile("services/limiter/policies.yaml", "utf8");
       return yaml.replace("limit: 30", "limit: 31");
-    }
-
-    async function readJournal(): Promise<unknown> {
-      return JSON.parse(await readFile(at("state/journal.json"), "utf8"));
     }
 
     function at(file: string): string {

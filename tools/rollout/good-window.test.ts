@@ -42,11 +42,20 @@ test.each([
     title: "no better one is known",
     changedAt: "2030-01-01T11:58:00Z",
     known: [null, undefined],
-    expected: FRESH,
+    expected: { ...FRESH, from: "2030-01-01T11:58:00.000Z" },
   },
 ])("chooseWindow() when $title", ({ changedAt, known, expected }) => {
   const options = { nowMs: NOW_MS, durationMs: 600_000, hops: { auth: 1 }, changedAt, known };
   expect(chooseWindow(options)).toEqual(expected);
+});
+
+test("chooseWindow() begins with the last change where that is long enough ago", () => {
+  const changedAt = "2030-01-01T11:58:00.000Z";
+  const hops = {};
+  const options = { nowMs: NOW_MS, durationMs: 100_000, hops, changedAt, known: [OLD] };
+  expect(chooseWindow(options)).toMatchObject({ from: "2030-01-01T11:58:20.000Z" });
+  expect(chooseWindow({ ...options, durationMs: 120_000 })).toMatchObject({ from: changedAt });
+  expect(chooseWindow({ ...options, durationMs: 121_000 })).toBe(OLD);
 });
 
 test("chooseWindow() reaches back a minute at least, and windowToBaseline() says how far", () => {

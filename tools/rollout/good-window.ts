@@ -13,12 +13,13 @@ export const isGoodWindow = mapWith<GoodWindow>({
   hops: mapOf(ROLLOUT_SERVICES, wholeFrom(0)),
 });
 
-/** The moments before a short canary, in which services were restarted, are no baseline. */
+/** A minute is what the gauges of addresses look back. */
 const WINDOW_MS_MIN = 60_000;
 
 /**
- * The time to compare with: the one that ends now, if nothing was changed in it. Else it may hold
- * the harm of what was just taken back, and the last time that was good serves.
+ * The time to compare with: the one that ends now, as far back as nothing was changed. Where that is
+ * too short to tell, the last time that was judged good serves: what lies before the last change may
+ * hold the harm of what was just taken back.
  */
 export function chooseWindow(options: {
   nowMs: number;
@@ -30,10 +31,10 @@ export function chooseWindow(options: {
   known: readonly (GoodWindow | null | undefined)[];
 }): GoodWindow {
   const { nowMs, hops } = options;
-  const fromMs = nowMs - Math.max(options.durationMs, WINDOW_MS_MIN);
-  const fresh = { from: new Date(fromMs).toISOString(), to: new Date(nowMs).toISOString(), hops };
   const changedMs = options.changedAt ? Date.parse(options.changedAt) : Number.NEGATIVE_INFINITY;
-  if (changedMs <= fromMs) return fresh;
+  const fromMs = Math.max(nowMs - Math.max(options.durationMs, WINDOW_MS_MIN), changedMs);
+  const fresh = { from: new Date(fromMs).toISOString(), to: new Date(nowMs).toISOString(), hops };
+  if (nowMs - fromMs >= options.durationMs) return fresh;
   return options.known.find((window) => window != null) ?? fresh;
 }
 

@@ -35,8 +35,8 @@ export type Gate = Subject & {
   part?: string | undefined;
   /** Judged one by one in its place: what is right for one service may be wrong for another. */
   parts?: readonly Gate[];
-  /** The limit is broken only if this is as well, compared with the same time. */
-  also?: { value(window: string): string; relative: RelativeLimit } | undefined;
+  /** The limit is broken only if this value is above its own limit as well, taken from the baseline. */
+  also?: { value(window: string): string; limit(window: string): string } | undefined;
   /** A value that falls to nothing while the baseline has something is suspicious, not good. */
   isZeroSuspicious?: boolean;
   mend: string;
@@ -48,7 +48,7 @@ export type Measurement = {
   baseline: number | undefined;
   samples: number | undefined;
   /** The same two of what the gate names in `also`. */
-  also?: Pick<Measurement, "value" | "baseline"> | undefined;
+  also?: { value: number | undefined; limit: number | undefined } | undefined;
 };
 
 /** A gate with its verdict, and the numbers it rests on. */
@@ -112,10 +112,9 @@ export function formatValue(value: number, unit: GateUnit): string {
 }
 
 /** What nobody knows does not excuse what is known. */
-function isAlsoBroken({ also, rule }: Gate, measured: Measurement): boolean {
-  const { value, baseline } = measured.also ?? {};
-  if (also === undefined || value === undefined || baseline === undefined) return true;
-  return !isWithin(rule, value, baseline * also.relative.factor + also.relative.margin);
+function isAlsoBroken({ also }: Gate, measured: Measurement): boolean {
+  const { value, limit } = measured.also ?? {};
+  return also === undefined || value === undefined || limit === undefined || value > limit;
 }
 
 /** Makes one finding of those of all parts: the worst verdict and its numbers, and all texts. */

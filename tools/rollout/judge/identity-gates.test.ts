@@ -22,9 +22,9 @@ test("distinct-keys knows that raised hops make many addresses of one, for each 
 test("distinct-keys fails when both the addresses and their share of the requests rise", () => {
   const [same] = partsOf("gate.client-ip.distinct-keys", { hops: 1 });
   const measured = { value: 0.9, baseline: 0.4 };
-  expect(verdictOf(same, { ...measured, also: { value: 90, baseline: 20 } })).toBe("fail");
+  expect(verdictOf(same, { ...measured, also: { value: 90, limit: 24 } })).toBe("fail");
   // A quiet hour: fewer requests of the same clients.
-  expect(verdictOf(same, { ...measured, also: { value: 20, baseline: 20 } })).toBe("pass");
+  expect(verdictOf(same, { ...measured, also: { value: 20, limit: 24 } })).toBe("pass");
   // What is not known excuses nothing.
   expect(verdictOf(same, measured)).toBe("fail");
 });
@@ -33,6 +33,9 @@ test("top-key-share fails when clients collapse, not when hops are changed or tw
   const [same] = partsOf("gate.client-ip.top-key-share", { hops: 1 });
   expect(verdictOf(same, { value: 1, baseline: 0.05 })).toBe("fail");
   expect(verdictOf(same, { value: 0.65, baseline: 0.5 })).toBe("pass");
+  // Others have left; those who stay send as much as before.
+  const left = { value: 0.5, baseline: 0.05, also: { value: 2, limit: 10 } };
+  expect(verdictOf(same, left)).toBe("pass");
   const [lowered] = partsOf("gate.client-ip.top-key-share", { hops: 0, hopsBefore: { auth: 1 } });
   expect(verdictOf(lowered, { value: 1, baseline: 0.05 })).toBe("pass");
 });

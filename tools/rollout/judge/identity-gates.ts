@@ -107,12 +107,16 @@ function topKeyShare(trusts: readonly Trust[]): Gate {
   const whole = topKeyShareOf('service=~"auth|gateway"', "every service");
   const parts = trusts.map((trust): Gate => {
     const part = topKeyShareOf(`service="${trust.service}"`, trust.service);
-    return isExpectedToMove(trust) ? { ...part, rule: { kind: "at-most", bound: 1 } } : part;
+    if (!isExpectedToMove(trust)) return part;
+    return { ...part, rule: { kind: "at-most", bound: 1 }, also: undefined };
   });
   return { ...whole, parts };
 }
 
 function topKeyShareOf(selector: string, part: string): Gate {
+  const share = (window: string) =>
+    `max(avg_over_time((portcullis_client_ip_top_key_share{${selector}} > 0)[${window}:${stepOf(window)}]))`;
+  const all = (window: string) => `sum(rate(${DERIVATIONS}{${selector}}[${window}]))`;
   return {
     id: "gate.client-ip.top-key-share",
     title: "Share of requests that the most frequent address has",
@@ -121,8 +125,14 @@ function topKeyShareOf(selector: string, part: string): Gate {
     unit: "percent",
     // Of two or three clients one is more active than the others by chance.
     rule: { kind: "at-most", relative: { factor: 1.25, margin: 0.05 } },
-    value: (window) =>
-      `max(avg_over_time((portcullis_client_ip_top_key_share{${selector}} > 0)[${window}:${stepOf(window)}]))`,
+    value: share,
+    // When other clients leave, one has a larger share of fewer requests, but has not more of them. An
+    // address into which clients collapse takes over what many of them had.
+    also: {
+      value: (window) => `${share(window)} * ${all(window)}`,
+      limit: (window) =>
+        `(1.5 * ${share(window)} * ${all(window)} > 0.25 * ${all(window)}) or 0.25 * ${all(window)}`,
+    },
     samples: events(`${DERIVATIONS}{${selector}}`),
     samplesShare: SERVICE_SHARE,
     mend: "compare the address of that bucket with your proxies' own: npm run rollout -- align",
@@ -153,7 +163,7 @@ function distinctKeysOf(selector: string, part: string): Gate {
     value: (window) =>
       `${count(window)} / (60 * sum(rate(${DERIVATIONS}{${selector}}[${window}])))`,
     // In a quiet hour each address has fewer requests, but there are not more addresses.
-    also: { value: count, relative: { factor: 1.2, margin: 0 } },
+    also: { value: count, limit: (window) => `1.2 * ${count(window)}` },
     samples: events(`${DERIVATIONS}{${selector}}`),
     samplesShare: SERVICE_SHARE,
     mend: "probe the edge for a spelling that gets through: npm run rollout -- probe",

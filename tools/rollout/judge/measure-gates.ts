@@ -55,17 +55,22 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
       const window = `${windowSeconds}s`;
       const value = await ask(gate.value(window), endsAt, track);
       const samples = gate.samples && (await ask(gate.samples(window), endsAt, track));
-      const beside = also && (await ask(also.value(window), endsAt, track));
-      return { value, samples, beside };
+      return { value, samples };
     };
+    const askAlso = async (
+      query: (window: string) => string,
+      { endsAt, windowSeconds }: Baseline,
+      track: string | undefined,
+    ) => await ask(query(`${windowSeconds}s`), endsAt, track);
     const baseline = await measure(before, tracks?.control);
     const isBaseline = !gate.samples || (baseline.samples ?? 0) >= baselineSamplesMin(gate);
-    const { value, samples, beside } = await measure(now, tracks?.canary);
     const measured = {
-      value,
-      samples,
+      ...(await measure(now, tracks?.canary)),
       baseline: isBaseline ? baseline.value : undefined,
-      also: also && { value: beside, baseline: isBaseline ? baseline.beside : undefined },
+      also: also && {
+        value: await askAlso(also.value, now, tracks?.canary),
+        limit: isBaseline ? await askAlso(also.limit, before, tracks?.control) : undefined,
+      },
     };
     return judgeGate(gate, measured, requestsMin);
   };
