@@ -37,6 +37,10 @@ export type FakeOptions = {
   /** Replaces commands, by name, for example `apply-limiter`. */
   commands?: Readonly<Record<string, string>>;
   environment?: Readonly<Record<string, string>>;
+  /** Files with the environments of services, by service. */
+  envFiles?: Readonly<Record<string, string>>;
+  /** Lines that are added to the configuration. */
+  settings?: string;
 };
 
 const PROGRAM = "dist/tools/rollout/main.js";
@@ -97,7 +101,12 @@ async function waitForExit(child: ChildProcess): Promise<CliRun> {
   return { exitCode, stdout, stderr };
 }
 
-function renderConfig({ commands = {}, deadManSeconds = 30, commandSeconds = 20 }: FakeOptions) {
+function renderConfig(options: FakeOptions) {
+  const { commands = {}, deadManSeconds = 30, commandSeconds = 20, settings = "" } = options;
+  const service = (name: string) => {
+    const file = options.envFiles?.[name];
+    return `{ url: "http://127.0.0.1:9"${file === undefined ? "" : `, envFile: ${file}`} }`;
+  };
   const command = (name: string) => JSON.stringify(commands[name] ?? `echo ${name} >> log`);
   const change = (name: string) =>
     `apply: ${command(`apply-${name}`)}, rollback: ${command(`rollback-${name}`)}`;
@@ -109,9 +118,9 @@ function renderConfig({ commands = {}, deadManSeconds = 30, commandSeconds = 20 
   return `
 edge: { url: "http://127.0.0.1:9" }
 services:
-  auth: { url: "http://127.0.0.1:9" }
-  limiter: { url: "http://127.0.0.1:9" }
-  gateway: { url: "http://127.0.0.1:9" }
+  auth: ${service("auth")}
+  limiter: ${service("limiter")}
+  gateway: ${service("gateway")}
 prometheus: { url: "http://127.0.0.1:9" }
 canary: { account: { email: canary@example.test, passwordEnv: CANARY_PASSWORD } }
 stages:
@@ -122,5 +131,6 @@ stages:
 deadManSeconds: ${deadManSeconds}
 commandSeconds: ${commandSeconds}
 stateDir: state
+${settings}
 `;
 }

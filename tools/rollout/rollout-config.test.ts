@@ -46,6 +46,26 @@ test("parseRolloutConfig() names every problem at once, each with its field", ()
   ]);
 });
 
+test("parseRolloutConfig() reads what a rollout is for, how degraded modes end, and who is told", () => {
+  const purpose = `
+failOpen: [gateway]
+release: { version: 1.2.0 }
+endDegraded: { gateway: ./close gateway }
+notify: ./page
+`;
+  expect(parseRolloutConfig(`${COMPLETE}${purpose}`, "/")).toMatchObject({
+    failOpen: ["gateway"],
+    release: { version: "1.2.0", revision: undefined },
+    endDegraded: { auth: undefined, gateway: "./close gateway" },
+    notify: "./page",
+  });
+  expect(parseRolloutConfig(COMPLETE, "/")).toMatchObject({ failOpen: [], notify: undefined });
+  expect(problemsOf(`${COMPLETE}failOpen: [limiter]\nendDegraded: { limiter: x }\n`)).toEqual([
+    "failOpen may hold auth, gateway",
+    "endDegraded.limiter is not known here",
+  ]);
+});
+
 test("parseRolloutConfig() of something that is no map names what is missing", () => {
   expect(problemsOf("- a list")).toContain("the file must be a map");
   expect(problemsOf("a: [")).not.toEqual([]);

@@ -1,32 +1,89 @@
-import { PoliciesError } from "../../../services/limiter/parse-policies.ts";
-import { readPoliciesConfig } from "../../../services/limiter/policies-config.ts";
+import { access, constants } from "node:fs/promises";
+import { isAbsolute, resolve } from "node:path";
 import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
-import { createEnvReader } from "../../../services/runtime/env.ts";
+import { policiesHash } from "../../../services/runtime/config-hash.ts";
+import type { Environment } from "../../../services/runtime/env.ts";
 import type { Check } from "../verdict.ts";
-import { failed, passed } from "./finding.ts";
-import type { ServiceFacts } from "./gather-facts.ts";
+import type { ServiceName } from "./deployment.ts";
+import { doubtful, failed, passed, type Subject } from "./finding.ts";
+import { isLoopback } from "./loopback.ts";
 
-/**
- * Whether the policies file that an environment file names would be accepted at the next start: by
- * the limiter, and by whoever stands in for it while limits fail open.
- */
-export async function checkPolicies(facts: readonly ServiceFacts[]): Promise<Check[]> {
-  const checks = facts.map(async ({ name, file }) => {
-    if (file === undefined) return [];
-    const { policiesFile, ipv6PrefixBits } = readPoliciesConfig(createEnvReader(file));
-    if (policiesFile === undefined) return [];
+const VARIABLE = "LIMITER_POLICIES_FILE";
+
+/** A service with its environment file. */
+type Filed = { name: ServiceName; file: Environment | undefined };
+
+export type PoliciesPlace = {
+  /** Where paths begin that are not absolute. */
+  directory: string;
+  urls: Partial<Readonly<Record<ServiceName, string>>>;
+};
+
+/** Whether each policies file that an environment file names can be read, and is valid. */
+export async function checkPolicies(
+  services: readonly Filed[],
+  place: PoliciesPlace,
+): Promise<Check[]> {
+  const checks = services.map(async ({ name, file }): Promise<Check[]> => {
+    const path = file?.[VARIABLE]?.trim();
+    if (!path) return [];
     const subject = {
       id: `policies.${name}`,
       title: `Policies file of ${name}`,
-      why: "without a policy that a service needs, everything that it limits is refused",
+      why: "a service refuses to start with a file that it cannot read, in the middle of the rollout",
     };
-    try {
-      const policies = await readPoliciesFile(policiesFile, { ipv6PrefixBits });
-      return [passed(subject, `${policies.size} policies`)];
-    } catch (error) {
-      if (!(error instanceof PoliciesError)) throw error;
-      return [failed(subject, error.problems.join("; "), `correct ${policiesFile}`)];
-    }
+    const found = await readPolicies(path, place);
+    if (found.kind === "read") return [passed(subject, `${path} is valid, hash ${found.hash}`)];
+    return [judgeUnread(subject, found, isHere(place.urls[name]))];
   });
   return (await Promise.all(checks)).flat();
+}
+
+/** Names the limits that a service would apply with its file; undefined where nobody can tell. */
+export async function findPlannedPolicies(
+  file: Environment,
+  directory: string,
+): Promise<string | undefined> {
+  const path = file[VARIABLE]?.trim();
+  if (!path) return policiesHash(await readPoliciesFile());
+  const found = await readPolicies(path, { directory });
+  return found.kind === "read" ? found.hash : undefined;
+}
+
+type Reading = { kind: "read"; hash: string } | { kind: "unreadable" | "invalid"; problem: string };
+
+async function readPolicies(
+  path: string,
+  { directory }: Pick<PoliciesPlace, "directory">,
+): Promise<Reading> {
+  const file = isAbsolute(path) ? path : resolve(directory, path);
+  try {
+    await access(file, constants.R_OK);
+  } catch (error) {
+    return { kind: "unreadable", problem: `${path}: ${messageOf(error)}` };
+  }
+  try {
+    return { kind: "read", hash: policiesHash(await readPoliciesFile(file)) };
+  } catch (error) {
+    return { kind: "invalid", problem: `${path}: ${messageOf(error)}` };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isHere(url: string | undefined): boolean {
+  return url !== undefined && isLoopback(url);
+}
+
+/** What is not here may be where the service is, unless that is this machine. */
+function judgeUnread(
+  subject: Subject,
+  { kind, problem }: { kind: "unreadable" | "invalid"; problem: string },
+  isServiceHere: boolean,
+): Check {
+  if (kind === "invalid") return failed(subject, problem, "correct the policies file");
+  if (isServiceHere) return failed(subject, problem, `put the file there, or correct ${VARIABLE}`);
+  return doubtful(subject, problem, "give this machine a copy of the file under the same path");
 }

@@ -1,0 +1,23 @@
+import type { Check } from "../verdict.ts";
+import type { ServiceName } from "./deployment.ts";
+import { failed, passed } from "./finding.ts";
+import { queryPrometheus } from "./query-prometheus.ts";
+import { failureModeGate } from "./watchlist.ts";
+
+/**
+ * Whether any replica fails open, by the metrics: an address behind a balancer speaks for one alone.
+ * Without metrics there is no such check; only the canary needs them.
+ */
+export async function checkReplicas(options: {
+  prometheusUrl: string | undefined;
+  failOpen: readonly ServiceName[];
+  signal?: AbortSignal | undefined;
+}): Promise<Check[]> {
+  const { prometheusUrl, failOpen, signal } = options;
+  if (prometheusUrl === undefined) return [];
+  const { title, why, mend, last } = failureModeGate(failOpen);
+  const answer = await queryPrometheus(prometheusUrl, last, new Date(), signal);
+  if (answer.kind !== "value") return [];
+  const subject = { id: "failure-mode.replicas", title: `${title}, among all replicas`, why };
+  return [answer.value > 0 ? failed(subject, "at least one", mend) : passed(subject, "none")];
+}
