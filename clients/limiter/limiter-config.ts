@@ -14,6 +14,8 @@ export function readLimiterConfig(env: EnvReader) {
   return {
     url: env.url("LIMITER_URL", ["http", "https"], "http://127.0.0.1:4002"),
     timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: TIMEOUT_MS_MAX, default: 500 }),
+    /** Where the limiter keeps its state, as far as this process is told. */
+    backend,
     /** Any place will do in development. */
     requiredBackend: env.isDevelopment ? undefined : required,
     ...readPoliciesConfig(env),

@@ -8,7 +8,7 @@ import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/aut
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
-import { configHash } from "../runtime/config-hash.ts";
+import { configHash, policiesHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
@@ -57,16 +57,23 @@ const JWKS_MAX_AGE_SECONDS = 300;
 /** Starts auth. Once it has started, no outage of a dependency ends it. */
 export async function start(
   config: Config,
-  { log, clock }: ServiceContext,
+  { log, clock, release }: ServiceContext,
 ): Promise<RunningService & { port: number }> {
   const prepared = await prepareDatabase(config, { log, now: new Date(clock.nowMs()) });
   const keys = prepared.signingKeys;
   const signer = createTokenSigner(keys);
-  announceConfig("auth", config.trust.hops, configHash(config));
+  const standIn = await loadStandIn(config.limiter);
+  const runningWith = {
+    release,
+    policiesHash: policiesHash(standIn.policies),
+    keyFingerprints: keys.map(({ keyId }) => keyId),
+  };
+  const hash = configHash(config, runningWith);
+  announceConfig("auth", config.trust.hops, hash);
   const databases = createDatabases(config.databaseUrl.reveal(), log);
   const failureModeAudit = createFailureModeAudit(databases.administration, { log, clock });
   const { limiter, gatewayLimiter } = createLimiters(config, {
-    ...{ log, clock, standIn: await loadStandIn(config.limiter) },
+    ...{ log, clock, standIn },
     onFailureModeChange: failureModeAudit.record,
   });
   const identify = createClientIdentity({ service: "auth", trust: config.trust, log, clock });
@@ -137,7 +144,9 @@ export async function start(
         trust: config.trust,
         probes,
         failureMode: limiter.failureMode,
-        configHash: configHash(config),
+        backend: config.limiter.backend,
+        configHash: hash,
+        runningWith,
       });
     },
     interceptors: [

@@ -6,7 +6,7 @@ import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity, type ProxyTrust } from "../runtime/client-identity.ts";
 import { derive } from "../runtime/client-ip.ts";
-import { configHash } from "../runtime/config-hash.ts";
+import { configHash, policiesHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { createHttpTelemetry } from "../runtime/http-telemetry.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
@@ -58,11 +58,19 @@ function isProxy(remote: string, { hops, trustedProxies }: ProxyTrust): boolean 
 /** Starts the gateway: everything it consists of, put together in one place. */
 export async function start(
   config: GatewayConfig,
-  { log, clock }: ServiceContext,
+  { log, clock, release }: ServiceContext,
 ): Promise<RunningService> {
   const uws = await loadUws();
   const events = createRealtimeEvents();
-  announceConfig("gateway", config.trust.hops, configHash(config));
+  const standIn = await loadStandIn(config.limiter);
+  const runningWith = {
+    release,
+    policiesHash: policiesHash(standIn.policies),
+    // It verifies with auth's keys and holds none of its own.
+    keyFingerprints: [],
+  };
+  const hash = configHash(config, runningWith);
+  announceConfig("gateway", config.trust.hops, hash);
   const warn = createBoundedWarning(log, clock);
   const token = config.serviceTokens[0] ?? new Secret("");
   const auth = createAuthClient({
@@ -73,7 +81,7 @@ export async function start(
   });
   const limiter = createLimiterClient({
     ...config.limiter,
-    standIn: await loadStandIn(config.limiter),
+    standIn,
     token,
     surface: "realtime",
     policies: REALTIME_POLICIES,
@@ -162,7 +170,9 @@ export async function start(
         trust: config.trust,
         probes,
         failureMode: limiter.failureMode,
-        configHash: configHash(config),
+        backend: config.limiter.backend,
+        configHash: hash,
+        runningWith,
       });
     },
     interceptors: [

@@ -1,6 +1,6 @@
 import { LimiterService, NoDecisionSchema } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
-import { configHash } from "../runtime/config-hash.ts";
+import { configHash, policiesHash } from "../runtime/config-hash.ts";
 import { announceConfig } from "../runtime/config-info.ts";
 import { identityRoutes } from "../runtime/identity-service.ts";
 import {
@@ -37,7 +37,13 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     clock,
     longestPeriodMs: Math.max(...[...policies.values()].map(longestPeriodMs)),
   });
-  announceConfig("limiter", config.trust.hops, configHash(config));
+  const runningWith = {
+    release: context.release,
+    policiesHash: policiesHash(policies),
+    keyFingerprints: config.salts.map(saltFingerprint),
+  };
+  const hash = configHash(config, runningWith);
+  announceConfig("limiter", config.trust.hops, hash);
   const warn = createBoundedWarning(log, clock);
   const engine = new Engine(store, {
     createEvents: (queueDepth) => createEvents(policies, queueDepth),
@@ -65,7 +71,9 @@ export async function start(config: Config, context: ServiceContext): Promise<Ru
     trust: config.trust,
     // The limiter decides or does not; what that means is for its callers to say.
     failureMode: () => "fail-closed",
-    configHash: configHash(config),
+    backend: config.backend,
+    configHash: hash,
+    runningWith,
   };
   const server = await serve({
     door: "limiter",

@@ -1,12 +1,28 @@
 import { createHash } from "node:crypto";
+import type { Release } from "./release.ts";
+
+/** What a service runs with beside its environment. */
+export type RunningWith = {
+  release: Release;
+  /** Names the limits that it applies. */
+  policiesHash: string;
+  /** What its keys are known by; never the keys. */
+  keyFingerprints: readonly string[];
+};
 
 /**
  * Names a configuration without revealing it: secrets serialise as `[redacted]`, so only what may
  * be seen is hashed, and the order of keys does not matter.
  */
-export function configHash(config: object): string {
-  const text = JSON.stringify(config, (_key, value: unknown) => sorted(value));
+export function configHash(config: object, runningWith?: RunningWith): string {
+  const all = runningWith === undefined ? config : { config, ...runningWith };
+  const text = JSON.stringify(all, (_key, value: unknown) => sorted(value));
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** Names what a policies file says, whatever its spelling and its order. */
+export function policiesHash(policies: ReadonlyMap<string, object>): string {
+  return configHash(Object.fromEntries(policies));
 }
 
 function sorted(value: unknown): unknown {

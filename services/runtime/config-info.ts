@@ -1,11 +1,27 @@
 import { metrics } from "@opentelemetry/api";
+import type { Release } from "./release.ts";
 
 /** Shows on every scrape under which configuration a service runs, without revealing any of it. */
 export function announceConfig(service: string, hops: number, hash: string): void {
+  announce("portcullis.config.info", "1, with the trusted hops and the hash of the configuration", {
+    service,
+    hops: String(hops),
+    hash,
+  });
+}
+
+/** Shows on every scrape which release a service is of. */
+export function announceRelease(service: string, { version, revision }: Release): void {
+  announce("portcullis.build.info", "1, with the version and the revision that run", {
+    service,
+    version,
+    revision,
+  });
+}
+
+function announce(name: string, description: string, labels: Readonly<Record<string, string>>) {
   metrics
     .getMeter("portcullis.runtime")
-    .createObservableGauge("portcullis.config.info", {
-      description: "1, with the trusted hops and the hash of the non-secret configuration",
-    })
-    .addCallback((result) => result.observe(1, { service, hops: String(hops), hash }));
+    .createObservableGauge(name, { description })
+    .addCallback((result) => result.observe(1, labels));
 }

@@ -2,6 +2,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { IdentityService, Source } from "../../gen/portcullis/identity/v1/identity_pb.ts";
 import type { ProxyTrust } from "./client-identity.ts";
 import { derive } from "./client-ip.ts";
+import type { RunningWith } from "./config-hash.ts";
 import { peerKey } from "./peer.ts";
 import { isProbeNonce } from "./probe.ts";
 import type { ProbeFindings, ProbeMemory } from "./probe-memory.ts";
@@ -12,7 +13,10 @@ export type IdentityOptions = {
   /** None in a service that no proxy forwards to. */
   probes?: ProbeMemory;
   failureMode: () => string;
+  /** Where the limits are kept that it relies on. */
+  backend: string;
   configHash: string;
+  runningWith: RunningWith;
 };
 
 /**
@@ -21,6 +25,7 @@ export type IdentityOptions = {
  */
 export function identityRoutes(router: ConnectRouter, options: IdentityOptions): void {
   const { trust } = options;
+  const { release, policiesHash } = options.runningWith;
   router.service(IdentityService, {
     whoIsCalling(request, context) {
       const { remote, forwardedLines } = context.values.get(peerKey);
@@ -36,6 +41,9 @@ export function identityRoutes(router: ConnectRouter, options: IdentityOptions):
         entries: client.entries,
         failureMode: options.failureMode(),
         configHash: options.configHash,
+        version: release.version,
+        revision: release.revision,
+        ...(request.withSettings ? { settings: { backend: options.backend, policiesHash } } : {}),
         ...(findings === undefined ? {} : { findings: { byHops: [...findings.byHops] } }),
       };
     },

@@ -2,12 +2,13 @@ import { HOPS_MAX } from "./client-ip.ts";
 import type { EnvReader } from "./env.ts";
 import { type Cidr, parseCidr } from "./ip-address.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { readRevision } from "./release.ts";
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 export type ListenConfig = ReturnType<typeof readListenConfig>;
 
-/** Where a service listens, for requests and for scrapes. Port 0 takes any free port. */
+/** Where a service listens, for requests and for scrapes, and as what. Port 0 takes any free port. */
 export function readListenConfig(
   env: EnvReader,
   ports: { name: string; default: number; metricsName: string; metricsDefault: number },
@@ -19,6 +20,7 @@ export function readListenConfig(
     metricsHost: readHost(env, "METRICS_HOST"),
     metricsPort: readPort(env, ports.metricsName, ports.metricsDefault),
     logLevel: env.oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
+    revision: readRevision(env),
   };
 }
 

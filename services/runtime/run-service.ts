@@ -1,8 +1,10 @@
 import type { ProxyTrust } from "./client-identity.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { announceRelease } from "./config-info.ts";
 import { ConfigError, type Environment } from "./env.ts";
 import type { ListenConfig } from "./listen-config.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { findRelease, type Release } from "./release.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { warnOfUnnamedProxies } from "./unnamed-proxies.ts";
 
@@ -10,7 +12,7 @@ import { warnOfUnnamedProxies } from "./unnamed-proxies.ts";
 export type RunningService = { stop(): Promise<void> };
 
 /** What every service is started with. */
-export type ServiceContext = { log: Logger; clock: Clock };
+export type ServiceContext = { log: Logger; clock: Clock; release: Release };
 
 /** A stop that takes longer than this is ended by force, so that a supervisor need not. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -42,10 +44,12 @@ export async function runService<C extends { listen: ListenConfig; trust: ProxyT
       environment: options.environment,
       followsCalls: options.followsCalls,
     });
+    const release = findRelease(config.listen.revision);
+    announceRelease(options.name, release);
     const { start } = await options.load();
-    const service = await start(config, { log, clock: systemClock });
+    const service = await start(config, { log, clock: systemClock, release });
     warnOfUnnamedProxies(config, log);
-    log.info({ config }, `${options.name} is serving`);
+    log.info({ config, release }, `${options.name} is serving`);
     stopOnSignal(log, async () => {
       await service.stop();
       await telemetry.stop();

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { PROBE_HEADER, signProbe } from "../../services/runtime/probe.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { checkDependencies } from "../../tools/rollout/judge/check-dependencies.ts";
 import { call } from "../fixtures/call.ts";
+import { writePolicies } from "../fixtures/policies.ts";
 import { type ServiceUrls, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 
 const NONCE = "00112233445566778899aabbccddeeff";
@@ -26,11 +27,31 @@ test("WhoIsCalling tells every service's own view to the operator, and to nobody
       entries: 1,
       failureMode: "fail-closed",
       configHash: expect.stringMatching(/^[0-9a-f]{16}$/),
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      revision: expect.stringMatching(/^[\w.+-]+$/),
     });
     const url = `${system.urls[name]}/${RPC}`;
     expect((await call(url, {})).status, name).toBe(401);
     expect((await call(url, {}, { token: TOKENS.gateway })).status, name).toBe(401);
   }
+});
+
+test("WhoIsCalling names the limits that run: another policies file has another hash", async () => {
+  const policies = await writePolicies((yaml) => yaml.replace("limit: 30", "limit: 31"));
+  onTestFinished(policies.remove);
+  const { urls, stop } = await startSystem({
+    environment: { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" },
+    environmentOf: { limiter: policies.environment },
+    services: ["limiter"],
+  });
+  onTestFinished(stop);
+  const askFor = async (url: string) =>
+    (await call(`${url}/${RPC}`, { withSettings: true }, { token: TOKENS.operator })).body;
+  const [before, after] = [await askFor(system.urls.limiter), await askFor(urls.limiter)];
+  expect(before).toMatchObject({ settings: { backend: "postgres" } });
+  expect(after["configHash"]).not.toBe(before["configHash"]);
+  expect(after["settings"]).not.toEqual(before["settings"]);
+  expect(await askFor(system.urls.auth)).toMatchObject({ settings: before["settings"] });
 });
 
 test("WhoIsCalling tells what an earlier request with a probe was taken for", async () => {

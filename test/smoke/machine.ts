@@ -29,6 +29,7 @@ import { startUsers } from "./users.ts";
 /** One machine with a whole system, its edge, its metrics and its operator's commands. */
 export type Machine = {
   directory: string;
+  edgeUrl: string;
   urls: ServiceUrls;
   rollout: Cli;
   /** Restarts one service with an environment file, as a deployment by hand would. */
@@ -49,14 +50,19 @@ const BASELINE_TIMEOUT_MS = 60_000;
 const SERVICES = ["limiter", "auth", "gateway"] as const;
 
 /** Starts everything with hops 0 behind an edge that somebody wrote by hand. */
-export async function startMachine(): Promise<Machine> {
+export async function startMachine(
+  options: {
+    /** Whether the test brings its own users. */
+    isQuiet?: boolean;
+  } = {},
+): Promise<Machine> {
   const directory = await mkdtemp(join(tmpdir(), "portcullis-smoke-"));
   const stops: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
   const stop = async () => {
     for (const step of stops.toReversed()) await step();
   };
   try {
-    return await start(directory, stops, stop);
+    return await start(directory, stops, stop, options);
   } catch (error) {
     await stop();
     throw error;
@@ -67,6 +73,7 @@ async function start(
   directory: string,
   stops: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
+  { isQuiet = false }: { isQuiet?: boolean },
 ): Promise<Machine> {
   const newDatabase = await startPostgres();
   stops.push(newDatabase.stop);
@@ -125,8 +132,7 @@ async function start(
   await writeOperatorScript(directory, control.url);
   const prometheus = await startPrometheus(addresses.metricsUrls);
   stops.push(prometheus.stop);
-  const users = startUsers(edgeUrl);
-  stops.push(users.stop);
+  if (!isQuiet) stops.push(startUsers(edgeUrl).stop);
   await writeFile(
     join(directory, "rollout.yaml"),
     rolloutYaml({ edgeUrl, urls, prometheusUrl: prometheus.url }),
@@ -149,7 +155,7 @@ async function start(
       expect(answer.kind === "value" && answer.value).toBeGreaterThan(2 * CANARY_REQUESTS);
     }, BASELINE_TIMEOUT_MS);
   };
-  return { directory, urls, rollout, deploy, edit, waitForBaseline, newDatabase, stop };
+  return { directory, edgeUrl, urls, rollout, deploy, edit, waitForBaseline, newDatabase, stop };
 }
 
 async function startServices(

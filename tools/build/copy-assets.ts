@@ -1,4 +1,5 @@
-import { cpSync, existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** What the compiler leaves behind: data that programs read from beside themselves. */
@@ -12,4 +13,26 @@ for (const folder of FOLDERS) {
     recursive: true,
     filter: (source) => !/\.[a-z]+$/.test(source) || ASSET.test(source),
   });
+}
+
+// Which release the program is of, since the image holds neither git nor, perhaps, its package.json.
+const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
+const revision = process.env["RELEASE_REVISION"]?.trim() || findRevision();
+writeFileSync(
+  `${root}/dist/services/runtime/release.json`,
+  JSON.stringify({ version, ...(revision !== undefined && { revision }) }),
+);
+
+/** The commit, marked when the sources differ from it; undefined outside of a repository. */
+function findRevision(): string | undefined {
+  try {
+    const arguments_ = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    return execFileSync("git", arguments_, {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+  } catch {
+    return undefined;
+  }
 }

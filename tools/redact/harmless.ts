@@ -48,6 +48,7 @@ const KNOWN: readonly { names: RegExp; shape: RegExp }[] = [
   { names: /^ALLOWED_ORIGINS$/, shape: /^[\w.:/,\s[\]-]*$/ },
   { names: /^TRUSTED_PROXY_CIDRS$/, shape: /^[0-9A-Fa-f.:/,\s]*$/ },
   { names: /^(?:LIMITER_POLICIES_FILE|PORTCULLIS_DIR)$/, shape: PATH },
+  { names: /^RELEASE_REVISION$/, shape: /^[\w.+-]{1,64}$/ },
   { names: /^\w+_FAIL_OPEN_CHANGE$/, shape: /^[\w.#-]{1,32}$/ },
   { names: /^\w+_FAIL_OPEN_UNTIL$/, shape: /^[\dTZ:.+-]{1,32}$/ },
   { names: /^(?:OTEL_SERVICE_NAME|OTEL_SDK_DISABLED|OTEL_\w+_EXPORTER)$/, shape: /^[\w.,-]*$/ },

@@ -14,12 +14,14 @@ export const COMMON_OPTIONS = {
   config: { type: "string", default: ROLLOUT_CONFIG_FILE },
   json: { type: "boolean", default: false },
   verbose: { type: "boolean", default: false },
+  as: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const satisfies Options;
 
 export const COMMON_HELP = `  --config FILE   the description of the deployment (${ROLLOUT_CONFIG_FILE})
   --json          one JSON document on standard output, also about an error; the rest on standard error
   --verbose       every check, also where a failure folds the others away
+  --as NAME       who acts, for the evidence (the system's user)
   -h, --help      this text
 
 Exit codes: 0 pass, 1 fail or refused, 2 usage or configuration, 3 inconclusive.

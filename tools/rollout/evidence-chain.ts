@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalJson, isJson, type Json } from "./canonical-json.ts";
-import { type Form, isText, mapWith, wholeFrom } from "./form.ts";
+import { type Form, isText, mapWith, maybe, wholeFrom } from "./form.ts";
 
 /** One thing that was checked, changed or measured. */
 export type EvidenceRecord = {
@@ -11,6 +11,8 @@ export type EvidenceRecord = {
   /** For example `command` or `checks`. */
   kind: string;
   data: Json;
+  /** Who acted; records of earlier releases do not say. */
+  who?: string;
   /** The hash of the record before, or ROOT for the first. */
   previous: string;
   /** SHA-256 over the canonical JSON of everything above. */
@@ -31,6 +33,7 @@ export const isEvidenceRecord = mapWith<EvidenceRecord>({
   at: isText,
   kind: isText,
   data: isJson,
+  who: maybe(isText),
   previous: isHash,
   hash: isHash,
 });
@@ -42,7 +45,7 @@ export const EMPTY: ChainHead = { count: 0, hash: ROOT };
 /** Makes the record that follows a head. */
 export function nextRecord(
   head: ChainHead,
-  content: { at: string; kind: string; data: Json },
+  content: Pick<EvidenceRecord, "at" | "kind" | "data" | "who">,
 ): EvidenceRecord {
   const body = { ...content, sequence: head.count + 1, previous: head.hash };
   return { ...body, hash: hashOf(body) };

@@ -34,7 +34,7 @@ const LOCK_WAIT_MS = 10_000;
 /** Adds a record behind the last one. When this returns, the record survives a power cut. */
 export async function appendEvidence(
   files: StateFiles,
-  content: { kind: string; data: Json; nowMs: number },
+  content: { kind: string; data: Json; who?: string; nowMs: number },
 ): Promise<ChainHead> {
   const lock = await acquireLock(files.evidenceLock, {
     purpose: "writing evidence",
@@ -46,6 +46,7 @@ export async function appendEvidence(
       at: new Date(content.nowMs).toISOString(),
       kind: content.kind,
       data: content.data,
+      ...(content.who !== undefined && { who: content.who }),
     });
     await appendDurably(files.evidence, `${canonicalJson(record)}\n`);
     const newHead = { count: record.sequence, hash: record.hash };

@@ -1,4 +1,4 @@
-import type { ServiceSnapshot } from "./identity-snapshot.ts";
+import { isOpen, releaseText, type Said, type ServiceSnapshot } from "./identity-snapshot.ts";
 import {
   ROLLOUT_SERVICES,
   type RolloutServiceName,
@@ -26,12 +26,16 @@ export function judgeStageIdentity(options: {
   reached: Position;
   changes: readonly Change[];
   topology: RolloutTopology;
+  /** What ran at the baseline. */
+  baseline?: readonly ServiceSnapshot[] | undefined;
   before: readonly ServiceSnapshot[] | undefined;
   after: readonly ServiceSnapshot[];
 }): Check[] {
+  const { reached, topology, baseline } = options;
+  const hopsThen = expectedHops(reached, topology, baseline);
   return options.after.flatMap((snapshot) => {
     const { service } = snapshot;
-    const hops = judgeHops(snapshot, options.reached, options.topology);
+    const hops = judgeHops(snapshot, { reached, topology, hops: hopsThen[service] });
     if (options.changes.includes(service)) return [hops];
     const before = options.before?.find((other) => other.service === service);
     return [
@@ -71,24 +75,30 @@ function isRaised(service: RolloutServiceName, reached: Position): boolean {
   return POSITIONS.indexOf(reached) >= POSITIONS.indexOf(RAISED_AT[service]);
 }
 
-function judgeHops(snapshot: ServiceSnapshot, reached: Position, topology: RolloutTopology): Check {
-  const { service, said, problem } = snapshot;
-  const raised = isRaised(service, reached);
+function judgeHops(
+  { service, said, problem }: ServiceSnapshot,
+  at: { reached: Position; topology: RolloutTopology; hops: number | undefined },
+): Check {
+  const { topology } = at;
+  const raised = isRaised(service, at.reached);
   const common = {
     id: `identity.hops.${service}`,
     title: `Trusted hops of ${service}`,
     why: "One hop too few puts everybody in one bucket; one too many lets clients choose theirs.",
   };
   if (said === undefined) return unanswered(common, service, problem);
-  // Before its turn a service keeps the number it had at baseline, which is for it to say.
-  const expected = raised ? HOPS_OF[topology] : said.hops;
+  // Before its turn a service keeps the number it had at baseline, or, where nobody looked then, one
+  // that no client can use: never more than there are proxies.
+  const expected = at.hops ?? Math.min(said.hops, HOPS_OF[topology]);
   const isRight = said.hops === expected;
   return {
     ...common,
     verdict: isRight ? "pass" : "fail",
     observed: isRight
       ? `${said.hops}${raised ? "" : ", not raised yet"}`
-      : `${said.hops}, but the topology ${topology} needs ${expected}`,
+      : raised
+        ? `${said.hops}, but the topology ${topology} needs ${expected}`
+        : `${said.hops} instead of ${expected}, before its turn`,
     mend: isRight ? "" : `Roll back, set the hops of ${service} to ${expected}, and stage again.`,
   };
 }
@@ -113,15 +123,47 @@ function judgeSame(
       mend: `Make ${service} answer WhoIsCalling before a stage begins.`,
     };
   }
-  const isSame = before.said.configHash === said.configHash;
+  // Nobody goes back to a degraded mode: it is enough that it has ended.
+  if (isOpen(before)) return judgeClosedAgain(common, service, said.failureMode);
+  const differences = differencesOf(said, before.said);
+  const isSame = differences.length === 0;
+  const release = releaseText(said);
   return {
     ...common,
     verdict: isSame ? "pass" : "fail",
     observed: isSame
-      ? `unchanged, hash ${said.configHash}`
-      : `hash ${said.configHash} instead of ${before.said.configHash}, hops ${said.hops} instead of ${before.said.hops}`,
+      ? `unchanged, hash ${said.configHash}${release ? `, release ${release}` : ""}`
+      : differences.join(", "),
     mend: isSame ? "" : `Find out who changed ${service}, and put it back as it was.`,
   };
+}
+
+function judgeClosedAgain(
+  common: Pick<Check, "id" | "title" | "why">,
+  service: RolloutServiceName,
+  failureMode: string,
+): Check {
+  const isClosed = failureMode !== "fail-open";
+  return {
+    ...common,
+    verdict: isClosed ? "pass" : "fail",
+    observed: isClosed ? `${failureMode}; it was open then` : "still fail-open, as it was then",
+    mend: isClosed ? "" : `End the degraded mode of ${service}.`,
+  };
+}
+
+/** What differs, in words, the hash first: it covers everything else that is named. */
+function differencesOf(now: Said, then: Said): string[] {
+  const differ = (name: string, here: unknown, there: unknown) =>
+    here === there ? [] : [`${name} ${here ?? "unknown"} instead of ${there ?? "unknown"}`];
+  return [
+    ...differ("hash", now.configHash, then.configHash),
+    ...differ("hops", now.hops, then.hops),
+    ...differ("release", releaseText(now), releaseText(then)),
+    ...differ("failure mode", now.failureMode, then.failureMode),
+    ...differ("backend", now.backend, then.backend),
+    ...differ("policies", now.policiesHash, then.policiesHash),
+  ];
 }
 
 function unanswered(

@@ -1,4 +1,5 @@
 import { readIfThere, writeDurably } from "./durable-file.ts";
+import { areEdgeFiles, type EdgeFile } from "./edge-files.ts";
 import {
   decodeJson,
   isInstantMs,
@@ -7,9 +8,11 @@ import {
   listOf,
   mapOf,
   mapWith,
+  maybe,
   nullOr,
   oneOf,
 } from "./form.ts";
+import { type GoodWindow, isGoodWindow } from "./good-window.ts";
 import { isServiceSnapshot, type ServiceSnapshot } from "./identity-snapshot.ts";
 import { isProcessIdentity, type ProcessIdentity } from "./process-identity.ts";
 import {
@@ -48,10 +51,36 @@ export type Journal = {
   running: ProcessIdentity | null;
   /** What the services were like at each position that was reached. */
   snapshots: Partial<Record<Position, readonly ServiceSnapshot[]>>;
+  /** What the edge's files held then. */
+  edgeFiles?: Partial<Record<Position, readonly EdgeFile[]>> | undefined;
   lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
   /** When the rollout left the baseline: what was measured before is what to compare with. */
   leftBaselineAt: string | null;
+  /** When something was last changed, taken back or kept. */
+  changedAt?: string | null | undefined;
+  /** The time to compare this rollout with. */
+  baselineWindow?: GoodWindow | null | undefined;
+  /** The time that was last judged good. */
+  lastGoodWindow?: GoodWindow | null | undefined;
+  /** Which rollout this is, where somebody has begun it by name. */
+  rollout?: RolloutName | null | undefined;
 };
+
+/** Which rollout is under way, and who began it. */
+export type RolloutName = {
+  release: string | null;
+  /** The reference of whoever allowed it. */
+  change: string | null;
+  who: string;
+  begunAt: string;
+};
+
+const isRolloutName = mapWith<RolloutName>({
+  release: nullOr(isText),
+  change: nullOr(isText),
+  who: isText,
+  begunAt: isInstantText,
+});
 
 const JOURNAL_FORMAT = "portcullis-rollout-journal/1";
 
@@ -83,6 +112,12 @@ const isJournal = mapWith<Journal>({
     }),
   ),
   leftBaselineAt: nullOr(isInstantText),
+  // Journals of earlier releases have none of these.
+  edgeFiles: maybe(mapOf(POSITIONS, areEdgeFiles)),
+  changedAt: maybe(nullOr(isInstantText)),
+  baselineWindow: maybe(nullOr(isGoodWindow)),
+  lastGoodWindow: maybe(nullOr(isGoodWindow)),
+  rollout: maybe(nullOr(isRolloutName)),
 });
 
 /**

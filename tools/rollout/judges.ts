@@ -18,10 +18,7 @@ export const judges: Judges = {
     await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS, onProgress }),
   align: async (request) => (await runAlign(deploymentFrom(request))).checks,
   canary: async (request) => {
-    const options = canaryFrom(request);
-    const { baselineEndsAt: endsAt, onProgress } = request;
     // Compared with the time before the rollout, and not with an earlier stage of it.
-    const baseline = endsAt && { endsAt, windowSeconds: options.durationSeconds };
-    return await runCanary({ ...options, baseline, onProgress });
+    return await runCanary({ ...canaryFrom(request), onProgress: request.onProgress });
   },
 };

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { begin } from "./begin-verb.ts";
 import { evidence } from "./evidence-verb.ts";
 import { align } from "./judge/align-verb.ts";
 import { canary } from "./judge/canary-verb.ts";
@@ -23,6 +24,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 const verbs = [
   ...[preflight, probe, align, canary, watch].map(recordVerb),
+  begin,
   createStageVerb(judges),
   createRollbackVerb(judges),
   createRestoreDefaultsVerb(judges),

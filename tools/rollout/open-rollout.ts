@@ -1,5 +1,6 @@
 import { systemClock } from "../../services/runtime/clock.ts";
 import { ensureOwnDirectory, isThere } from "../trust/trusted-path.ts";
+import { findActingUser } from "./acting-user.ts";
 import { COMMON_OPTIONS, createReport } from "./command-line.ts";
 import { loadRolloutConfig, type RolloutConfig } from "./rollout-config.ts";
 import { planFrom } from "./rollout-plan.ts";
@@ -11,6 +12,8 @@ import type { VerbContext } from "./verb.ts";
 export type Rollout = {
   config: RolloutConfig;
   files: StateFiles;
+  /** Who acts. */
+  who: string;
   report: (line: string) => void;
 };
 
@@ -19,25 +22,26 @@ const LOCK_WAIT_MS = 1_000;
 
 export async function openRollout(
   context: VerbContext,
-  values: { config?: string; json?: boolean },
+  values: { config?: string; json?: boolean; as?: string | undefined },
 ): Promise<Rollout> {
+  const who = findActingUser(values.as, context.environment);
   const config = await loadRolloutConfig(values.config ?? COMMON_OPTIONS.config.default);
   if (isThere(config.stateDir)) ensureOwnDirectory(config.stateDir);
   const report = createReport(context, { json: values.json ?? false });
-  return { config, files: stateFilesIn(config.stateDir), report };
+  return { config, files: stateFilesIn(config.stateDir), who, report };
 }
 
 /** Does something that nobody else may do at the same time. */
 export async function withSession<Answer>(
   context: VerbContext,
-  { config, files, report }: Rollout,
+  { config, files, who, report }: Rollout,
   options: { purpose: string; withoutRecord: "stop" | "carry-on" },
   use: (session: Session) => Promise<Answer>,
 ): Promise<Answer> {
   const { environment } = context;
   const clock = systemClock;
   const waitMs = LOCK_WAIT_MS;
-  const plan = planFrom(config);
+  const plan = planFrom(config, who);
   const session = await openSession({
     files,
     report,

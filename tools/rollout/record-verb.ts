@@ -1,7 +1,9 @@
 import { systemClock } from "../../services/runtime/clock.ts";
+import { findActingUser } from "./acting-user.ts";
 import type { Redact } from "./redact.ts";
 import { createRedactFor } from "./redact-for.ts";
 import { loadRolloutConfig, ROLLOUT_CONFIG_FILE, type RolloutConfig } from "./rollout-config.ts";
+import { envFilesOf } from "./rollout-plan.ts";
 import { recordAside } from "./rollout-session.ts";
 import { stateFilesIn } from "./state-files.ts";
 import type { Verb } from "./verb.ts";
@@ -26,13 +28,12 @@ export function recordVerb(verb: Verb): Verb {
       const config = await findConfig(context.arguments);
       // Help and a wrong command line have looked at nothing.
       if (config === undefined || isHelp(context.arguments)) return exitCode;
-      const { auth, limiter, gateway } = config.services;
-      const envFiles = [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
       try {
-        const redact = await createRedactFor(context.environment, envFiles);
+        const redact = await createRedactFor(context.environment, envFilesOf(config));
+        const who = findActingUser(findOption(context.arguments, "as"), context.environment);
         await recordAside(
           stateFilesIn(config.stateDir),
-          { redact, clock: systemClock },
+          { redact, clock: systemClock, who },
           {
             kind: `verb-${verb.name}`,
             data: { arguments: context.arguments, exitCode, printed: endOf(printed, redact) },
@@ -48,10 +49,15 @@ export function recordVerb(verb: Verb): Verb {
 }
 
 async function findConfig(arguments_: readonly string[]): Promise<RolloutConfig | undefined> {
-  const joined = arguments_.find((argument) => argument.startsWith("--config="));
-  const at = arguments_.indexOf("--config");
-  const file = joined?.slice("--config=".length) ?? (at < 0 ? undefined : arguments_[at + 1]);
-  return await loadRolloutConfig(file ?? ROLLOUT_CONFIG_FILE).catch(() => undefined);
+  const file = findOption(arguments_, "config") ?? ROLLOUT_CONFIG_FILE;
+  return await loadRolloutConfig(file).catch(() => undefined);
+}
+
+function findOption(arguments_: readonly string[], name: string): string | undefined {
+  const joined = arguments_.find((argument) => argument.startsWith(`--${name}=`));
+  if (joined !== undefined) return joined.slice(`--${name}=`.length);
+  const at = arguments_.indexOf(`--${name}`);
+  return at < 0 ? undefined : arguments_[at + 1];
 }
 
 function isHelp(arguments_: readonly string[]): boolean {

@@ -1,7 +1,10 @@
 import { systemClock } from "../../services/runtime/clock.ts";
+import { commandsOf } from "./change-commands.ts";
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { createTimer, isWatching, startTimer, waitUntilEnded } from "./dead-man-timer.ts";
+import { endDegradedModes } from "./end-degraded.ts";
 import { createLiveLine } from "./live-line.ts";
+import { notify } from "./notify.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
 import { renderChecks } from "./report.ts";
 import { RefusedError, type Session } from "./rollout-session.ts";
@@ -13,7 +16,6 @@ import {
   type RolloutState,
   revertsTo,
 } from "./rollout-state.ts";
-import { commandsOf } from "./stage-next.ts";
 import { takeBack } from "./take-back.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { type Check, EXIT, type ExitCode, overall, type Verdict } from "./verdict.ts";
@@ -39,8 +41,9 @@ ${COMMON_HELP}`;
 
 const RESTORE_HELP = `restore-defaults   go back to baseline, and show that it serves
 
-The same as \`rollback --to baseline\`, and then the canary is run against what was restored. It
-reports success only when the services are as they were and the canary passes.
+The same as \`rollback --to baseline\`. Then it ends every degraded mode, with the commands of
+endDegraded, and runs the canary against what was restored. It reports success only when the services
+are as they were, every one of them fails closed, and the canary passes.
 
   --dry-run       show what would be taken back
 ${COMMON_HELP}`;
@@ -100,6 +103,8 @@ async function goBack(context: VerbContext, judges: Judges, wish: Wish): Promise
     const verify = { session, config, environment, judges, live, signal };
     const { failed } = await takeBackUnderTimer(context, rollout, session, to, wish);
     const checks = failed === undefined ? await verifyAll(verify, to, wish) : [];
+    const reason = reasonOf(wish);
+    await notify(session, { to, by: "operator", reason, takenBack: changes, failed, checks });
     const verdict = failed === undefined ? overall(checks) : "fail";
     const unrecorded = [...session.unrecorded().keys()];
     const answer: Answer = { verdict, to, takenBack: changes, failed, checks, unrecorded };
@@ -166,8 +171,9 @@ async function ensureTimer(
 }
 
 async function verifyAll(verify: VerifyContext, to: Position, wish: Wish): Promise<Check[]> {
-  const same = await verifyRollback(verify, to);
-  return wish.isRestored ? [...same, ...(await verifyRestored(verify))] : same;
+  if (!wish.isRestored) return await verifyRollback(verify, to);
+  const ended = await endDegradedModes(verify);
+  return [...ended, ...(await verifyRollback(verify, to)), ...(await verifyRestored(verify))];
 }
 
 /** To where the stage under way began; else all the way. */

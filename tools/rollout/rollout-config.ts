@@ -73,6 +73,13 @@ export function parseRolloutConfig(text: string, directory: string) {
     prometheus: readPrometheus(root.map("prometheus")),
     canary: readCanary(root.map("canary")),
     stages: readStages(root.map("stages")),
+    release: readExpectedRelease(root.map("release")),
+    /** The services that this rollout is meant to open; all others must fail closed. */
+    failOpen: readFailOpen(root),
+    /** What ends the degraded mode of a service. */
+    endDegraded: readEndDegraded(root.map("endDegraded")),
+    /** Told of whatever was taken back, with the outcome as JSON on its standard input. */
+    notify: root.optional("notify"),
     /** How long a change may stay unconfirmed before it is rolled back by itself. */
     deadManSeconds: root.number("deadManSeconds", DEAD_MAN_SECONDS),
     /** How long one command may take. */
@@ -113,6 +120,32 @@ function readServices(services: FieldReader, path: (relative: string) => string)
   const doors = { authAdmin: readDoor("authAdmin"), gatewayRpc: readDoor("gatewayRpc") };
   services.finish();
   return { services: all, doors };
+}
+
+/** The limiter decides or does not; only who asks it can be open. */
+const OPENABLE = ["auth", "gateway"] as const;
+export type OpenableService = (typeof OPENABLE)[number];
+
+function readFailOpen(root: FieldReader): readonly RolloutServiceName[] {
+  const names = root.list("failOpen");
+  const open = OPENABLE.filter((service) => names.includes(service));
+  if (open.length < names.length) root.problem("failOpen", `may hold ${OPENABLE.join(", ")}`);
+  return open;
+}
+
+function readEndDegraded(
+  commands: FieldReader,
+): Readonly<Record<OpenableService, string | undefined>> {
+  const read = { auth: commands.optional("auth"), gateway: commands.optional("gateway") };
+  commands.finish();
+  return read;
+}
+
+/** What must run after each stage; what is not said may be anything. */
+function readExpectedRelease(release: FieldReader) {
+  const read = { version: release.optional("version"), revision: release.optional("revision") };
+  release.finish();
+  return read;
 }
 
 function readPrometheus(prometheus: FieldReader) {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { isDuration, isText, listOf, mapOf, mapWith } from "./form.ts";
-import type { RolloutConfig } from "./rollout-config.ts";
+import { isDuration, isText, listOf, mapOf, mapWith, maybe } from "./form.ts";
+import type { SnapshotSource } from "./identity-snapshot.ts";
+import type { RolloutConfig, RolloutService } from "./rollout-config.ts";
 import { CHANGES, type Change } from "./rollout-state.ts";
 
 /**
@@ -15,29 +16,57 @@ export type RolloutPlan = {
   envFiles: readonly string[];
   /** How to take each change back. */
   rollbacks: Readonly<Partial<Record<Change, string>>>;
+  /** Who acts, or armed the timer that does. */
+  who: string;
+  /** What is told how going back went. */
+  notify: string | undefined;
+  /** Whom to ask whether everything is as it was. */
+  source: SnapshotSource;
 };
+
+const isService = mapWith<RolloutService>({ url: isText, envFile: maybe(isText) });
 
 export const isRolloutPlan = mapWith<RolloutPlan>({
   directory: isText,
   commandSeconds: isDuration,
   envFiles: listOf(isText),
   rollbacks: mapOf(CHANGES, isText),
+  who: isText,
+  notify: maybe(isText),
+  source: mapWith<SnapshotSource>({
+    operatorTokenEnv: isText,
+    services: mapWith<SnapshotSource["services"]>({
+      auth: isService,
+      limiter: isService,
+      gateway: isService,
+    }),
+    doors: mapWith<SnapshotSource["doors"]>({ authAdmin: isText, gatewayRpc: isText }),
+  }),
 });
 
-export function planFrom(config: RolloutConfig): RolloutPlan {
-  const { auth, limiter, gateway } = config.services;
+export function planFrom(config: RolloutConfig, who: string): RolloutPlan {
   const { proxy, api } = config.stages;
+  const { services, doors, operatorTokenEnv, notify } = config;
   return {
     directory: config.directory,
     commandSeconds: config.commandSeconds,
-    envFiles: [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []),
+    envFiles: envFilesOf(config),
     rollbacks: {
       proxy: proxy.rollback,
       limiter: api.limiter.rollback,
       auth: api.auth.rollback,
       gateway: config.stages.gateway.rollback,
     },
+    who,
+    notify,
+    source: { services, doors, operatorTokenEnv },
   };
+}
+
+/** Files whose secrets must not reach the evidence. */
+export function envFilesOf({ services }: Pick<RolloutConfig, "services">): readonly string[] {
+  const { auth, limiter, gateway } = services;
+  return [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
 }
 
 /** Tells one command from another without saying what it is. */

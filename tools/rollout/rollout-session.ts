@@ -48,6 +48,8 @@ export type CommandRequest = {
   command: string;
   timeoutMs: number;
   signal: AbortSignal;
+  /** What the command reads from its standard input. */
+  input?: string;
 };
 
 export type SessionOptions = {
@@ -79,6 +81,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   try {
     let journal = await openJournal(options);
     const redact = await createRedactFor(environment, plan.envFiles);
+    const who = redact(plan.who);
     const unrecorded = new Map<string, string>();
     const persist = async (what: "the journal" | "evidence", write: () => Promise<unknown>) => {
       await lock.ensureAlone();
@@ -95,7 +98,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const record = async (kind: string, data: unknown) => {
       const clean = redactJson(toJson(data), redact);
       await persist("evidence", () => {
-        return appendEvidence(files, { kind, data: clean, nowMs: clock.nowMs() });
+        return appendEvidence(files, { kind, data: clean, who, nowMs: clock.nowMs() });
       });
     };
     const write = async (change: Partial<Journal>) => {
@@ -107,7 +110,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       if (transition.kind === "refused") throw new RefusedError(transition.reason);
       await write({ ...change, state: transition.state });
     };
-    const run = async ({ purpose, command, timeoutMs, signal }: CommandRequest) => {
+    const run = async ({ purpose, command, timeoutMs, signal, input }: CommandRequest) => {
       await record("command-begun", { purpose, command });
       const result = await runCommand({
         command,
@@ -115,6 +118,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         environment,
         timeoutMs,
         signal,
+        input,
         outputFile: files.output,
         redact,
         onProcess: (running) => write({ running }),
@@ -162,10 +166,12 @@ function withPlace(error: unknown, what: string, { directory }: StateFiles): unk
 /** Adds one record without changing anything, so without waiting for whoever does. */
 export async function recordAside(
   files: StateFiles,
-  options: { redact: Redact; clock: Clock },
+  options: { redact: Redact; clock: Clock; who: string },
   content: { kind: string; data: unknown },
 ): Promise<ChainHead> {
   await makeStateDirectory(files.directory);
   const data = redactJson(toJson(content.data), options.redact);
-  return await appendEvidence(files, { kind: content.kind, data, nowMs: options.clock.nowMs() });
+  const { redact, clock } = options;
+  const who = redact(options.who);
+  return await appendEvidence(files, { kind: content.kind, data, who, nowMs: clock.nowMs() });
 }

@@ -95,7 +95,10 @@ export function changesOf(stage: Stage): readonly Change[] {
 export function beginStage(state: RolloutState, named?: Stage): Transition {
   if (state.activity.kind !== "settled") return refuse(busyText(state.activity));
   const stage = stageAfter(state.position);
-  if (stage === undefined) return refuse("every stage is confirmed; nothing is left to stage");
+  if (stage === undefined)
+    return refuse(
+      "every stage is confirmed, and nothing is left to stage; rollout begin starts the next rollout",
+    );
   if (named !== undefined && named !== stage) {
     return refuse(`the next stage is ${stage}; ${named} cannot be staged from ${state.position}`);
   }

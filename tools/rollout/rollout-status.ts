@@ -1,6 +1,6 @@
 import picocolors from "picocolors";
 import { readTimer, type TimerReport } from "./dead-man-timer.ts";
-import { type Journal, type LastChecks, readJournal } from "./journal.ts";
+import { type Journal, type LastChecks, type RolloutName, readJournal } from "./journal.ts";
 import { isAlive } from "./process-identity.ts";
 import { findHolder } from "./process-lock.ts";
 import { busyText, POSITIONS, STAGES, type Stage, stageAfter } from "./rollout-state.ts";
@@ -25,12 +25,14 @@ export type RolloutStatus = {
   /** Who is at work right now. */
   atWork: { pid: number; purpose: string } | null;
   lastChecks: Journal["lastChecks"];
+  /** Which rollout this is, where it was begun by name. */
+  rollout: RolloutName | null;
   /** What could not be seen, and what to do about it. */
   problem: string | null;
 };
 
 export async function readStatus(files: StateFiles, nowMs: number): Promise<RolloutStatus> {
-  const { state, timer, lastChecks } = await readJournal(files.journal);
+  const { state, timer, lastChecks, rollout } = await readJournal(files.journal);
   const reading = await readTimer(files);
   const report = reading.kind === "report" ? reading.report : undefined;
   const holder = await findHolder(files.lock);
@@ -50,6 +52,7 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
     lastTimer: report ? { status: report.status, at: report.at, detail: report.detail } : null,
     atWork: holder ? { pid: holder.process.pid, purpose: holder.purpose } : null,
     lastChecks,
+    rollout: rollout ?? null,
     problem: isDamaged ? reading.problem : null,
   };
 }
@@ -86,6 +89,7 @@ export function renderStatus(status: RolloutStatus, options: { isTerminal: boole
     position === status.position ? colors.bold(`[${position}]`) : position,
   );
   const lines = [
+    ...rolloutText(status.rollout),
     `position  ${way.join(" → ")}`,
     `activity  ${busyText(status.activity)}`,
     `changed   ${status.touched.join(", ") || "nothing"}`,
@@ -95,6 +99,13 @@ export function renderStatus(status: RolloutStatus, options: { isTerminal: boole
     `next      ${adviceText(status)}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function rolloutText(rollout: RolloutName | null): string[] {
+  if (rollout === null) return [];
+  const { release, change, who, begunAt } = rollout;
+  const name = [release, change && `under ${change}`].filter((text) => text).join(" ");
+  return [`rollout   ${name || "without a name"}, begun ${begunAt} by ${who}`];
 }
 
 type Colors = ReturnType<typeof picocolors.createColors>;
@@ -146,7 +157,7 @@ function adviceText(status: RolloutStatus): string {
 
 function settledText({ position, next, lastChecks }: RolloutStatus): string {
   const stage = stageAfter(position);
-  if (stage === undefined) return "nothing: the rollout is done";
+  if (stage === undefined) return "nothing: the rollout is done; rollout begin starts the next one";
   const failure = findFailure(lastChecks, stage);
   if (failure === undefined) return `stage next (${stage})`;
   const reason = `stage ${stage} failed at ${failure.at} (${idsOfFailed(failure)})`;

@@ -20,6 +20,8 @@ export type CommandOptions = {
   directory: string;
   environment: NodeJS.ProcessEnv;
   timeoutMs: number;
+  /** What it reads from its standard input; nothing unless it is given. */
+  input?: string | undefined;
   /** Takes the output if it has room for it. */
   outputFile: string;
   /** Told of the process before it does anything, so that it can be found after a crash. */
@@ -41,6 +43,8 @@ const POLL_MS = 20;
  * end of its input and does nothing: no command runs that was not written down first.
  */
 const WAIT_THEN_RUN = 'read -r go || exit 125; eval "$1" </dev/null';
+/** A shell reads its line byte by byte, so that the rest is left for the command. */
+const WAIT_THEN_RUN_WITH_INPUT = 'read -r go || exit 125; eval "$1"';
 
 /** Runs a command in a shell and a process group of its own, for a bounded time. */
 export async function runCommand(options: CommandOptions): Promise<CommandResult> {
@@ -48,7 +52,8 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
   const output = await openCommandOutput(options.outputFile);
   const startedMs = performance.now();
   try {
-    const child = spawn("/bin/sh", ["-c", WAIT_THEN_RUN, "rollout", options.command], {
+    const script = options.input === undefined ? WAIT_THEN_RUN : WAIT_THEN_RUN_WITH_INPUT;
+    const child = spawn("/bin/sh", ["-c", script, "rollout", options.command], {
       cwd: options.directory,
       env: options.environment,
       stdio: ["pipe", output.fd, output.fd],
@@ -69,7 +74,7 @@ export async function runCommand(options: CommandOptions): Promise<CommandResult
     await options.onProcess(identityOf(pid));
     // A shell that is already gone says so with its exit code.
     child.stdin?.on("error", () => undefined);
-    child.stdin?.end("go\n");
+    child.stdin?.end(`go\n${options.input ?? ""}`);
     const stoppedBy = await raceWithBounds(exited, options);
     if (stoppedBy !== null) await endGroup(pid);
     const exitCode = await exited;

@@ -12,7 +12,8 @@ import { wrapText } from "./wrap-text.ts";
 
 const INTRODUCTION = `Usage: npm run rollout -- VERB [options]     (portcullis-rollout VERB [options])
 
-Judges look and never change anything; stage, rollback and restore-defaults change things.
+Judges look and never change anything; stage, rollback and restore-defaults change things. begin starts
+the next rollout.
 `;
 
 /** Runs the verb that the command line names, and answers the exit code whatever happens. */

@@ -1,38 +1,37 @@
-import { createTimer, isWatching, startTimer } from "./dead-man-timer.ts";
-import type { ChangeCommands, RolloutConfig } from "./rollout-config.ts";
-import { digestOf } from "./rollout-plan.ts";
-import { RefusedError, type Session } from "./rollout-session.ts";
+import { commandsOf } from "./change-commands.ts";
+import type { Journal } from "./journal.ts";
+import { notify } from "./notify.ts";
+import type { RolloutConfig } from "./rollout-config.ts";
+import type { Session } from "./rollout-session.ts";
 import {
   awaitConfirmation,
   beginChange,
-  beginStage,
   beginVerifying,
   type Change,
   changesOf,
-  type RolloutState,
-  revertsTo,
   type Stage,
-  stageAfter,
 } from "./rollout-state.ts";
+import { beginNextStage } from "./stage-begin.ts";
 import type { StateFiles } from "./state-files.ts";
 import { takeBack } from "./take-back.ts";
 import { type Check, overall } from "./verdict.ts";
-import { snapshot, type VerifyContext, verifyStage } from "./verify-position.ts";
+import { type VerifyContext, verifyRollback, verifyStage } from "./verify-position.ts";
 
 /** What came of a stage. */
 export type StageOutcome =
   /** It waits for the operator, until the timer's deadline if there is one. */
   | { kind: "awaiting"; stage: Stage; checks: readonly Check[]; deadlineAtMs: number | undefined }
   /** It failed, and was taken back at once. */
-  | { kind: "rolled-back"; stage: Stage; checks: readonly Check[]; reason: string }
+  | {
+      kind: "rolled-back";
+      stage: Stage;
+      checks: readonly Check[];
+      reason: string;
+      /** Whether everything is as it was before the stage. */
+      restored: readonly Check[];
+    }
   /** It failed, and taking it back failed too; the timer will try again. */
   | { kind: "stuck"; stage: Stage; checks: readonly Check[]; reason: string };
-
-/** The commands of one change. */
-export function commandsOf(config: RolloutConfig, change: Change): ChangeCommands {
-  const { proxy, api, gateway } = config.stages;
-  return { proxy, limiter: api.limiter, auth: api.auth, gateway }[change];
-}
 
 /**
  * Applies the next stage and looks at it. The timer that takes it back by itself is armed before
@@ -43,13 +42,13 @@ export async function runNextStage(
   named: Stage | undefined,
 ): Promise<StageOutcome> {
   const { session } = context;
-  const stage = await begin(context, named);
+  const stage = await beginNextStage(context, named);
   const changes = changesOf(stage);
   for (const change of changes) {
     const problem = await apply(context, change);
     if (problem !== undefined) return await giveUp(context, stage, [], problem);
   }
-  await session.step(beginVerifying(session.journal().state));
+  await session.step(beginVerifying(session.journal().state), changedNow(session, changes));
   const checks = await verifyStage(context, stage);
   const verdict = overall(checks);
   if (context.signal.aborted) return await giveUp(context, stage, checks, "interrupted");
@@ -59,63 +58,6 @@ export async function runNextStage(
   return { kind: "awaiting", stage, checks, deadlineAtMs: timer?.deadlineAtMs };
 }
 
-async function begin(
-  { session, config, environment, files }: VerifyContext & { files: StateFiles },
-  named: Stage | undefined,
-): Promise<Stage> {
-  await forgetUnbegun(session, files);
-  const before = session.journal();
-  const transition = beginStage(before.state, named);
-  if (transition.kind === "refused") throw new RefusedError(transition.reason);
-  const stage = getNextStage(before.state);
-  const isChange = changesOf(stage).length > 0;
-  const services = config.stages[stage].judges.includes("identity")
-    ? await snapshot({ session, config, environment })
-    : undefined;
-  const rollbacks = changesOf(stage).map((change) => {
-    return [change, digestOf(commandsOf(config, change).rollback)];
-  });
-  const timer = isChange ? createTimer(session.nowMs(), config.deadManSeconds) : null;
-  // First of all, so that nothing begins that cannot be recorded.
-  await session.record("stage-begun", { stage, from: before.state.position, timer });
-  await session.step(transition, {
-    timer,
-    leftBaselineAt:
-      before.state.position === "baseline"
-        ? new Date(session.nowMs()).toISOString()
-        : before.leftBaselineAt,
-    // How to undo what may begin from now on.
-    rollbackCommands: { ...before.rollbackCommands, ...Object.fromEntries(rollbacks) },
-    snapshots: services
-      ? { ...before.snapshots, [before.state.position]: services }
-      : before.snapshots,
-  });
-  if (timer === null) return stage;
-  try {
-    const { pid } = await startTimer(files, timer, session.plan, environment);
-    await session.record("timer-armed", { pid, deadlineAt: new Date(timer.deadlineAtMs) });
-    session.report(`dead-man timer armed: ${config.deadManSeconds} s, process ${pid}`);
-  } catch (error) {
-    // Nothing has changed, so nothing needs to be taken back.
-    await session.write({ state: before.state, timer: null });
-    throw error;
-  }
-  return stage;
-}
-
-/**
- * A program that died between writing a stage down and arming its timer has changed nothing, and
- * nobody will ever take that back.
- */
-async function forgetUnbegun(session: Session, files: StateFiles): Promise<void> {
-  const { state, timer } = session.journal();
-  const { activity, position } = state;
-  if (activity.kind !== "staging" || revertsTo(state, position).length > 0) return;
-  if (timer !== null && (await isWatching(files, timer))) return;
-  await session.write({ state: { ...state, activity: { kind: "settled" } }, timer: null });
-  await session.record("stage-forgotten", { stage: activity.stage, reason: "it had not begun" });
-}
-
 /** Applies one change; answers what went wrong, if anything did. */
 async function apply(
   { session, config, signal }: VerifyContext,
@@ -123,7 +65,8 @@ async function apply(
 ): Promise<string | undefined> {
   const { apply: command } = commandsOf(config, change);
   // Written down before it begins.
-  await session.step(beginChange(session.journal().state, change));
+  const next = beginChange(session.journal().state, change);
+  await session.step(next, changedNow(session, [change]));
   session.report(`applies ${change}`);
   const { exitCode, stoppedBy, output } = await session.run({
     purpose: `apply of ${change}`,
@@ -138,22 +81,24 @@ async function apply(
 
 /** Takes a stage back that cannot be kept. */
 async function giveUp(
-  { session }: VerifyContext,
+  context: VerifyContext,
   stage: Stage,
   checks: readonly Check[],
   reason: string,
 ): Promise<StageOutcome> {
+  const { session } = context;
   session.report(`stage ${stage} failed: ${reason}`);
-  const { failed } = await takeBack(session, {
-    to: session.journal().state.position,
-    by: "verification",
-    reason,
+  const goal = { to: session.journal().state.position, by: "verification", reason } as const;
+  const { changes, failed } = await takeBack(session, {
+    ...goal,
     attempts: 1,
     // An interrupt ends the stage, and never the way back.
     signal: new AbortController().signal,
   });
-  const kind = failed === undefined ? "rolled-back" : "stuck";
-  return { kind, stage, checks, reason };
+  const restored = failed === undefined ? await verifyRollback(context, goal.to) : [];
+  await notify(session, { ...goal, takenBack: changes, failed, checks: restored });
+  if (failed !== undefined) return { kind: "stuck", stage, checks, reason };
+  return { kind: "rolled-back", stage, checks, reason, restored };
 }
 
 /** The operator gets the whole time for the decision, however long applying took. */
@@ -165,13 +110,12 @@ async function extendTimer(session: Session, config: RolloutConfig) {
   return { ...timer, deadlineAtMs };
 }
 
+function changedNow(session: Session, changes: readonly Change[]): Pick<Journal, "changedAt"> {
+  if (changes.length === 0) return { changedAt: session.journal().changedAt };
+  return { changedAt: new Date(session.nowMs()).toISOString() };
+}
+
 function failureText(checks: readonly Check[]): string {
   const failed = checks.filter(({ verdict }) => verdict === "fail");
   return failed.map(({ id, observed }) => `${id}: ${observed}`).join("; ");
-}
-
-function getNextStage({ position }: RolloutState): Stage {
-  const stage = stageAfter(position);
-  if (stage === undefined) throw new RefusedError(`nothing follows ${position}`);
-  return stage;
 }

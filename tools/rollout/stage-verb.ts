@@ -1,14 +1,16 @@
 import { systemClock } from "../../services/runtime/clock.ts";
+import { commandsOf } from "./change-commands.ts";
 import { COMMON_HELP, readArguments, UsageError } from "./command-line.ts";
 import { readJournal } from "./journal.ts";
 import { createLiveLine } from "./live-line.ts";
 import { openRollout, type Rollout, withSession } from "./open-rollout.ts";
+import { refuseBadFiles } from "./refuse-bad-files.ts";
 import { renderChecks } from "./report.ts";
 import { RefusedError } from "./rollout-session.ts";
 import { beginStage, changesOf, STAGES, type Stage, stageAfter } from "./rollout-state.ts";
 import { readStatus, renderStatus } from "./rollout-status.ts";
 import { confirmWaitingStage } from "./stage-confirm.ts";
-import { commandsOf, runNextStage, type StageOutcome } from "./stage-next.ts";
+import { runNextStage, type StageOutcome } from "./stage-next.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 import { EXIT, type ExitCode, overall } from "./verdict.ts";
 import type { Judges } from "./verify-position.ts";
@@ -101,10 +103,15 @@ function outcomeText(outcome: StageOutcome): string {
       const limit = until ? ` before ${until}, or it is rolled back` : "";
       return `stage ${stage} is applied. Look at it, then: rollout stage confirm${doubt}${limit}`;
     }
-    case "rolled-back":
-      return changesOf(stage).length > 0
-        ? `stage ${stage} was taken back: ${outcome.reason}`
-        : `stage ${stage} failed: ${outcome.reason}. What it looked at is still deployed; next: rollout rollback`;
+    case "rolled-back": {
+      if (changesOf(stage).length === 0) {
+        return `stage ${stage} failed: ${outcome.reason}. What it looked at is still deployed; next: rollout rollback`;
+      }
+      const wrong = outcome.restored.filter(({ verdict }) => verdict !== "pass");
+      const texts = wrong.map(({ id, observed }) => `${id}: ${observed}`).join("; ");
+      const rest = wrong.length > 0 ? `\nIT IS NOT SHOWN TO BE AS IT WAS: ${texts}` : "";
+      return `stage ${stage} was taken back: ${outcome.reason}${rest}`;
+    }
     case "stuck":
       return `stage ${stage} failed (${outcome.reason}), AND SO DID ITS ROLLBACK. The timer tries again; so can you: rollout rollback`;
   }
@@ -121,6 +128,7 @@ async function showPlan(
   const stage = stageAfter(state.position);
   if (transition.kind === "refused") throw new RefusedError(transition.reason);
   if (stage === undefined) throw new RefusedError("nothing is left to stage");
+  await refuseBadFiles(config, changesOf(stage));
   const changes = changesOf(stage).map((change) => ({ change, ...commandsOf(config, change) }));
   const { judges, verify } = config.stages[stage];
   if (json) {

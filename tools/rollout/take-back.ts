@@ -47,7 +47,9 @@ export async function takeBack(session: Session, options: TakeBackOptions): Prom
     await session.step(finishRevert(session.journal().state, change));
     changes.push(change);
   }
-  await session.step(finishRollback(session.journal().state), { timer: null });
+  const changedAt =
+    changes.length > 0 ? new Date(session.nowMs()).toISOString() : session.journal().changedAt;
+  await session.step(finishRollback(session.journal().state), { timer: null, changedAt });
   await session.record("rollback-ended", { to, by, changes });
   return { changes, failed: undefined };
 }

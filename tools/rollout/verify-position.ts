@@ -1,11 +1,21 @@
 import type { Environment } from "../../services/runtime/env.ts";
+import { type EdgeFile, judgeEdgeFiles, readEdgeFiles } from "./edge-files.ts";
+import { readEnvironmentFiles } from "./environment-files.ts";
+import type { GoodWindow } from "./good-window.ts";
 import { expectedHops, judgeRestored, judgeStageIdentity } from "./identity-judge.ts";
-import { type ServiceSnapshot, takeSnapshot } from "./identity-snapshot.ts";
+import { type ServiceSnapshot, type SnapshotSource, takeSnapshot } from "./identity-snapshot.ts";
+import { judgeFailureMode, judgeReleases, judgeRunning } from "./judge-running.ts";
 import type { LiveLine } from "./live-line.ts";
 import { redactChecks } from "./redact-for.ts";
 import type { RolloutConfig, RolloutServiceName, StageJudge } from "./rollout-config.ts";
 import type { Session } from "./rollout-session.ts";
-import { changesOf, type Position, positionAfter, type Stage } from "./rollout-state.ts";
+import {
+  type Change,
+  changesOf,
+  type Position,
+  positionAfter,
+  type Stage,
+} from "./rollout-state.ts";
 import { type Check, overall } from "./verdict.ts";
 
 /** What a judge is asked: how do things stand, given how many hops each service shall trust now? */
@@ -13,8 +23,10 @@ export type JudgeRequest = {
   config: RolloutConfig;
   environment: Environment;
   expectedHops: Partial<Record<RolloutServiceName, number>>;
-  /** Until when the deployment was as it always had been; undefined when nobody noted that. */
-  baselineEndsAt: Date | undefined;
+  /** What was changed so far, and so must run as its file says. */
+  applied: readonly Change[];
+  /** The time to compare with; undefined when nobody noted one. */
+  baseline: GoodWindow | undefined;
   /** Tells people how it goes, for a judge that takes minutes. */
   onProgress?: LiveLine["show"] | undefined;
   signal: AbortSignal;
@@ -39,18 +51,12 @@ export type VerifyContext = {
 export async function verifyStage(context: VerifyContext, stage: Stage): Promise<Check[]> {
   const { session, config } = context;
   const { judges, verify } = config.stages[stage];
-  const { snapshots, state } = session.journal();
   const reached = positionAfter(stage);
   const checks: Check[] = [];
   for (const judge of judges) {
     session.report(`${judge} looks at stage ${stage}`);
-    if (judge === "identity") {
-      const after = await snapshot(context);
-      const { topology } = config.edge;
-      const changes = changesOf(stage);
-      const before = snapshots[state.position];
-      checks.push(...judgeStageIdentity({ stage, reached, changes, topology, before, after }));
-    } else checks.push(...(await ask(context, judge, reached)));
+    if (judge === "identity") checks.push(...(await verifyIdentity(context, stage)));
+    else checks.push(...(await ask(context, judge, reached)));
   }
   if (verify !== undefined) checks.push(await runVerify(context, stage, verify));
   const clean = redactChecks(checks, session.redact);
@@ -58,23 +64,77 @@ export async function verifyStage(context: VerifyContext, stage: Stage): Promise
   return clean;
 }
 
+/** Asks every service what runs, and judges that and what the stage changed of it. */
+async function verifyIdentity(context: VerifyContext, stage: Stage): Promise<Check[]> {
+  const { session, config } = context;
+  const { snapshots, state, edgeFiles } = session.journal();
+  const changes = changesOf(stage);
+  const before = snapshots[state.position];
+  const after = await snapshot(context);
+  const { topology } = config.edge;
+  const reached = positionAfter(stage);
+  const baseline = snapshots.baseline;
+  const edgeBefore = changes.includes("proxy") ? [] : (edgeFiles?.[state.position] ?? []);
+  const edgeAfter = await readEdgeFiles(edgeBefore.map(({ file }) => file));
+  return [
+    ...judgeStageIdentity({ stage, reached, changes, topology, baseline, before, after }),
+    ...judgeRunning(after, { failOpen: config.failOpen, backends: await backendsOf(config) }),
+    ...judgeReleases({ changes, release: config.release, before, after }),
+    ...(edgeBefore.length > 0
+      ? [judgeEdgeFiles("edge.untouched", edgeBefore, edgeAfter, "before this stage")]
+      : []),
+  ];
+}
+
+/** Where each service must have its limits, by its file; a file that is gone is named by others. */
+async function backendsOf(config: RolloutConfig) {
+  const files = await readEnvironmentFiles(config.services).catch(() => undefined);
+  const backend = (name: RolloutServiceName) => files?.[name]?.["DB_BACKEND"]?.trim() || "postgres";
+  return { auth: backend("auth"), limiter: backend("limiter"), gateway: backend("gateway") };
+}
+
+/** What it takes to look whether going back led exactly back; a timer has no more. */
+export type RestoredContext = {
+  session: Session;
+  config: SnapshotSource;
+  environment: Environment;
+};
+
 /** Looks whether going back led exactly back; answers nothing when nobody had looked before. */
-export async function verifyRollback(context: VerifyContext, to: Position): Promise<Check[]> {
+export async function verifyRollback(context: RestoredContext, to: Position): Promise<Check[]> {
   const { session } = context;
-  const before = session.journal().snapshots[to];
+  const { snapshots, edgeFiles } = session.journal();
+  const before = snapshots[to];
   if (before === undefined) return [];
   session.report(`looks whether everything is as it was at ${to}`);
   const found = judgeRestored(to, before, await snapshot(context));
-  const checks = redactChecks(found, session.redact);
+  const edge = await judgeRestoredEdge(edgeFiles?.[to] ?? [], to);
+  const checks = redactChecks([...found, ...edge], session.redact);
   await keep(session, "rollback", `rollback to ${to}`, checks);
   return checks;
 }
 
-/** Runs the canary after everything was restored. */
+/** The services speak first; of the edge's files only a difference is worth a line. */
+async function judgeRestoredEdge(before: readonly EdgeFile[], to: Position): Promise<Check[]> {
+  const after = await readEdgeFiles(before.map(({ file }) => file));
+  const check = judgeEdgeFiles("edge.restored", before, after, `at ${to}`);
+  return check.verdict === "pass" ? [] : [check];
+}
+
+/** Shows that everything is closed, and runs the canary, after everything was restored. */
 export async function verifyRestored(context: VerifyContext): Promise<Check[]> {
-  context.session.report("the canary looks at the restored baseline");
-  const checks = redactChecks(await ask(context, "canary", "baseline"), context.session.redact);
-  await context.session.record("checks", { of: "restored baseline", checks });
+  const { session } = context;
+  const closed = (await snapshot(context))
+    .filter(({ said }) => said !== undefined)
+    .map((service) => judgeFailureMode(service, []));
+  session.report("the canary looks at the restored baseline");
+  const found = [...closed, ...(await ask(context, "canary", "baseline"))];
+  const checks = redactChecks(found, session.redact);
+  const verdict = overall(checks);
+  await session.record("checks", { of: "restored baseline", verdict, checks });
+  // What it was compared with is now older than what it was found to be.
+  const { lastGoodWindow } = session.journal();
+  if (verdict === "pass") await session.write({ baselineWindow: lastGoodWindow });
   return checks;
 }
 
@@ -83,7 +143,7 @@ export async function snapshot({
   session,
   config,
   environment,
-}: Pick<VerifyContext, "session" | "config" | "environment">): Promise<readonly ServiceSnapshot[]> {
+}: RestoredContext): Promise<readonly ServiceSnapshot[]> {
   const services = await takeSnapshot(config, environment[config.operatorTokenEnv]);
   await session.record("snapshot", { services });
   return services;
@@ -94,16 +154,24 @@ async function ask(
   judge: Exclude<StageJudge, "identity">,
   reached: Position,
 ): Promise<Check[]> {
-  const { snapshots, leftBaselineAt } = session.journal();
+  const { snapshots, state, baselineWindow } = session.journal();
+  const hops = expectedHops(reached, config.edge.topology, snapshots.baseline);
+  const from = new Date(session.nowMs()).toISOString();
   const looking = judges[judge]({
     config,
     environment,
-    expectedHops: expectedHops(reached, config.edge.topology, snapshots.baseline),
-    baselineEndsAt: leftBaselineAt === null ? undefined : new Date(leftBaselineAt),
+    expectedHops: hops,
+    applied: state.touched,
+    baseline: baselineWindow ?? undefined,
     onProgress: live?.show,
     signal,
   });
-  return await looking.finally(() => live?.clear());
+  const checks = await looking.finally(() => live?.clear());
+  if (judge === "canary" && overall(checks) === "pass") {
+    const to = new Date(session.nowMs()).toISOString();
+    await session.write({ lastGoodWindow: { from, to, hops } });
+  }
+  return checks;
 }
 
 async function runVerify(

@@ -5,6 +5,7 @@ import type { Environment } from "../../services/runtime/env.ts";
 import type { TimerReport } from "./dead-man-timer.ts";
 import { isErrorCode, writeDurably } from "./durable-file.ts";
 import { findJournal, type Journal } from "./journal.ts";
+import { notify } from "./notify.ts";
 import { identityOf, isAlive } from "./process-identity.ts";
 import { LockedError, type LockHolder } from "./process-lock.ts";
 import type { RolloutPlan } from "./rollout-plan.ts";
@@ -12,6 +13,8 @@ import { openSession, type Session } from "./rollout-session.ts";
 import { assumeBegun, CHANGES, type Position } from "./rollout-state.ts";
 import type { StateFiles } from "./state-files.ts";
 import { takeBack } from "./take-back.ts";
+import { type Check, overall } from "./verdict.ts";
+import { verifyRollback } from "./verify-position.ts";
 
 export type DeadManOptions = {
   files: StateFiles;
@@ -61,7 +64,7 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
     }
     await tellIfPossible("rolling-back", `to ${goal.to}`);
     await session.record("timer-fired", goal);
-    const { failed } = await takeBack(session, {
+    const { changes, failed } = await takeBack(session, {
       ...goal,
       by: "timer",
       attempts: ATTEMPTS,
@@ -69,8 +72,30 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
     });
     if (failed === undefined) await tellIfPossible("rolled-back", `to ${goal.to}`);
     else await tellIfPossible("failed", `the rollback command of ${failed} failed`);
+    const checks = failed === undefined ? await compare(options, session, goal.to) : [];
+    if (checks.length > 0) {
+      await tellIfPossible(
+        "rolled-back",
+        `to ${goal.to}, compared with before: ${overall(checks)}`,
+      );
+    }
+    await notify(session, { ...goal, by: "timer", takenBack: changes, failed, checks });
   } finally {
     await session.close();
+  }
+}
+
+/** Looks whether everything is as it was, as after any rollback. Being back counts more. */
+async function compare(
+  { plan, environment, report }: DeadManOptions,
+  session: Session,
+  to: Position,
+): Promise<readonly Check[]> {
+  try {
+    return await verifyRollback({ session, config: plan.source, environment }, to);
+  } catch (error) {
+    report(`could not compare what was taken back: ${String(error)}`);
+    return [];
   }
 }
 

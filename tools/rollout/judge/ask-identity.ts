@@ -16,6 +16,8 @@ export type Identity = {
   entries: number;
   failureMode: string;
   configHash: string;
+  /** Unset by services of earlier releases. */
+  settings?: { backend: string; policiesHash: string } | undefined;
   /** What each number of hops from 0 on would derive; empty where doubtful. For probes only. */
   byHops: readonly string[];
 };
@@ -40,7 +42,7 @@ export async function askIdentity(
       url,
       rpc: "portcullis.identity.v1.IdentityService/WhoIsCalling",
       token: operatorToken.reveal(),
-      body: probe === undefined ? {} : { probe },
+      body: probe === undefined ? { withSettings: true } : { probe },
       headers,
       signal,
     });

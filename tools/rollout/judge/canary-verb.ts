@@ -1,3 +1,5 @@
+import { windowToBaseline } from "../good-window.ts";
+import { findBaseline, findHopsNow } from "./find-place.ts";
 import {
   createJudgeVerb,
   readNumber,
@@ -23,11 +25,18 @@ requests, and never on missing data.`,
   --requests NUMBER   how many requests it takes to tell (canary.minRequests)
 ${TRACK_HELP}`,
   options: { duration: { type: "string" }, requests: { type: "string" }, ...TRACK_OPTIONS },
-  judge: async (input, values, onProgress) => {
+  judge: async (input, values, { progress: onProgress, place }) => {
     const options = canaryFrom(input);
+    const durationSeconds =
+      readNumber(values, "duration", DURATION_SECONDS) ?? options.durationSeconds;
+    const hops = await findHopsNow(options, place);
+    const baseline = findBaseline(place, { nowMs: Date.now(), durationSeconds, hops });
     return await runCanary({
       ...options,
-      durationSeconds: readNumber(values, "duration", DURATION_SECONDS) ?? options.durationSeconds,
+      durationSeconds,
+      expectedHops: hops,
+      baseline: windowToBaseline(baseline),
+      hopsBefore: baseline.hops,
       requestsMin: readNumber(values, "requests", REQUESTS) ?? options.requestsMin,
       tracks: readTracks(values),
       onProgress,

@@ -24,14 +24,21 @@ export function checkFiles(facts: readonly ServiceFacts[]): Check[] {
       title: `Environment file of ${name}`,
       why: "a service refuses to start with it otherwise, in the middle of the rollout",
     };
-    try {
-      READERS[name](file);
-      return [passed(subject, "valid")];
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      return [failed(subject, error.problems.join("; "), "correct these variables")];
-    }
+    const problems = findFileProblems(name, file);
+    if (problems.length === 0) return [passed(subject, "valid")];
+    return [failed(subject, problems.join("; "), "correct these variables")];
   });
+}
+
+/** Everything for which a service would refuse to start with a file. */
+export function findFileProblems(name: ServiceName, file: Environment): readonly string[] {
+  try {
+    READERS[name](file);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems;
+  }
 }
 
 /** Whether all services trust the number of proxies that the topology has. */
@@ -45,32 +52,80 @@ export function checkHops(facts: readonly ServiceFacts[], topology: RolloutTopol
   if (facts.some(({ hops }) => hops === undefined)) {
     return doubtful(subject, observed, "give the environment files, or let the services answer");
   }
-  const wrong = facts.filter(({ hops, expectedHops }) => hops !== expectedHops);
-  if (wrong.length === 0) return passed(subject, observed);
-  const expected = wrong.map(({ name, expectedHops }) => `${name} ${expectedHops}`).join(", ");
-  return failed(subject, observed, `topology ${topology} needs ${expected}`);
+  const wrong = facts.filter(runsWithWrongHops);
+  if (wrong.length > 0) {
+    const names = wrong.map(({ name, running }) => `${name} runs with ${running?.hops}`).join(", ");
+    const needed = wrong.map(({ name, expectedHops, topologyHops }) => {
+      return `${name} ${expectedHops ?? `at most ${topologyHops}`}`;
+    });
+    const mend = `${names}; topology ${topology} needs ${needed.join(", ")} there now`;
+    return failed(subject, observed, mend);
+  }
+  const planned = facts.filter(plansWrongHops);
+  if (planned.length > 0) {
+    const expected = planned.map(({ name, topologyHops }) => `${name} ${topologyHops}`).join(", ");
+    return failed(subject, observed, `topology ${topology} needs ${expected}`);
+  }
+  if (disagree(facts)) {
+    const mend = "they run with different numbers: restart those whose file says another one";
+    return failed(subject, observed, mend);
+  }
+  return passed(subject, observed);
 }
 
-function describeHops({ name, hops, identity }: ServiceFacts): string {
-  const running = identity.kind === "identity" ? identity.hops : undefined;
-  const isPending = running !== undefined && running !== hops;
-  return `${name} ${hops ?? "unknown"}${isPending ? ` (runs with ${running})` : ""}`;
+/** Without a rollout under way nobody knows the right number, but never is it one too many. */
+function runsWithWrongHops({ running, expectedHops, topologyHops }: ServiceFacts): boolean {
+  if (running === undefined) return false;
+  return running.hops > topologyHops || running.hops !== (expectedHops ?? running.hops);
 }
 
-/** Whether every surface refuses when no decision can be had. */
-export function checkFailureModes(facts: readonly ServiceFacts[]): Check {
+/** What runs is right before its turn; a file must be right for afterwards. */
+function plansWrongHops({ file, hops, expectedHops, topologyHops }: ServiceFacts): boolean {
+  if (file !== undefined) return hops !== topologyHops;
+  return hops !== (expectedHops ?? topologyHops);
+}
+
+/** In the middle of a rollout services differ by plan; else all must trust the same number. */
+function disagree(facts: readonly ServiceFacts[]): boolean {
+  if (facts.some(({ expectedHops }) => expectedHops !== undefined)) return false;
+  return new Set(facts.flatMap(({ running }) => running?.hops ?? [])).size > 1;
+}
+
+function describeHops({ name, hops, running }: ServiceFacts): string {
+  const isOther = running !== undefined && running.hops !== hops;
+  return `${name} ${hops ?? "unknown"}${isOther ? ` (runs with ${running.hops})` : ""}`;
+}
+
+/**
+ * Whether every surface refuses when no decision can be had, now and after its file is deployed; those
+ * apart that a rollout is meant to open.
+ */
+export function checkFailureModes(
+  facts: readonly ServiceFacts[],
+  failOpen: readonly ServiceName[] = [],
+): Check {
   const subject = {
     id: "failure-mode.closed",
     title: "What each service does without a decision",
     why: "a rollout in degraded mode shows nothing about the limits",
   };
-  const observed = facts.map(({ name, failureMode }) => `${name} ${failureMode ?? "unknown"}`);
-  const open = facts.filter(({ failureMode }) => failureMode === "fail-open");
-  if (open.length > 0) {
-    return failed(subject, observed.join(", "), "end the degraded mode: set fail-closed");
+  const observed = facts.map(describeMode).join(", ");
+  const closed = facts.filter(({ name }) => !failOpen.includes(name));
+  if (closed.some(({ running }) => running?.failureMode === "fail-open")) {
+    return failed(subject, observed, "end the degraded mode: set fail-closed, and restart");
   }
-  if (facts.some(({ failureMode }) => failureMode === undefined)) {
-    return doubtful(subject, observed.join(", "), "let the services answer");
+  if (closed.some(({ plannedMode }) => plannedMode === "fail-open")) {
+    const mend = "set fail-closed, or name the service in failOpen if this rollout is for it";
+    return failed(subject, observed, mend);
   }
-  return passed(subject, observed.join(", "));
+  if (facts.some(({ running, plannedMode }) => (running ?? plannedMode) === undefined)) {
+    return doubtful(subject, observed, "let the services answer");
+  }
+  return passed(subject, observed);
+}
+
+function describeMode({ name, running, plannedMode }: ServiceFacts): string {
+  if (running === undefined) return `${name} ${plannedMode ?? "unknown"}`;
+  const isOther = plannedMode !== undefined && plannedMode !== running.failureMode;
+  return `${name} ${running.failureMode}${isOther ? ` (its file says ${plannedMode})` : ""}`;
 }

@@ -31,6 +31,12 @@ export type Gate = Subject & {
   samples?(window: string): string;
   /** Which part of the required number of requests suffices for this gate. */
   samplesShare?: number;
+  /** Which part of the deployment it is about, where it is one of the parts of another gate. */
+  part?: string | undefined;
+  /** Judged one by one in its place: what is right for one service may be wrong for another. */
+  parts?: readonly Gate[];
+  /** The limit is broken only if this is as well, compared with the same time. */
+  also?: { value(window: string): string; relative: RelativeLimit } | undefined;
   /** A value that falls to nothing while the baseline has something is suspicious, not good. */
   isZeroSuspicious?: boolean;
   mend: string;
@@ -41,6 +47,8 @@ export type Measurement = {
   value: number | undefined;
   baseline: number | undefined;
   samples: number | undefined;
+  /** The same two of what the gate names in `also`. */
+  also?: Pick<Measurement, "value" | "baseline"> | undefined;
 };
 
 /** A gate with its verdict, and the numbers it rests on. */
@@ -65,7 +73,8 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
     return finding(doubtful(gate, "no data", "see that Prometheus scrapes every service"));
   }
   const text = formatValue(value, gate.unit);
-  const isBroken = limits.some((bound) => !isWithin(gate.rule, value, bound));
+  const isBroken =
+    limits.some((bound) => !isWithin(gate.rule, value, bound)) && isAlsoBroken(gate, measured);
   // What must not happen at all has happened; a share of few events is chance.
   if (isBroken && isAbsolute(gate.rule)) {
     return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
@@ -100,6 +109,25 @@ export function formatValue(value: number, unit: GateUnit): string {
   if (unit === "seconds")
     return value < 1 ? `${round(value * 1_000, 1)} ms` : `${round(value, 2)} s`;
   return String(round(value, 2));
+}
+
+/** What nobody knows does not excuse what is known. */
+function isAlsoBroken({ also, rule }: Gate, measured: Measurement): boolean {
+  const { value, baseline } = measured.also ?? {};
+  if (also === undefined || value === undefined || baseline === undefined) return true;
+  return !isWithin(rule, value, baseline * also.relative.factor + also.relative.margin);
+}
+
+/** Makes one finding of those of all parts: the worst verdict and its numbers, and all texts. */
+export function mergeFindings(
+  { parts = [] }: Gate,
+  findings: readonly GateFinding[],
+): GateFinding | undefined {
+  const rank = { fail: 0, inconclusive: 1, pass: 2 };
+  const [worst] = findings.toSorted((a, b) => rank[a.check.verdict] - rank[b.check.verdict]);
+  if (worst === undefined) return undefined;
+  const texts = findings.map(({ check }, index) => `${parts[index]?.part}: ${check.observed}`);
+  return { ...worst, check: { ...worst.check, observed: texts.join("; ") } };
 }
 
 function isSomething(baseline: number | undefined): boolean {

@@ -1,23 +1,26 @@
 import type { Environment } from "../../../services/runtime/env.ts";
 import { HOPS } from "../../edge/edge-policy.ts";
+import type { EnvironmentFiles } from "../environment-files.ts";
 import { ROLLOUT_SERVICES } from "../rollout-config.ts";
-import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
+import { askIdentity, type Identity, type IdentityAnswer } from "./ask-identity.ts";
 import type { Deployment, ServiceName } from "./deployment.ts";
-
-/** The environment files of the services, as far as they are at hand. */
-export type EnvironmentFiles = Partial<Readonly<Record<ServiceName, Environment>>>;
 
 /** What is known about the configuration of one service. */
 export type ServiceFacts = {
   name: ServiceName;
   /** What it says about itself now. */
   identity: IdentityAnswer;
+  /** The same where it answers. */
+  running: Identity | undefined;
   file: Environment | undefined;
   /** The hops it will run with: those of its file, else those it runs with. */
   hops: number | undefined;
-  /** The hops that are right at this moment. */
-  expectedHops: number;
-  failureMode: string | undefined;
+  /** The hops that are right at this moment; undefined while nobody knows. */
+  expectedHops: number | undefined;
+  /** The hops that its topology has once everything is rolled out. */
+  topologyHops: number;
+  /** What its file says. */
+  plannedMode: string | undefined;
 };
 
 const HOPS_VARIABLE: Readonly<Record<ServiceName, string>> = {
@@ -45,10 +48,12 @@ export async function gatherFacts(
       return {
         name,
         identity,
+        running,
         file,
         hops: file === undefined ? running?.hops : readHops(file[HOPS_VARIABLE[name]]),
-        expectedHops: deployment.expectedHops?.[name] ?? HOPS[deployment.topology],
-        failureMode: file === undefined ? running?.failureMode : readMode(name, file),
+        expectedHops: deployment.expectedHops?.[name],
+        topologyHops: HOPS[deployment.topology],
+        plannedMode: file && plannedMode(name, file),
       };
     }),
   );
@@ -60,7 +65,8 @@ function readHops(text: string | undefined): number | undefined {
   return Number.isInteger(hops) ? hops : undefined;
 }
 
-function readMode(name: ServiceName, file: Environment): string {
+/** What a service does without a decision, by its file. */
+export function plannedMode(name: ServiceName, file: Environment): string {
   const variable = FAILURE_MODE_VARIABLE[name];
   return (variable === undefined ? undefined : file[variable]?.trim()) || "fail-closed";
 }

@@ -5,9 +5,10 @@ import { createLiveLine, type LiveLine } from "../live-line.ts";
 import { createRedactFor, redactChecks } from "../redact-for.ts";
 import { renderChecks, renderChecksJson } from "../report.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
-import { planFrom } from "../rollout-plan.ts";
+import { envFilesOf } from "../rollout-plan.ts";
 import type { Verb } from "../verb.ts";
 import { type Check, EXIT, overall } from "../verdict.ts";
+import { findPlace, type Place } from "./find-place.ts";
 import type { Tracks } from "./measure-gates.ts";
 import type { JudgeInput } from "./options-from-config.ts";
 
@@ -22,7 +23,11 @@ export function createJudgeVerb(options: {
   /** The help of its own options, aligned as the common ones. */
   optionsHelp?: string;
   options?: NonNullable<ParseArgsConfig["options"]>;
-  judge(input: JudgeInput, values: Values, progress: LiveLine["show"]): Promise<readonly Check[]>;
+  judge(
+    input: JudgeInput,
+    values: Values,
+    around: { progress: LiveLine["show"]; place: Place },
+  ): Promise<readonly Check[]>;
 }): Verb {
   const { name, summary } = options;
   return {
@@ -43,9 +48,12 @@ export function createJudgeVerb(options: {
       );
       const { environment, signal } = context;
       const progress = createLiveLine(context, systemClock.nowMs);
-      const redact = await createRedactFor(environment, planFrom(config).envFiles);
+      const redact = await createRedactFor(environment, envFilesOf(config));
+      const place = await findPlace(config);
+      const { expectedHops, applied } = place;
+      const input = { config, environment, expectedHops, applied, signal };
       const found = await options
-        .judge({ config, environment, signal }, own, progress.show)
+        .judge(input, own, { progress: progress.show, place })
         .finally(progress.clear);
       const checks = redactChecks(found, redact);
       const render =

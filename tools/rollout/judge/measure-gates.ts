@@ -1,5 +1,5 @@
 import { mapConcurrently } from "./concurrently.ts";
-import { type Gate, type GateFinding, judgeGate, samplesMinOf } from "./gate.ts";
+import { type Gate, type GateFinding, judgeGate, mergeFindings, samplesMinOf } from "./gate.ts";
 import { onTrack } from "./on-track.ts";
 import { describeSilence, findSilence } from "./prometheus-silence.ts";
 import { queryPrometheus, type Silence } from "./query-prometheus.ts";
@@ -52,21 +52,33 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
   const before = tracks === undefined ? options.baseline : now;
   const baselineSamplesMin = (gate: Gate) =>
     Math.ceil(samplesMinOf(gate, requestsMin) * BASELINE_SHARE);
-  const findings = await mapConcurrently(options.gates, QUERIES_MAX, async (gate) => {
+  const judge = async (gate: Gate): Promise<GateFinding> => {
+    if (gate.parts !== undefined) {
+      const parts: GateFinding[] = [];
+      for (const part of gate.parts) parts.push(await judge(part));
+      const merged = mergeFindings(gate, parts);
+      if (merged !== undefined) return merged;
+    }
+    const { also } = gate;
     const measure = async ({ endsAt, windowSeconds }: Baseline, track: string | undefined) => {
       const window = `${windowSeconds}s`;
       const value = await ask(gate.value(window), endsAt, track);
       const samples = gate.samples && (await ask(gate.samples(window), endsAt, track));
-      return { value, samples };
+      const beside = also && (await ask(also.value(window), endsAt, track));
+      return { value, samples, beside };
     };
     const baseline = await measure(before, tracks?.control);
     const isBaseline = !gate.samples || (baseline.samples ?? 0) >= baselineSamplesMin(gate);
+    const { value, samples, beside } = await measure(now, tracks?.canary);
     const measured = {
-      ...(await measure(now, tracks?.canary)),
+      value,
+      samples,
       baseline: isBaseline ? baseline.value : undefined,
+      also: also && { value: beside, baseline: isBaseline ? baseline.beside : undefined },
     };
     return judgeGate(gate, measured, requestsMin);
-  });
+  };
+  const findings = await mapConcurrently(options.gates, QUERIES_MAX, judge);
   if (silenced === undefined) return findings;
   const known = findings.filter(({ value }) => value !== undefined);
   return [describeSilence(prometheusUrl, silenced), ...known];

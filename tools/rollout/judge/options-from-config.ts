@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { ConfigError, type Environment } from "../../../services/runtime/env.ts";
+import type { Environment } from "../../../services/runtime/env.ts";
 import { Secret } from "../../../services/runtime/secret.ts";
-import { readEnvText } from "../redact.ts";
-import { ROLLOUT_SERVICES, type RolloutConfig, type RolloutService } from "../rollout-config.ts";
+import { readEnvironmentFiles } from "../environment-files.ts";
+import { type GoodWindow, windowToBaseline } from "../good-window.ts";
+import type { RolloutConfig } from "../rollout-config.ts";
+import type { Change } from "../rollout-state.ts";
 import type { Deployment } from "./deployment.ts";
-import type { EnvironmentFiles } from "./gather-facts.ts";
 import type { CanaryOptions } from "./run-canary.ts";
 import type { PreflightOptions } from "./run-preflight.ts";
 
@@ -12,6 +12,10 @@ export type JudgeInput = {
   config: RolloutConfig;
   environment: Environment;
   expectedHops?: Deployment["expectedHops"];
+  /** What was changed so far, and so must run as its file says. */
+  applied?: readonly Change[];
+  /** The time to compare with. */
+  baseline?: GoodWindow | undefined;
   signal: AbortSignal;
 };
 
@@ -35,11 +39,14 @@ export function deploymentFrom({
 }
 
 export async function preflightFrom(input: JudgeInput): Promise<PreflightOptions> {
-  const { services, edge } = input.config;
+  const { services, edge, directory, failOpen } = input.config;
   return {
     ...deploymentFrom(input),
     files: await readEnvironmentFiles(services),
     edgeConfigFiles: edge.config,
+    directory,
+    failOpen,
+    applied: input.applied,
   };
 }
 
@@ -53,22 +60,8 @@ export function canaryFrom(input: JudgeInput): CanaryOptions {
     prometheusUrl: prometheus?.url || undefined,
     durationSeconds: canary.durationSeconds,
     requestsMin: canary.minRequests,
+    failOpen: input.config.failOpen,
+    baseline: input.baseline && windowToBaseline(input.baseline),
+    hopsBefore: input.baseline?.hops,
   };
-}
-
-async function readEnvironmentFiles(
-  services: Readonly<Record<keyof EnvironmentFiles, RolloutService>>,
-): Promise<EnvironmentFiles> {
-  const files = await Promise.all(
-    ROLLOUT_SERVICES.map(async (name) => {
-      const file = services[name].envFile;
-      if (file === undefined) return [];
-      const text = await readFile(file, "utf8").catch((error: unknown) => {
-        const problem = error instanceof Error ? error.message : String(error);
-        throw new ConfigError([`services.${name}.envFile: ${problem}`]);
-      });
-      return [[name, readEnvText(text)] as const];
-    }),
-  );
-  return Object.fromEntries(files.flat());
 }

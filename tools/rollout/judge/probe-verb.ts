@@ -15,7 +15,7 @@ that is not public, at the edge and directly; leaves a websocket silent; has the
 it relies on. Costs nobody a limit except one connect of your own.`,
   optionsHelp: `  --idle SECONDS  how long the websocket is silent (${REALTIME_IDLE_SECONDS})\n`,
   options: { idle: { type: "string" } },
-  judge: async (input, values, onProgress) => {
+  judge: async (input, values, { progress: onProgress }) => {
     const idleSeconds = readNumber(values, "idle", IDLE_SECONDS) ?? REALTIME_IDLE_SECONDS;
     return await runProbe({ ...deploymentFrom(input), idleSeconds, onProgress });
   },

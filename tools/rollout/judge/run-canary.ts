@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HOPS } from "../../edge/edge-policy.ts";
+import type { HopsByService } from "../good-window.ts";
 import { type Check, overall, type Verdict } from "../verdict.ts";
 import {
   type AgreementSample,
   judgeAgreement,
   sampleAgreement,
 } from "./check-identity-agreement.ts";
-import type { Deployment } from "./deployment.ts";
+import type { Deployment, ServiceName } from "./deployment.ts";
 import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
@@ -24,6 +25,10 @@ export type CanaryOptions = Deployment & {
   requestsMin: number;
   /** What to compare with; the same time right before the canary unless it is given. */
   baseline?: Baseline | undefined;
+  /** The hops that services trusted then. */
+  hopsBefore?: HopsByService | undefined;
+  /** The services that may be open. */
+  failOpen?: readonly ServiceName[] | undefined;
   /** Compares two tracks at the same time instead. */
   tracks?: Tracks | undefined;
   /** How often a journey is taken and the gates are looked at. */
@@ -98,14 +103,20 @@ async function judgeGates(
   options: CanaryOptions,
   { startedAt, baseline }: { startedAt: Date; baseline: Baseline },
 ): Promise<Check[]> {
-  const { prometheusUrl, topology, expectedHops, requestsMin, signal } = options;
+  const { prometheusUrl, topology, expectedHops, hopsBefore, failOpen } = options;
+  const { requestsMin, signal } = options;
   if (prometheusUrl === undefined) return [noPrometheus];
   const at = new Date();
-  const hops = expectedHops?.gateway ?? HOPS[topology];
   const elapsedSeconds = Math.ceil((at.getTime() - startedAt.getTime()) / 1_000);
   const findings = await measureGates({
     prometheusUrl,
-    gates: watchlist({ hops, topology }),
+    gates: watchlist({
+      hops: HOPS[topology],
+      hopsNow: expectedHops,
+      hopsBefore,
+      topology,
+      failOpen,
+    }),
     windowSeconds: Math.max(1, elapsedSeconds),
     at,
     baseline,

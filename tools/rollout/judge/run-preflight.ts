@@ -1,3 +1,5 @@
+import type { EnvironmentFiles } from "../environment-files.ts";
+import type { Change } from "../rollout-state.ts";
 import type { Check } from "../verdict.ts";
 import { checkClocks } from "./check-clocks.ts";
 import { checkFailureModes, checkFiles, checkHops } from "./check-configuration.ts";
@@ -7,26 +9,37 @@ import { checkEdgeHeader } from "./check-edge-header.ts";
 import { askLimiterInfo, checkBackend } from "./check-limiter.ts";
 import { checkMigrations } from "./check-migrations.ts";
 import { checkNamedProxies } from "./check-named-proxies.ts";
+import { checkPolicies } from "./check-policies.ts";
+import { checkRunning } from "./check-running.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
-import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
-import { type EnvironmentFiles, gatherFacts } from "./gather-facts.ts";
+import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
+import { gatherFacts } from "./gather-facts.ts";
 import { checkAnswers, withOneCause } from "./one-cause.ts";
 
 export type PreflightOptions = Deployment & {
-  /** The environment files of the services; what they say counts before what runs. */
+  /** The environment files of the services: what will run, once each is deployed. */
   files: EnvironmentFiles;
   /** The edge's configuration files, for the linter. */
   edgeConfigFiles: readonly string[];
+  /** Where paths in the environment files begin; here unless it is said. */
+  directory?: string | undefined;
+  /** The services that may be open. */
+  failOpen?: readonly ServiceName[] | undefined;
+  /** What was changed so far, and so must run as its file says; nothing unless it is said. */
+  applied?: readonly Change[] | undefined;
 };
 
 /** Compares how everything is configured, and shows what would go wrong before it does. */
 export async function runPreflight(options: PreflightOptions): Promise<Check[]> {
   const facts = await gatherFacts(options, options.files);
   const limiter = await askLimiterInfo(options);
+  const { directory = ".", failOpen = [], applied = [] } = options;
   const factsOf = (name: string) => facts.find((service) => service.name === name);
   return await withOneCause(options, [
     checkAnswers(facts, options),
     ...checkFiles(facts),
+    ...(await checkPolicies(facts, { directory, urls: options.services })),
+    ...(await checkRunning(facts, { directory, applied })),
     checkHops(facts, options.topology),
     checkEdgeConfig(options.edgeConfigFiles, options.topology),
     ...(await Promise.all(
@@ -34,7 +47,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     )),
     await checkNamedProxies(options, facts),
     checkBackend(limiter, facts),
-    checkFailureModes(facts),
+    checkFailureModes(facts, failOpen),
     await checkWellKnownSecrets(options),
     ...checkAgreement(facts, options.operatorToken?.reveal()),
     ...(await checkMigrations(facts, limiter)),

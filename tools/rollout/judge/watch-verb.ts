@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HOPS } from "../../edge/edge-policy.ts";
 import { COMMON_HELP, readArguments, UsageError } from "../command-line.ts";
+import { windowToBaseline } from "../good-window.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
 import type { Verb, VerbContext } from "../verb.ts";
 import { EXIT, type ExitCode, overall, type Verdict } from "../verdict.ts";
+import { findBaseline, findHopsNow, findPlace, placeBeganMs } from "./find-place.ts";
 import type { GateFinding } from "./gate.ts";
 import { readNumber, readTracks, TRACK_HELP, TRACK_OPTIONS } from "./judge-verb.ts";
 import { measureGates } from "./measure-gates.ts";
+import { deploymentFrom } from "./options-from-config.ts";
 import { renderWatch } from "./render-watch.ts";
 import { watchlist } from "./watchlist.ts";
 
@@ -24,7 +27,8 @@ verdict, and the time left. A table on a terminal, lines elsewhere. Ends after t
 the last verdict; Ctrl-C ends it earlier.
 
   --interval SECONDS  how often (${INTERVAL_SECONDS_DEFAULT})
-  --duration SECONDS  how long, and how far back each metric reaches (canary.durationSeconds)
+  --duration SECONDS  how long, and how far back each metric reaches at most: never past the last
+                      change (canary.durationSeconds)
 ${TRACK_HELP}${COMMON_HELP}`;
 
 /** The canary's gates, live. */
@@ -52,17 +56,35 @@ export const watch: Verb = {
     const { topology } = config.edge;
     const tracks = readTracks(values);
     const startedAt = new Date();
-    const look = async () =>
-      await measureGates({
+    const { environment, signal } = context;
+    const deployment = deploymentFrom({ config, environment, signal });
+    const look = async () => {
+      // Anew each time: a rollout may go on while it is watched.
+      const place = await findPlace(config);
+      const hopsNow = await findHopsNow(deployment, place);
+      const at = new Date();
+      const baseline = findBaseline(place, {
+        nowMs: startedAt.getTime(),
+        durationSeconds,
+        hops: hopsNow,
+      });
+      return await measureGates({
         prometheusUrl,
-        gates: watchlist({ hops: HOPS[topology], topology }),
-        windowSeconds: durationSeconds,
-        at: new Date(),
-        baseline: { endsAt: startedAt, windowSeconds: durationSeconds },
+        gates: watchlist({
+          hops: HOPS[topology],
+          hopsNow,
+          hopsBefore: baseline.hops,
+          topology,
+          failOpen: config.failOpen,
+        }),
+        windowSeconds: windowSecondsAt(at.getTime(), placeBeganMs(place), durationSeconds),
+        at,
+        baseline: windowToBaseline(baseline),
         tracks,
         requestsMin: config.canary.minRequests,
-        signal: context.signal,
+        signal,
       });
+    };
     const show = values.json ? showJson : context.isTerminal ? showTable : showLines;
     return await watchUntil(startedAt.getTime() + durationSeconds * 1_000, {
       context,
@@ -72,6 +94,12 @@ export const watch: Verb = {
     });
   },
 };
+
+/** As far back as it watches, but not past what runs now: that would be red from the change itself. */
+function windowSecondsAt(nowMs: number, beganMs: number, durationSeconds: number): number {
+  const sinceBegin = Math.ceil((nowMs - beganMs) / 1_000);
+  return Math.max(1, Math.min(durationSeconds, sinceBegin));
+}
 
 type Show = (context: VerbContext, findings: readonly GateFinding[], leftMs: number) => void;
 

@@ -1,7 +1,7 @@
-import type { RolloutTopology } from "../rollout-config.ts";
+import type { RolloutServiceName } from "../rollout-config.ts";
 import type { Gate } from "./gate.ts";
+import { events, type IdentityGatesOptions, identityGates } from "./identity-gates.ts";
 
-const DERIVATIONS = "portcullis_client_ip_derivations_total";
 const OUTCOMES = "portcullis_limiter_outcomes_total";
 const RPC_COUNT = "rpc_server_call_duration_count";
 const UPGRADES = "portcullis_realtime_upgrades_total";
@@ -13,82 +13,25 @@ const AUTH_RPCS = 'rpc_method=~"portcullis[.]auth[.]v1[.].*"';
 const CONSUME_RPCS = 'rpc_method=~"portcullis[.]limiter[.]v1[.]LimiterService/Consume(Batch)?"';
 /** Logins and upgrades are rarer than requests; a tenth of the events says enough about them. */
 const RARER = 0.1;
-/** A gauge is looked at this often within a window where moments without requests must not count. */
-const LOOKS = 60;
-/** Boundaries of the histogram of entries lie one apart up to here. */
-const EXACT_ENTRIES_MAX = 4;
-
-/** Counts events of the window; missing labels count as none as long as the metric is there. */
-const events = (selector: string) => (window: string) => `sum(increase(${selector}[${window}]))`;
 const ratio = (part: string, whole: string) => (window: string) =>
   `(${events(part)(window)} or vector(0)) / ${events(whole)(window)}`;
 
-const stepOf = (window: string) => `${Math.ceil(Number.parseInt(window, 10) / LOOKS)}s`;
-
 /** The gates of a canary: what tells that a rollout does harm, each with its limit and reason. */
-export function watchlist(options: { hops: number; topology: RolloutTopology }): Gate[] {
-  return [...identityGates(options), ...limiterGates, ...serviceGates, ...stateGates];
-}
-
-function identityGates({ hops, topology }: { hops: number; topology: RolloutTopology }): Gate[] {
-  const warnings: Gate = {
-    id: "gate.client-ip.warnings",
-    title: "Clients whose forwarded address could not be used",
-    why: "each shares the bucket of the proxy with everybody else, so one abuser locks all out",
-    unit: "events",
-    rule: { kind: "none" },
-    value: events(`${DERIVATIONS}{warning!="none"}`),
-    samples: events(DERIVATIONS),
-    mend: "roll back the hops, or the edge that does not write X-Forwarded-For on every route",
-  };
-  const topKey: Gate = {
-    id: "gate.client-ip.top-key-share",
-    title: "Share of requests that the most frequent address has",
-    why: "when all clients collapse into the address of a proxy, this rises",
-    unit: "percent",
-    rule: { kind: "at-most", relative: { factor: 1, margin: 0.05 } },
-    value: (window) =>
-      `max(avg_over_time((portcullis_client_ip_top_key_share > 0)[${window}:${stepOf(window)}]))`,
-    samples: events(DERIVATIONS),
-    mend: "compare the address of that bucket with your proxies' own: npm run rollout -- align",
-  };
-  const distinct: Gate = {
-    id: "gate.client-ip.distinct-keys",
-    title: "Different addresses per request",
-    why: "when clients can make addresses up, or ports count as addresses, this rises",
-    unit: "number",
-    rule: { kind: "at-most", relative: { factor: 1.2, margin: 0, slack: 0.5 } },
-    value: (window) =>
-      `sum(avg_over_time(portcullis_client_ip_distinct_keys[${window}])) / (60 * sum(rate(${DERIVATIONS}[${window}])))`,
-    samples: events(DERIVATIONS),
-    mend: "probe the edge for a spelling that gets through: npm run rollout -- probe",
-  };
-  return [warnings, ...entriesGates(hops, topology), topKey, distinct];
-}
-
-/** Without hops nothing of the header counts; past the last boundary it cannot be told exactly. */
-function entriesGates(hops: number, topology: RolloutTopology): Gate[] {
-  if (hops === 0 || hops > EXACT_ENTRIES_MAX) return [];
-  const upTo = (count: number) =>
-    events(`portcullis_client_ip_entries_bucket{le=~"${count}|${count}[.]0"}`);
-  const all = events("portcullis_client_ip_entries_count");
-  const isExact = topology !== "cdn-append";
+export function watchlist(options: WatchlistOptions): Gate[] {
+  const failOpen = options.failOpen ?? [];
   return [
-    {
-      id: "gate.client-ip.entries",
-      title: `Requests ${isExact ? "without exactly" : "with fewer than"} ${hops} forwarded entries`,
-      why: "behind a correct edge their number never changes; drift is a spoof or a new proxy",
-      unit: "events",
-      rule: { kind: "none" },
-      value: (window) =>
-        isExact
-          ? `${all(window)} - (${upTo(hops)(window)} - ${upTo(hops - 1)(window)})`
-          : upTo(hops - 1)(window),
-      samples: all,
-      mend: "measure the edge anew: npm run rollout -- align",
-    },
+    ...identityGates(options),
+    ...limiterGates,
+    ...serviceGates,
+    failureModeGate(failOpen),
+    ...stateGates,
   ];
 }
+
+export type WatchlistOptions = IdentityGatesOptions & {
+  /** The services that may be open. */
+  failOpen?: readonly RolloutServiceName[] | undefined;
+};
 
 const limiterGates: readonly Gate[] = [
   {
@@ -217,6 +160,30 @@ const serviceGates: readonly Gate[] = [
   },
 ];
 
+/** Which surfaces a service that is meant to be open has; auth speaks for the gateway, too. */
+const SURFACES_OF: Readonly<Record<RolloutServiceName, string>> = {
+  auth: "api",
+  gateway: "realtime",
+  limiter: "",
+};
+
+function failureModeGate(failOpen: readonly RolloutServiceName[]): Gate {
+  const meant = failOpen.map((service) => SURFACES_OF[service]).join("|");
+  const surfaces = meant === "" ? "" : `,surface!~"${meant}"`;
+  // Where every surface is meant to be open, none is left to look at.
+  const none = meant === "" ? "" : " or vector(0)";
+  return {
+    id: "gate.failure-mode",
+    title: "Surfaces that fail open",
+    why: "a canary in degraded mode shows nothing about the limits",
+    unit: "number",
+    rule: { kind: "none" },
+    value: (window) =>
+      `max(max_over_time(portcullis_failure_mode{mode="fail-open"${surfaces}}[${window}]))${none}`,
+    mend: "end the degraded mode before rolling anything out",
+  };
+}
+
 const SERVICES = "auth|limiter|gateway";
 
 const stateGates: readonly Gate[] = [
@@ -238,15 +205,6 @@ const stateGates: readonly Gate[] = [
     rule: { kind: "at-least", bound: 1 },
     value: () => 'count(ALERTS{alertname="Watchdog",alertstate="firing"})',
     mend: "load the rules of deploy/prometheus into Prometheus",
-  },
-  {
-    id: "gate.failure-mode",
-    title: "Surfaces that fail open",
-    why: "a canary in degraded mode shows nothing about the limits",
-    unit: "number",
-    rule: { kind: "none" },
-    value: (window) => `max(max_over_time(portcullis_failure_mode{mode="fail-open"}[${window}]))`,
-    mend: "end the degraded mode before rolling anything out",
   },
   {
     id: "gate.config.equal",

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portcullis/identity/v1/identity.proto.
  */
 export const file_portcullis_identity_v1_identity: GenFile = /*@__PURE__*/
-  fileDesc("CiVwb3J0Y3VsbGlzL2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhZwb3J0Y3VsbGlzLmlkZW50aXR5LnYxIjMKE1dob0lzQ2FsbGluZ1JlcXVlc3QSEgoFcHJvYmUYASABKAlIAIgBAUIICgZfcHJvYmUi6wEKFFdob0lzQ2FsbGluZ1Jlc3BvbnNlEg8KB2FkZHJlc3MYASABKAkSLgoGc291cmNlGAIgASgOMh4ucG9ydGN1bGxpcy5pZGVudGl0eS52MS5Tb3VyY2USDwoHd2FybmluZxgDIAEoCRIMCgRob3BzGAQgASgNEg8KB2VudHJpZXMYBSABKA0SFAoMZmFpbHVyZV9tb2RlGAYgASgJEhMKC2NvbmZpZ19oYXNoGAcgASgJEjcKCGZpbmRpbmdzGAggASgLMiUucG9ydGN1bGxpcy5pZGVudGl0eS52MS5Qcm9iZUZpbmRpbmdzIiAKDVByb2JlRmluZGluZ3MSDwoHYnlfaG9wcxgBIAMoCSpJCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX1NPQ0tFVBABEhQKEFNPVVJDRV9GT1JXQVJERUQQAjJ8Cg9JZGVudGl0eVNlcnZpY2USaQoMV2hvSXNDYWxsaW5nEisucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXF1ZXN0GiwucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("CiVwb3J0Y3VsbGlzL2lkZW50aXR5L3YxL2lkZW50aXR5LnByb3RvEhZwb3J0Y3VsbGlzLmlkZW50aXR5LnYxIkoKE1dob0lzQ2FsbGluZ1JlcXVlc3QSEgoFcHJvYmUYASABKAlIAIgBARIVCg13aXRoX3NldHRpbmdzGAIgASgIQggKBl9wcm9iZSLCAgoUV2hvSXNDYWxsaW5nUmVzcG9uc2USDwoHYWRkcmVzcxgBIAEoCRIuCgZzb3VyY2UYAiABKA4yHi5wb3J0Y3VsbGlzLmlkZW50aXR5LnYxLlNvdXJjZRIPCgd3YXJuaW5nGAMgASgJEgwKBGhvcHMYBCABKA0SDwoHZW50cmllcxgFIAEoDRIUCgxmYWlsdXJlX21vZGUYBiABKAkSEwoLY29uZmlnX2hhc2gYByABKAkSNwoIZmluZGluZ3MYCCABKAsyJS5wb3J0Y3VsbGlzLmlkZW50aXR5LnYxLlByb2JlRmluZGluZ3MSDwoHdmVyc2lvbhgJIAEoCRIQCghyZXZpc2lvbhgKIAEoCRIyCghzZXR0aW5ncxgLIAEoCzIgLnBvcnRjdWxsaXMuaWRlbnRpdHkudjEuU2V0dGluZ3MiMgoIU2V0dGluZ3MSDwoHYmFja2VuZBgBIAEoCRIVCg1wb2xpY2llc19oYXNoGAIgASgJIiAKDVByb2JlRmluZGluZ3MSDwoHYnlfaG9wcxgBIAMoCSpJCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX1NPQ0tFVBABEhQKEFNPVVJDRV9GT1JXQVJERUQQAjJ8Cg9JZGVudGl0eVNlcnZpY2USaQoMV2hvSXNDYWxsaW5nEisucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXF1ZXN0GiwucG9ydGN1bGxpcy5pZGVudGl0eS52MS5XaG9Jc0NhbGxpbmdSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Which request to look at.
@@ -29,6 +29,13 @@ export type WhoIsCallingRequest = Message<"portcullis.identity.v1.WhoIsCallingRe
    * @generated from field: optional string probe = 1;
    */
   probe?: string | undefined;
+
+  /**
+   * Whether to tell the settings that rollout tools compare, too.
+   *
+   * @generated from field: bool with_settings = 2;
+   */
+  withSettings: boolean;
 };
 
 /**
@@ -88,7 +95,8 @@ export type WhoIsCallingResponse = Message<"portcullis.identity.v1.WhoIsCallingR
   failureMode: string;
 
   /**
-   * Names the non-secret configuration of this service; equal hashes mean equal configurations.
+   * Names the configuration of this service: every setting that is no secret, the content of its
+   * policies file, and the fingerprints of its keys. Equal hashes mean equal configurations.
    *
    * @generated from field: string config_hash = 7;
    */
@@ -100,6 +108,27 @@ export type WhoIsCallingResponse = Message<"portcullis.identity.v1.WhoIsCallingR
    * @generated from field: portcullis.identity.v1.ProbeFindings findings = 8;
    */
   findings?: ProbeFindings | undefined;
+
+  /**
+   * The version of the release that runs; empty from services that do not know it yet.
+   *
+   * @generated from field: string version = 9;
+   */
+  version: string;
+
+  /**
+   * The revision of the sources that it was built from; `unknown` where nobody said.
+   *
+   * @generated from field: string revision = 10;
+   */
+  revision: string;
+
+  /**
+   * Unset unless they were asked for.
+   *
+   * @generated from field: portcullis.identity.v1.Settings settings = 11;
+   */
+  settings?: Settings | undefined;
 };
 
 /**
@@ -108,6 +137,34 @@ export type WhoIsCallingResponse = Message<"portcullis.identity.v1.WhoIsCallingR
  */
 export const WhoIsCallingResponseSchema: GenMessage<WhoIsCallingResponse> = /*@__PURE__*/
   messageDesc(file_portcullis_identity_v1_identity, 1);
+
+/**
+ * What tells one way to run a service from another, beside its hops and its failure mode.
+ *
+ * @generated from message portcullis.identity.v1.Settings
+ */
+export type Settings = Message<"portcullis.identity.v1.Settings"> & {
+  /**
+   * Where the limits that this service decides by, or relies on, are kept: postgres or memory.
+   *
+   * @generated from field: string backend = 1;
+   */
+  backend: string;
+
+  /**
+   * Names the limits that this service applies: the content of its policies file, or the built-in.
+   *
+   * @generated from field: string policies_hash = 2;
+   */
+  policiesHash: string;
+};
+
+/**
+ * Describes the message portcullis.identity.v1.Settings.
+ * Use `create(SettingsSchema)` to create a new message.
+ */
+export const SettingsSchema: GenMessage<Settings> = /*@__PURE__*/
+  messageDesc(file_portcullis_identity_v1_identity, 2);
 
 /**
  * What the proxies made of a probe; lets tools measure the right number of hops.
@@ -128,7 +185,7 @@ export type ProbeFindings = Message<"portcullis.identity.v1.ProbeFindings"> & {
  * Use `create(ProbeFindingsSchema)` to create a new message.
  */
 export const ProbeFindingsSchema: GenMessage<ProbeFindings> = /*@__PURE__*/
-  messageDesc(file_portcullis_identity_v1_identity, 2);
+  messageDesc(file_portcullis_identity_v1_identity, 3);
 
 /**
  * Where an address came from.

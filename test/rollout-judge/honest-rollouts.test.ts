@@ -1,0 +1,150 @@
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { STAGES, type Stage } from "../../tools/rollout/rollout-state.ts";
+import { canRun } from "../edge/can-run.ts";
+import { type Machine, startMachine } from "../smoke/machine.ts";
+import type { CliAnswer } from "../smoke/rollout-cli.ts";
+import { startClients } from "./many-clients.ts";
+import { canRunPrometheus } from "./prometheus.ts";
+
+/** A rollout restarts everything; a busy machine takes its time for it. */
+const ROLLOUT_TIMEOUT_MS = 240_000;
+/** What these say depends on how busy the machine is that runs the tests. */
+const SPEED_GATES = new Set(["gate.limiter.p99", "gate.event-loop"]);
+const SPEED_ATTEMPTS = 5;
+const SERVICES = ["limiter", "auth", "gateway"] as const;
+const CANARY_SECONDS = 5;
+
+type Honest = {
+  release: string;
+  clients: number;
+  /** What the release sets anew, in every environment file. */
+  variables?: Readonly<Record<string, string>>;
+  /** What its policies file says in place of the limits before. */
+  limits?: number;
+  /** Whether it is taken back once from here, and staged anew. */
+  restagedFrom?: Stage;
+};
+
+/** One after the other, each from what the one before has left. */
+const HONEST: readonly Honest[] = [
+  { release: "hops", clients: 20 },
+  { release: "limits", clients: 20, limits: 70_000 },
+  { release: "2.0.0", clients: 20, variables: { RELEASE_REVISION: "aaaaaaa" } },
+  { release: "few clients", clients: 2 },
+  { release: "many clients", clients: 40 },
+  { release: "restaged", clients: 20, restagedFrom: "api", limits: 80_000 },
+  { release: "2.1.0", clients: 20, variables: { RELEASE_REVISION: "bbbbbbb" } },
+  { release: "short sessions", clients: 20, variables: { ACCESS_TOKEN_TTL_SECONDS: "300" } },
+  { release: "restaged late", clients: 3, restagedFrom: "gateway" },
+  {
+    release: "everything",
+    clients: 20,
+    limits: 90_000,
+    variables: { RELEASE_REVISION: "ccccccc" },
+  },
+];
+
+describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a row", () => {
+  let machine: Machine;
+  let clients: ReturnType<typeof startClients> | undefined;
+  beforeAll(async () => {
+    machine = await startMachine({ isQuiet: true });
+    await writeLimits(60_000);
+    const policies = { LIMITER_POLICIES_FILE: at("policies.60000.yaml") };
+    for (const file of ["baseline.env", ...SERVICES.map(fileOf)])
+      await machine.edit(file, policies);
+    for (const service of SERVICES) await machine.deploy(service, "baseline.env");
+    await copyAll("baseline.env");
+    await writeFile(at("rollout.yaml"), await configWithOwnWaysBack());
+  }, ROLLOUT_TIMEOUT_MS);
+  afterAll(async () => {
+    await clients?.stop();
+    await machine?.stop();
+  }, ROLLOUT_TIMEOUT_MS);
+
+  test.each(HONEST)(
+    "$release, with $clients clients, passes without a false alarm",
+    async (honest) => {
+      await clients?.stop();
+      clients = startClients(machine.edgeUrl, honest.clients);
+      await machine.waitForBaseline();
+      const begun = await machine.rollout.run("begin", "--release", honest.release);
+      expect(begun, begun.text).toMatchObject({ exitCode: 0 });
+      await change(honest);
+      if (honest.restagedFrom !== undefined) await takeBackFrom(honest.restagedFrom);
+      for (const stage of STAGES) await keep(stage);
+      await copyAll();
+    },
+    ROLLOUT_TIMEOUT_MS,
+  );
+
+  async function change({ variables = {}, limits }: Honest): Promise<void> {
+    if (limits !== undefined) await writeLimits(limits);
+    const policies =
+      limits === undefined ? {} : { LIMITER_POLICIES_FILE: at(`policies.${limits}.yaml`) };
+    for (const service of SERVICES) {
+      await machine.edit(fileOf(service), { ...variables, ...policies });
+    }
+  }
+
+  async function keep(stage: Stage): Promise<void> {
+    const answer = await stageUntilFast(stage);
+    expect(answer, answer.text).toMatchObject({ exitCode: 0, verdict: "pass" });
+    const confirmed = await machine.rollout.run("stage", "confirm");
+    expect(confirmed, confirmed.text).toMatchObject({ exitCode: 0 });
+  }
+
+  /** A canary changes nothing, so that it may be tried again where the machine was too busy. */
+  async function stageUntilFast(stage: Stage): Promise<CliAnswer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await machine.rollout.run("stage", "next", stage);
+      const bad = answer.checks.filter(({ verdict }) => verdict !== "pass");
+      const isSlow = bad.length > 0 && bad.every(({ id }) => SPEED_GATES.has(id));
+      if (!isSlow || attempt === SPEED_ATTEMPTS) return answer;
+      await machine.rollout.run("rollback", "--to", "gateway");
+    }
+  }
+
+  async function takeBackFrom(last: Stage): Promise<void> {
+    for (const stage of STAGES.slice(0, STAGES.indexOf(last) + 1)) await keep(stage);
+    const restored = await machine.rollout.run("rollback");
+    expect(restored, restored.text).toMatchObject({ exitCode: 0, verdict: "pass" });
+  }
+
+  /** The way back of the next rollout leads to what stands now. */
+  async function copyAll(file?: string): Promise<void> {
+    for (const service of SERVICES)
+      await copyFile(at(file ?? fileOf(service)), at(`${service}.old`));
+    await copyFile(at("nginx.conf"), at("nginx.baseline.conf"));
+  }
+
+  async function configWithOwnWaysBack(): Promise<string> {
+    const text = await readFile(at("rollout.yaml"), "utf8");
+    return text
+      .replaceAll(/restart (\w+) baseline\.env/g, "restart $1 $1.old")
+      .replace("  proxy:\n", "  proxy:\n    judges: [identity]\n")
+      .replace("  api:\n", "  api:\n    judges: [identity]\n")
+      .replace("  gateway: {", "  gateway: { judges: [identity, preflight, align],")
+      .replace(/durationSeconds: \d+/, `durationSeconds: ${CANARY_SECONDS}`);
+  }
+
+  /** Users and canary are one address before the hops are raised; no limit must stop them. */
+  async function writeLimits(limit: number): Promise<void> {
+    const yaml = await readFile("services/limiter/policies.yaml", "utf8");
+    const lines = yaml.split("\n").map((line) => {
+      const isCapped = line.includes("concurrency");
+      return isCapped ? line : line.replaceAll(/limit: \d+/g, `limit: ${limit}`);
+    });
+    await writeFile(at(`policies.${limit}.yaml`), lines.join("\n"));
+  }
+
+  function at(file: string): string {
+    return join(machine.directory, file);
+  }
+
+  function fileOf(service: string): string {
+    return `${service}.env`;
+  }
+});

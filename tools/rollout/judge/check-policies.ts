@@ -1,0 +1,81 @@
+import { isAbsolute, resolve } from "node:path";
+import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
+import { policiesHash } from "../../../services/runtime/config-hash.ts";
+import type { Environment } from "../../../services/runtime/env.ts";
+import type { Check } from "../verdict.ts";
+import type { ServiceName } from "./deployment.ts";
+import { doubtful, failed, passed, type Subject } from "./finding.ts";
+import { isLoopback } from "./loopback.ts";
+
+const VARIABLE = "LIMITER_POLICIES_FILE";
+
+/** A service with its environment file. */
+type Filed = { name: ServiceName; file: Environment | undefined };
+
+export type PoliciesPlace = {
+  /** Where paths begin that are not absolute. */
+  directory: string;
+  urls: Partial<Readonly<Record<ServiceName, string>>>;
+};
+
+/** Whether each policies file that an environment file names can be read, and is valid. */
+export async function checkPolicies(
+  services: readonly Filed[],
+  place: PoliciesPlace,
+): Promise<Check[]> {
+  const checks = services.map(async ({ name, file }): Promise<Check[]> => {
+    const path = file?.[VARIABLE]?.trim();
+    if (!path) return [];
+    const subject = {
+      id: `policies.${name}`,
+      title: `Policies file of ${name}`,
+      why: "a service refuses to start with a file that it cannot read, in the middle of the rollout",
+    };
+    const found = await readPolicies(path, place);
+    if (found.kind === "read") return [passed(subject, `${path} is valid, hash ${found.hash}`)];
+    return [judgeUnread(subject, found, isHere(place.urls[name]))];
+  });
+  return (await Promise.all(checks)).flat();
+}
+
+/** Names the limits that a service would apply with its file; undefined where nobody can tell. */
+export async function findPlannedPolicies(
+  file: Environment,
+  directory: string,
+): Promise<string | undefined> {
+  const path = file[VARIABLE]?.trim();
+  if (!path) return policiesHash(await readPoliciesFile());
+  const found = await readPolicies(path, { directory });
+  return found.kind === "read" ? found.hash : undefined;
+}
+
+type Reading = { kind: "read"; hash: string } | { kind: "unreadable" | "invalid"; problem: string };
+
+async function readPolicies(
+  path: string,
+  { directory }: Pick<PoliciesPlace, "directory">,
+): Promise<Reading> {
+  const file = isAbsolute(path) ? path : resolve(directory, path);
+  try {
+    return { kind: "read", hash: policiesHash(await readPoliciesFile(file)) };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    const isOfSystem = error instanceof Error && "syscall" in error;
+    return { kind: isOfSystem ? "unreadable" : "invalid", problem: `${path}: ${problem}` };
+  }
+}
+
+function isHere(url: string | undefined): boolean {
+  return url !== undefined && isLoopback(url);
+}
+
+/** What is not here may be where the service is, unless that is this machine. */
+function judgeUnread(
+  subject: Subject,
+  { kind, problem }: { kind: "unreadable" | "invalid"; problem: string },
+  isServiceHere: boolean,
+): Check {
+  if (kind === "invalid") return failed(subject, problem, "correct the policies file");
+  if (isServiceHere) return failed(subject, problem, `put the file there, or correct ${VARIABLE}`);
+  return doubtful(subject, problem, "give this machine a copy of the file under the same path");
+}

@@ -1,0 +1,66 @@
+import { HOPS } from "../../edge/edge-policy.ts";
+import { chooseWindow, type GoodWindow, type HopsByService } from "../good-window.ts";
+import { EMPTY_JOURNAL, type Journal, readJournal } from "../journal.ts";
+import { ROLLOUT_SERVICES, type RolloutConfig } from "../rollout-config.ts";
+import type { Change } from "../rollout-state.ts";
+import { stateFilesIn } from "../state-files.ts";
+import { askIdentity } from "./ask-identity.ts";
+import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
+
+/** Where the rollout stands, for whoever only looks. */
+export type Place = {
+  journal: Journal;
+  /** The hops of each service at this position; what nobody noted is missing. */
+  expectedHops: HopsByService;
+  applied: readonly Change[];
+};
+
+/** Reads it from the journal. A damaged one tells nothing, and is for others to refuse. */
+export async function findPlace({ stateDir, edge }: RolloutConfig): Promise<Place> {
+  const file = stateFilesIn(stateDir).journal;
+  const journal = await readJournal(file).catch(() => EMPTY_JOURNAL);
+  const applied = journal.state.touched;
+  const hops = ROLLOUT_SERVICES.flatMap((service) => {
+    const noted = journal.snapshots.baseline?.find((before) => before.service === service);
+    const now = applied.includes(service) ? HOPS[edge.topology] : noted?.said?.hops;
+    return now === undefined ? [] : [[service, now] as const];
+  });
+  return { journal, applied, expectedHops: Object.fromEntries(hops) };
+}
+
+/** The hops of the services that clients reach: of the position, else those that they run with. */
+export async function findHopsNow(
+  deployment: Deployment,
+  { expectedHops }: Place,
+): Promise<HopsByService> {
+  const hops = await Promise.all(
+    PUBLIC_SERVICES.map(async (service) => {
+      const known = expectedHops[service];
+      if (known !== undefined) return [[service, known] as const];
+      const answer = await askIdentity(deployment, service);
+      return answer.kind === "identity" ? [[service, answer.hops] as const] : [];
+    }),
+  );
+  return Object.fromEntries(hops.flat());
+}
+
+/**
+ * The time to compare with. In the middle of a rollout it is the one before it, else the one that ends
+ * now, as long as nothing was changed in it.
+ */
+export function findBaseline(
+  { journal }: Place,
+  options: { nowMs: number; durationSeconds: number; hops: HopsByService },
+): GoodWindow {
+  const { state, changedAt, baselineWindow, lastGoodWindow } = journal;
+  const isUnderWay = state.touched.length > 0 && state.position !== "done";
+  if (isUnderWay && baselineWindow) return baselineWindow;
+  const { nowMs, durationSeconds, hops } = options;
+  const known = state.position === "done" ? [lastGoodWindow] : [baselineWindow, lastGoodWindow];
+  return chooseWindow({ nowMs, durationMs: durationSeconds * 1_000, hops, changedAt, known });
+}
+
+/** When what runs now began to run: nothing from before tells anything about it. */
+export function placeBeganMs({ journal }: Place): number {
+  return journal.changedAt ? Date.parse(journal.changedAt) : Number.NEGATIVE_INFINITY;
+}
