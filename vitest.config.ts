@@ -44,6 +44,7 @@ export default defineConfig({
       project("system", ["test/system/**/*.test.ts"]),
       project("siege", ["test/siege/**/*.test.ts"]),
       project("rollout", ["test/{rollout,rollout-judge}/**/*.test.ts"]),
+      project("ui", ["test/ui/**/*.test.ts"]),
       project("api-smoke", ["test/smoke/api.test.ts"]),
       project("e2e-smoke", ["test/smoke/e2e.test.ts"]),
     ],

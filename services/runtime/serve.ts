@@ -4,6 +4,7 @@ import { type ConnectRouter, createContextValues, type Interceptor } from "@conn
 import { type Credentials, callerKey } from "./caller.ts";
 import type { ProxyTrust } from "./client-identity.ts";
 import { systemClock } from "./clock.ts";
+import { observeDependencies } from "./dependency-metrics.ts";
 import { createDoorEvents } from "./door-events.ts";
 import { createDoorServer } from "./door-server.ts";
 import type { Logger } from "./log.ts";
@@ -93,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const shutdown = new AbortController();
   // Every call under way listens to it: their number is no leak.
   setMaxListeners(0, shutdown.signal);
+  if (options.dependencies !== undefined) observeDependencies(door, options.dependencies);
   const wayIn = new WayIn({ callers, trust, clock: systemClock, overShareStatus });
   const routes = createRoutes(options, {
     isDraining: () => shutdown.signal.aborted,

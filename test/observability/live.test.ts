@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { renderDashboard } from "../../tools/observability/dashboard.ts";
+import { type Dashboard, renderDashboard } from "../../tools/observability/dashboard.ts";
 import { DASHBOARDS } from "../../tools/observability/dashboards.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { connect } from "../fixtures/realtime-connection.ts";
@@ -199,7 +199,7 @@ test("every metric that a rule or a panel names is in the catalogue, or recorded
   ];
   const named = new Set(expressions.flatMap(metricsNamed));
   expect(named.size).toBeGreaterThan(20);
-  const known = new Set([...recorded, ...catalogue.keys(), "up", "ALERTS"]);
+  const known = new Set([...recorded, ...catalogue.keys(), "up", "ALERTS", "ALERTS_FOR_STATE"]);
   expect([...named].filter((name) => !known.has(name.replace(/_(bucket|sum|count)$/, "")))).toEqual(
     [],
   );
@@ -211,6 +211,38 @@ for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
     expect(JSON.parse(file)).toEqual(renderDashboard(dashboard));
   });
 }
+
+test("every panel that links to the runbook links to a section of it", () => {
+  const headings = readFileSync("RUNBOOK.md", "utf8").matchAll(/^#+ (.+)$/gm);
+  const anchors = Array.from(headings, ([, heading = ""]) =>
+    heading.toLowerCase().replaceAll(" ", "-"),
+  );
+  const linked = panels().flatMap(({ runbook }) => runbook ?? []);
+  expect(linked.length).toBeGreaterThan(10);
+  expect(linked.filter((anchor) => !anchors.includes(anchor))).toEqual([]);
+});
+
+test("every stat has colours for good and bad, and every dashboard leads to the others", () => {
+  for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
+    const text = JSON.stringify(renderDashboard(dashboard));
+    const { links, panels: rendered }: RenderedDashboard = JSON.parse(text);
+    expect(
+      links.map(({ type }) => type),
+      name,
+    ).toEqual(["dashboards", "link"]);
+    const stats = rendered.filter(({ type }) => type === "stat");
+    for (const { fieldConfig } of stats) {
+      const colors = fieldConfig?.defaults.thresholds?.steps.map(({ color }) => color);
+      expect(new Set(colors).size, name).toBeGreaterThan(1);
+    }
+  }
+});
+
+type Steps = { steps: Array<{ color: string }> };
+type RenderedDashboard = {
+  links: Array<{ type: string }>;
+  panels: Array<{ type: string; fieldConfig?: { defaults: { thresholds?: Steps } } }>;
+};
 
 test("the collector's pipelines consist of what it configures", () => {
   const { service, extensions, ...components } = parse(
@@ -270,13 +302,16 @@ function strangeLabels(metric: CataloguedMetric, seen: Seen): string[] {
   });
 }
 
+function panels() {
+  const all: readonly Dashboard[] = Object.values(DASHBOARDS);
+  return all.flatMap(({ title, rows }) =>
+    rows.flatMap((row) => row.panels.map((panel) => ({ ...panel, dashboard: title }))),
+  );
+}
+
 function queriesOfPanels() {
-  return Object.entries(DASHBOARDS).flatMap(([dashboard, { rows }]) =>
-    rows.flatMap(({ panels }) =>
-      panels.flatMap(({ title, queries }) =>
-        queries.map(({ expr }) => ({ dashboard, panel: title, expr })),
-      ),
-    ),
+  return panels().flatMap(({ dashboard, title, queries }) =>
+    queries.map(({ expr }) => ({ dashboard, panel: title, expr })),
   );
 }
 

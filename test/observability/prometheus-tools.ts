@@ -1,21 +1,28 @@
 import { spawnSync } from "node:child_process";
 
-/** The package that has both programs, on Debian and its kin. */
-const INSTALL = "apt-get install prometheus";
+/** The packages that have the programs, on Debian and its kin. */
+const PACKAGES = {
+  promtool: "prometheus",
+  prometheus: "prometheus",
+  amtool: "prometheus-alertmanager",
+  "prometheus-alertmanager": "prometheus-alertmanager",
+} as const;
+type Program = keyof typeof PACKAGES;
 
 /** Whether a program of Prometheus is here; in CI it must be. */
-export function hasProgram(name: "promtool" | "prometheus"): boolean {
+export function hasProgram(name: Program): boolean {
   const isHere = spawnSync(name, ["--version"]).status === 0;
   if (!isHere && process.env["CI"] === "true") {
-    throw new Error(`${name} is needed: ${INSTALL}`);
+    throw new Error(`${name} is needed: apt-get install ${PACKAGES[name]}`);
   }
   return isHere;
 }
 
 /** The name of a group of tests, saying what to install where it is skipped. */
-export function titleOf(title: string, programs: ReadonlyArray<"promtool" | "prometheus">): string {
-  const missing = programs.filter((name) => !hasProgram(name));
-  return missing.length === 0 ? title : `${title} (skipped: ${INSTALL})`;
+export function titleOf(title: string, programs: readonly Program[]): string {
+  const [missing] = programs.filter((name) => !hasProgram(name));
+  if (missing === undefined) return title;
+  return `${title} (skipped: apt-get install ${PACKAGES[missing]})`;
 }
 
 /** Runs promtool to its end. */

@@ -13,6 +13,8 @@ export type Scenario = {
   isLong?: boolean;
 };
 
+const CANARY = "canary";
+
 /** Samples, one a minute, of a counter that grows by so much every quarter of one. */
 const grows = (step: number) => `0+${step * 4}x60`;
 /** Samples of a gauge that stays. */
@@ -48,6 +50,10 @@ const authCalls = (code: string, track: string) =>
   `rpc_server_call_duration_count{app="auth",track="${track}",rpc_method="portcullis.auth.v1.AuthService/Login",rpc_response_status_code="${code}"}`;
 const ofProcess = (metric: string, app: string, track: string) =>
   `${metric}{app="${app}",track="${track}",instance="${app}-${track}"}`;
+const dependency = (app: string, name: string, track: string) =>
+  `portcullis_dependency_up{app="${app}",track="${track}",instance="${app}-${track}",dependency="${name}"}`;
+const eventLoopTime = (app: string) =>
+  `nodejs_eventloop_time_total{app="${app}",track="stable",instance="${app}-stable",nodejs_eventloop_state="active"}`;
 const failureMode = (mode: string) =>
   `portcullis_failure_mode{app="auth",track="stable",surface="api",mode="${mode}"}`;
 
@@ -150,14 +156,123 @@ export const objectiveScenarios: readonly Scenario[] = [
   burning("2 % for days", growsLong(20), ["BurnsFast", "BurnsSlowly", "BurnsSteadily", "Erodes"]),
   // The last sample that is looked at is number 360, after 30 hours.
   burning("5 % for the last hour", late(348, 50, 52), ["BurnsFast", "BurnsSteadily", "Erodes"]),
+  // Eleven intervals of data, or 55 minutes.
+  {
+    name: "errors from the first moment of data on",
+    alerts: [],
+    change: {
+      [outcome("allow")]: "_x349 0+1000x60",
+      [outcome("backend-error")]: "_x349 0+500x60",
+      [upgrade("accepted")]: "_x349 0+1000x60",
+      [upgrade("unavailable")]: "_x349 0+500x60",
+    },
+    isLong: true,
+  },
+  {
+    name: "fewer than ten failures of a quiet night",
+    alerts: ["DecisionBudgetErodes", "UpgradeBudgetErodes"],
+    change: {
+      [outcome("allow")]: growsLong(10),
+      [outcome("backend-error")]: late(348, 0.6, 52),
+      [upgrade("accepted")]: growsLong(10),
+      [upgrade("unavailable")]: late(348, 0.6, 52),
+    },
+    isLong: true,
+  },
   burning("a short outage that is over", "0+0x350 1000+0x50", ["BurnsSlowly", "Erodes"]),
   burning("a short outage that was over yesterday", "0+0x40 20+0x360", []),
 ];
 
-const CANARY = "canary";
+/** What fires when nobody reaches the database, as long as no budget has burned. */
+export const DATABASE_OUTAGE: readonly string[] = [
+  "DatabaseDown",
+  "DatabaseErrors",
+  "RequestsFailClosed",
+  "CanaryFailsClosed",
+  "LoginsUnavailable",
+  "RevocationsLate",
+  "AuthUnavailable",
+  "UpgradesServerErrors",
+  "UpgradesRefused",
+];
 
 export const scenarios: readonly Scenario[] = [
   { name: "everything is well", alerts: [], change: {} },
+  {
+    name: "the database is gone",
+    alerts: DATABASE_OUTAGE,
+    change: Object.fromEntries([
+      ...["stable", CANARY].flatMap((track) => [
+        [dependency("auth", "postgres", track), "1+0x15 0+0x60"],
+        [dependency("limiter", "postgres", track), "1+0x15 0+0x60"],
+        [outcome("backend-error", track), grows(60)],
+        [outcome("fail-closed", track), grows(60)],
+        [authCalls("unavailable", track), grows(60)],
+        [upgrade("unavailable", track), grows(60)],
+        [rejected("503", track), grows(60)],
+      ]),
+      ['portcullis_auth_logins_total{app="auth",track="stable",result="unavailable"}', grows(1)],
+      [operations("57P01"), grows(300)],
+      [
+        'portcullis_realtime_revocation_lag{app="gateway",track="stable",instance="gateway-stable"}',
+        "1+0x15 60+60x60",
+      ],
+    ]),
+  },
+  {
+    name: "one replica does not reach the database, and another does",
+    alerts: [],
+    change: {
+      [dependency("auth", "postgres", "stable")]: stays(1),
+      [dependency("auth", "postgres", CANARY)]: stays(0),
+    },
+  },
+  {
+    name: "one address is most of the traffic from the first day on",
+    alerts: ["ClientsCollapsed"],
+    change: Object.fromEntries(
+      ["stable", CANARY].flatMap((track) => [
+        [clientIp("top_key_share", "auth", track), stays(1)],
+        [clientIp("distinct_keys", "auth", track), stays(1)],
+      ]),
+    ),
+    without: [],
+  },
+  {
+    name: "most addresses are those of a CDN",
+    alerts: ["ClientsLookLikeProxies"],
+    change: {
+      [clientIp("proxy_like_total", "auth", "stable", ',network="cdn"')]: grows(280),
+      [clientIp("proxy_like_total", "auth", "stable", ',network="private"')]: grows(10),
+    },
+  },
+  {
+    name: "a peer is believed that was never seen before",
+    alerts: ["UnknownPeerBelieved"],
+    change: {
+      [clientIp("new_peers_total", "auth", "stable", ',phase="later"')]: "0+0x25 1+0x60",
+    },
+  },
+  {
+    name: "a process learns its proxies",
+    alerts: [],
+    change: {
+      [clientIp("new_peers_total", "auth", "stable", ',phase="start"')]: "0+0x25 3+0x60",
+      [clientIp("new_peers_total", "auth", "stable", ',phase="later"')]: stays(0),
+    },
+  },
+  {
+    name: "a service is started again and again",
+    alerts: ["ServiceRestarts"],
+    change: {
+      [eventLoopTime("auth")]: "0+60x10 0+60x3 0+60x3 0+60x3 0+60x60",
+    },
+  },
+  {
+    name: "a service was started once",
+    alerts: [],
+    change: { [eventLoopTime("auth")]: "0+60x10 0+60x60" },
+  },
   {
     name: "limits fail open",
     alerts: ["FailOpenInForce"],

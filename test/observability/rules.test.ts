@@ -22,6 +22,7 @@ const DAYS_TIMEOUT_MS = 180_000;
 type Rule = {
   alert?: string;
   record?: string;
+  expr?: string;
   labels?: { severity?: string };
   annotations?: Record<string, string>;
 };
@@ -46,6 +47,26 @@ describe.skipIf(!hasProgram("promtool"))(titleOf("Prometheus rules", ["promtool"
     expect(runScenarios(objectiveScenarios, LONG)).toEqual({ status: 0, output: "" });
   });
 
+  test("the link to the runbook begins with what the configuration says", () => {
+    const runbook = "https://wiki.example.com/RUNBOOK.md";
+    const alert = {
+      exp_labels: { severity: "info" },
+      exp_annotations: {
+        ...alerts.find((rule) => rule.alert === "Watchdog")?.annotations,
+        runbook_url: `${runbook}#watchlist`,
+      },
+    };
+    const found = runTests([
+      {
+        interval: "1m",
+        external_labels: { runbook },
+        input_series: [],
+        alert_rule_test: [{ eval_time: "1m", alertname: "Watchdog", exp_alerts: [alert] }],
+      },
+    ]);
+    expect(found).toEqual({ status: 0, output: "" });
+  });
+
   test("a scenario in which an alert is missing fails", () => {
     const [quiet] = scenarios;
     const wrong = [{ ...quiet, name: "wrong", alerts: ["HeapHigh"], change: {} }];
@@ -64,17 +85,36 @@ test("every alert fires in some scenario", () => {
 const headings = readFileSync("RUNBOOK.md", "utf8").matchAll(/^#+ (.+)$/gm);
 const anchors = Array.from(
   headings,
-  ([, heading = ""]) => `RUNBOOK.md#${heading.toLowerCase().replaceAll(" ", "-")}`,
+  ([, heading = ""]) =>
+    `{{ $externalLabels.runbook }}#${heading.toLowerCase().replaceAll(" ", "-")}`,
 );
 
-for (const { alert, labels, annotations } of alerts) {
+for (const { alert, expr = "", labels, annotations } of alerts) {
   test(`${alert} says what is wrong, why it matters and where to read on`, () => {
     expect(["page", "ticket", "info"]).toContain(labels?.severity);
     expect(annotations?.["summary"]).toMatch(/\S/);
     expect(annotations?.["description"]).toMatch(/\S/);
     expect(anchors).toContain(annotations?.["runbook_url"]);
   });
+
+  test(`${alert} names in its summary what tells its instances apart`, () => {
+    const summary = annotations?.["summary"] ?? "";
+    expect(labelsOf(expr).filter((label) => !summary.includes(`$labels.${label}`))).toEqual([]);
+  });
 }
+
+/** The labels of what an expression results in: those it groups by, or those that a record names. */
+function labelsOf(expr: string): string[] {
+  const [, grouped, level = ""] =
+    /^[\s(]*(?:(?:abs|round)\()?\s*(?:(?:sum|max|min|group|count) by \(([^)]*)\)|([a-z_]+):)/.exec(
+      expr,
+    ) ?? [];
+  const labels = grouped?.split(", ") ?? level.split("_");
+  // One value in every result tells nothing apart, nor does a bucket's bound or our own name.
+  const isConstant = (label: string) => expr.includes(`${label}="`);
+  return labels.filter((label) => LABELS.has(label) && !isConstant(label));
+}
+const LABELS = new Set(["app", "instance", "policy", "service", "surface", "track", "network"]);
 
 /** How often there is a sample and an evaluation, and when to look. */
 type Times = { interval: string; at: string };
@@ -83,9 +123,6 @@ const SHORT: Times = { interval: "1m", at: "30m" };
 const LONG: Times = { interval: "5m", at: "30h" };
 
 function runScenarios(all: readonly Scenario[], { interval, at }: Times) {
-  const folder = mkdtempSync(join(tmpdir(), "portcullis-rules-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "scenarios.yaml");
   const tests = all.map((scenario) => ({
     interval,
     name: scenario.name,
@@ -104,6 +141,13 @@ function runScenarios(all: readonly Scenario[], { interval, at }: Times) {
       },
     ],
   }));
+  return runTests(tests, interval);
+}
+
+function runTests(tests: readonly object[], interval = "1m") {
+  const folder = mkdtempSync(join(tmpdir(), "portcullis-rules-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "scenarios.yaml");
   writeFileSync(file, stringify({ rule_files: RULES, evaluation_interval: interval, tests }));
   const { status, output } = promtool("test", "rules", file);
   return { status, output: status === 0 ? "" : output };

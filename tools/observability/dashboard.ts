@@ -1,16 +1,37 @@
 /** Units of Grafana that we use. */
-export type Unit = "short" | "percentunit" | "s" | "reqps" | "ops" | "bytes" | "none";
+export type Unit =
+  | "short"
+  | "percentunit"
+  | "s"
+  | "dtdurations"
+  | "reqps"
+  | "ops"
+  | "bytes"
+  | "none";
 
-/** One question that an operator has, and the queries that answer it. */
-export type Panel = {
+/** What a number looks like from so much on; the first colour is for everything below. */
+export type Color = "green" | "yellow" | "orange" | "red" | "blue";
+export type Thresholds = readonly [Color, ...ReadonlyArray<readonly [from: number, color: Color]>];
+
+type PanelOf<Kind> = {
   title: string;
   /** What a healthy system shows here, and what it means when this does not. */
   description: string;
-  kind: "timeseries" | "stat" | "table";
+  kind: Kind;
   unit: Unit;
   /** Queries by how their series are named. */
   queries: ReadonlyArray<{ expr: string; legend: string }>;
+  /** The section of the runbook that says what to do; its anchor. */
+  runbook?: string;
 };
+
+/** One question that an operator has, and the queries that answer it. */
+export type Panel =
+  | PanelOf<"timeseries">
+  /** A table's number, by what it is called. */
+  | (PanelOf<"table"> & { number: string })
+  /** A glance must tell whether it is well: what is said of numbers, and from when on they are bad. */
+  | (PanelOf<"stat"> & { thresholds: Thresholds; words?: Readonly<Record<number, string>> });
 
 export type Dashboard = {
   uid: string;
@@ -19,6 +40,9 @@ export type Dashboard = {
   rows: ReadonlyArray<{ title: string; panels: readonly Panel[] }>;
 };
 
+/** Where the runbook is served; a constant of each dashboard, to be set once for all. */
+const RUNBOOK_URL = "https://runbooks.example.com/portcullis/RUNBOOK.md";
+const TAG = "portcullis";
 /** Grafana's grid is 24 wide. */
 const GRID_WIDTH = 24;
 const PANEL_HEIGHT = 8;
@@ -56,30 +80,54 @@ export function renderDashboard({ uid, title, description, rows }: Dashboard): o
     uid,
     title,
     description,
-    tags: ["portcullis"],
+    tags: [TAG],
+    links: LINKS,
     editable: false,
     schemaVersion: SCHEMA_VERSION,
     refresh: "30s",
     time: { from: "now-1h", to: "now" },
     timezone: "utc",
     templating: {
-      list: [{ name: "datasource", label: "Data source", type: "datasource", query: "prometheus" }],
-    },
-    annotations: {
       list: [
-        {
-          name: "Alerts",
-          datasource: DATASOURCE,
-          enable: true,
-          iconColor: "red",
-          expr: 'ALERTS{alertstate="firing", alertname!="Watchdog"}',
-          titleFormat: "{{alertname}}",
-        },
+        { name: "datasource", label: "Data source", type: "datasource", query: "prometheus" },
+        { name: "runbook", label: "Runbook", type: "constant", query: RUNBOOK_URL, hide: 2 },
       ],
     },
+    annotations: { list: ANNOTATIONS.map((each) => ({ ...each, datasource: DATASOURCE })) },
     panels,
   };
 }
+
+/** From each dashboard to all others, in the same time, and to the runbook. */
+const LINKS = [
+  { type: "dashboards", title: "Portcullis", tags: [TAG], includeVars: true, keepTime: true },
+  { type: "link", title: "Runbook", icon: "doc", url: "$runbook", targetBlank: true },
+];
+
+/** What happened, as lines in every graph: an alert, another configuration, another release. */
+const ANNOTATIONS = [
+  {
+    name: "Alerts",
+    enable: true,
+    iconColor: "red",
+    expr: 'ALERTS{alertstate="firing", alertname!="Watchdog"}',
+    titleFormat: "{{alertname}}",
+  },
+  {
+    name: "Configuration changes",
+    enable: true,
+    iconColor: "blue",
+    expr: "portcullis_config_info unless portcullis_config_info offset 1m",
+    titleFormat: "{{service}}: hops {{hops}}, configuration {{hash}}",
+  },
+  {
+    name: "Releases",
+    enable: true,
+    iconColor: "green",
+    expr: "portcullis_build_info unless portcullis_build_info offset 1m",
+    titleFormat: "{{service}}: {{version}} {{revision}}",
+  },
+];
 
 function renderPanel(panel: Panel, place: { id: number; gridPos: object }): object {
   const { title, description, kind, unit, queries } = panel;
@@ -90,8 +138,10 @@ function renderPanel(panel: Panel, place: { id: number; gridPos: object }): obje
     title,
     description,
     datasource: DATASOURCE,
-    fieldConfig: { defaults: { unit, min: 0 }, overrides: [] },
+    links: linksOf(panel),
+    fieldConfig: { defaults: { unit, min: 0, ...looksOf(panel) }, overrides: [] },
     options: optionsOf(kind),
+    ...(panel.kind === "table" ? { transformations: [nameNumber(panel.number)] } : {}),
     targets: queries.map(({ expr, legend }, index) => ({
       refId: String.fromCharCode("A".charCodeAt(0) + index),
       datasource: DATASOURCE,
@@ -104,6 +154,34 @@ function renderPanel(panel: Panel, place: { id: number; gridPos: object }): obje
   };
 }
 
+function linksOf({ runbook }: Panel): object[] {
+  if (runbook === undefined) return [];
+  return [{ title: "What to do", url: `$runbook#${runbook}`, targetBlank: true }];
+}
+
+function looksOf(panel: Panel): object {
+  if (panel.kind !== "stat") return {};
+  const [base, ...steps] = panel.thresholds;
+  const words = Object.entries(panel.words ?? {});
+  return {
+    noValue: "no data",
+    color: { mode: "thresholds" },
+    thresholds: {
+      mode: "absolute",
+      steps: [{ color: base, value: null }, ...steps.map(([value, color]) => ({ color, value }))],
+    },
+    mappings: words.map(([value, text], index) => ({
+      type: "value",
+      options: { [value]: { text, index } },
+    })),
+  };
+}
+
+function nameNumber(name: string): object {
+  const options = { excludeByName: { Time: true }, renameByName: { Value: name } };
+  return { id: "organize", options };
+}
+
 function optionsOf(kind: Panel["kind"]): object {
   switch (kind) {
     case "timeseries":
@@ -112,8 +190,13 @@ function optionsOf(kind: Panel["kind"]): object {
         tooltip: { mode: "multi", sort: "desc" },
       };
     case "stat":
-      return { reduceOptions: { calcs: ["lastNotNull"], values: false }, colorMode: "value" };
+      return {
+        reduceOptions: { calcs: ["lastNotNull"], values: false },
+        colorMode: "background",
+        graphMode: "none",
+        textMode: "value_and_name",
+      };
     case "table":
-      return { showHeader: true };
+      return { showHeader: true, cellHeight: "sm" };
   }
 }

@@ -22,6 +22,8 @@ export const rollout: Dashboard = {
             "Hops and configuration of every service; one hash for each service and track.",
           kind: "table",
           unit: "none",
+          number: "replicas",
+          runbook: "hops",
           queries: [
             {
               expr: "count by (service, track, hops, hash) (portcullis_config_info)",
@@ -34,6 +36,8 @@ export const rollout: Dashboard = {
           description: "Watchdog must be among them: without it nothing here can be trusted.",
           kind: "table",
           unit: "none",
+          number: "alerts",
+          runbook: "watchlist",
           queries: [
             {
               expr: 'count by (alertname, severity) (ALERTS{alertstate="firing"})',
@@ -46,6 +50,8 @@ export const rollout: Dashboard = {
           description: "By service and track.",
           kind: "stat",
           unit: "short",
+          thresholds: ["red", [1, "green"]],
+          runbook: "watchlist",
           queries: [
             { expr: 'sum by (app, track) (up{job="portcullis"})', legend: "{{app}} {{track}}" },
           ],

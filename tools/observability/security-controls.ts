@@ -1,3 +1,4 @@
+import { atAGlance } from "./at-a-glance.ts";
 import type { Dashboard } from "./dashboard.ts";
 import { quantile, rate } from "./queries.ts";
 
@@ -10,44 +11,7 @@ export const securityControls: Dashboard = {
   description:
     "Whether the gate holds: what limits decide, what happens when they cannot, and whom they take clients for.",
   rows: [
-    {
-      title: "At a glance",
-      panels: [
-        {
-          title: "Decisions made",
-          description:
-            "The objective is 99.9 %. Below it, requests were refused with 503 or passed while failing open.",
-          kind: "stat",
-          unit: "percentunit",
-          queries: [{ expr: "1 - portcullis:decision_errors:ratio_rate1h", legend: "{{surface}}" }],
-        },
-        {
-          title: "Failure mode",
-          description:
-            "1 is fail-open: requests pass under the limits of single processes when nobody can decide.",
-          kind: "stat",
-          unit: "none",
-          queries: [
-            {
-              expr: 'max by (app, surface) (portcullis_failure_mode{mode="fail-open"})',
-              legend: "{{app}} {{surface}}",
-            },
-          ],
-        },
-        {
-          title: "Clients in doubt",
-          description: "Share of derivations with a warning. Behind a correct edge it is 0.",
-          kind: "stat",
-          unit: "percentunit",
-          queries: [
-            {
-              expr: "sum by (service) (service_track:client_ip_warnings:rate5m) / sum by (service) (service_track:client_ip_derivations:rate5m)",
-              legend: "{{service}}",
-            },
-          ],
-        },
-      ],
-    },
+    ...atAGlance,
     {
       title: "Limits",
       panels: [

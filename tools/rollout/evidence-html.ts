@@ -1,16 +1,19 @@
-import type { Json } from "./canonical-json.ts";
 import { type EvidenceRecord, headOf } from "./evidence-chain.ts";
-import { listOf } from "./form.ts";
-import { type Check, isCheck, isVerdict, type Verdict } from "./verdict.ts";
+import { checksOf, escapeHtml, fieldsOf } from "./evidence-fields.ts";
+import { type RolloutSummary, splitRollouts, summarise } from "./evidence-rollouts.ts";
+import { STYLE } from "./evidence-style.ts";
+import { renderTimeline } from "./evidence-timeline.ts";
+import { type Check, isVerdict, type Verdict } from "./verdict.ts";
 
 /**
- * A page that needs nothing from anywhere else. The same records always give the same bytes, so
- * that a changed page can be told from the one that was written.
+ * A page that needs nothing from anywhere else: each rollout with what became of it, the latest
+ * first, and then its records. The same records always give the same bytes, so that a changed page
+ * can be told from the one that was written.
  */
 export function renderEvidenceHtml(records: readonly EvidenceRecord[], data: string): string {
   const head = headOf(records);
-  const first = records[0]?.at ?? "";
-  const last = records.at(-1)?.at ?? "";
+  const rollouts = splitRollouts(records).map(summarise);
+  const sections = rollouts.map((rollout, index) => renderRollout(rollout, index + 1)).toReversed();
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -22,17 +25,14 @@ export function renderEvidenceHtml(records: readonly EvidenceRecord[], data: str
 </head>
 <body>
 <main>
+<header>
 <h1>Rollout evidence</h1>
-<dl class="head">
-<dt>Records</dt><dd>${head.count}, from ${escapeHtml(first)} to ${escapeHtml(last)}</dd>
-<dt>Head</dt><dd><code>${head.hash}</code></dd>
-</dl>
-<p>Each record's hash covers the one before it. Check this file with
+<p>${head.count} records of ${rollouts.length} ${rollouts.length === 1 ? "rollout" : "rollouts"}. Head <code>${head.hash}</code></p>
+<p class="note">Each record's hash covers the one before it. Check this file with
 <code>rollout evidence verify FILE --head ${head.hash}</code>, with the head taken from where it was
 noted at the time, not from this page.</p>
-<ol class="records">
-${records.map(renderRecord).join("\n")}
-</ol>
+</header>
+${sections.join("\n")}
 </main>
 ${data}
 </body>
@@ -40,77 +40,103 @@ ${data}
 `;
 }
 
-const STYLE = `
-:root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #cf222e; --doubt: #9a6700 }
-@media (prefers-color-scheme: dark) { :root { --good: #4ac26b; --bad: #ff7b72; --doubt: #d4a72c } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 }
-main { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-code, pre, time { font-family: ui-monospace, monospace; font-size: .85em }
-code { overflow-wrap: anywhere }
-pre { overflow: auto; max-height: 20rem; padding: .5rem; border: 1px solid var(--line); margin: .5rem 0 }
-.head { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem }
-.head dd { margin: 0 }
-.records { list-style: none; padding: 0 }
-.records > li { border-top: 1px solid var(--line); padding: .6rem 0 }
-.records h2 { font-size: 1rem; margin: 0; display: inline }
-.records time, .hash { color: #888 }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 }
-th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line) }
-.pass { color: var(--good) } .fail { color: var(--bad) } .inconclusive { color: var(--doubt) }
-`;
-
-function renderRecord(record: EvidenceRecord): string {
-  const { sequence, at, kind, data, hash } = record;
-  return `<li id="r${sequence}"><h2>${sequence}. ${escapeHtml(kind)}</h2> <time>${escapeHtml(at)}</time>
-${renderData(data)}
-<div class="hash"><code>${hash}</code></div></li>`;
+/** One rollout: what became of it, who, when, what, how it was judged, and its records. */
+function renderRollout(rollout: RolloutSummary, number: number): string {
+  const { title, outcome, who, from, to, doubts, records } = rollout;
+  const name = title === "" ? `Rollout ${number}` : `Rollout ${number}: ${title}`;
+  const parts = [
+    `<h2>${escapeHtml(name)}</h2>`,
+    `<p class="outcome ${outcome.verdict}">${escapeHtml(outcome.text)}</p>`,
+    `<dl><dt>Who</dt><dd>${escapeHtml(who.join(", ") || "not recorded")}</dd>
+<dt>When</dt><dd><time>${escapeHtml(from)}</time> to <time>${escapeHtml(to)}</time>${durationText(from, to)}</dd>
+${doubts.map((doubt) => `<dt>Doubt taken on</dt><dd>${escapeHtml(doubt)}</dd>`).join("\n")}</dl>`,
+    renderTimeline(rollout),
+    renderLooks(rollout),
+    renderCommands(rollout),
+    rollout.gates.length === 0
+      ? ""
+      : `<h3>Gates, as last measured</h3>\n${renderChecks(rollout.gates)}`,
+    `<h3>Records</h3>\n<ol class="records">\n${records.map(renderRecord).join("\n")}\n</ol>`,
+  ];
+  return `<section class="rollout">\n${parts.filter(Boolean).join("\n")}\n</section>`;
 }
 
-const isChecks = listOf(isCheck);
+function renderLooks({ looks }: RolloutSummary): string {
+  if (looks.length === 0) return "";
+  const rows = looks.map(({ of, at, verdict, checks }) => {
+    const count = (wanted: Verdict) => checks.filter((check) => check.verdict === wanted).length;
+    const counts = `${count("pass")} passed, ${count("fail")} failed, ${count("inconclusive")} in doubt`;
+    const failed = checks.filter((check) => check.verdict === "fail");
+    const what = failed.map(({ id, observed }) => `<br>${code(id)} ${escapeHtml(observed)}`);
+    return `<tr><td class="${verdict}">${verdict}</td><td>${escapeHtml(of)}</td><td>${counts}${what.join("")}</td><td><time>${escapeHtml(at)}</time></td></tr>`;
+  });
+  return table("What was judged", ["Verdict", "What", "Checks", "When"], rows);
+}
+
+function renderCommands({ commands }: RolloutSummary): string {
+  if (commands.length === 0) return "";
+  const rows = commands.map(({ purpose, at, result, isGood }) => {
+    const verdict = isGood ? "pass" : "fail";
+    return `<tr><td class="${verdict}">${escapeHtml(result)}</td><td>${escapeHtml(purpose)}</td><td><time>${escapeHtml(at)}</time></td></tr>`;
+  });
+  return table("What was run", ["Ended with", "Command", "When"], rows);
+}
+
+function table(title: string, headings: readonly string[], rows: readonly string[]): string {
+  const head = headings.map((heading) => `<th>${heading}</th>`).join("");
+  const caption = title === "" ? "" : `<h3>${title}</h3>\n`;
+  return `${caption}<table><thead><tr>${head}</tr></thead><tbody>
+${rows.join("\n")}
+</tbody></table>`;
+}
+
+function renderRecord(record: EvidenceRecord): string {
+  const { sequence, at, kind, who, hash } = record;
+  const by = who === undefined ? "" : ` ${escapeHtml(who)}`;
+  return `<li id="r${sequence}"><details><summary>${sequence}. <b>${escapeHtml(kind)}</b> <time>${escapeHtml(at)}</time>${by}</summary>
+${renderData(record)}
+<div class="hash">${code(hash)}</div></details></li>`;
+}
 
 /** Checks as a table, the rest as what it is. */
-function renderData(data: Json): string {
-  const fields = toFields(data);
-  const { checks, ...others } = fields;
-  const isTable = isChecks(checks);
-  const rest = isTable ? others : fields;
+function renderData(record: EvidenceRecord): string {
+  const fields = fieldsOf(record.data);
+  const checks = checksOf(record);
+  const { checks: _, ...others } = fields;
+  const rest = checks === undefined ? fields : others;
   const lines = Object.entries(rest).map(([name, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value, undefined, 1);
     const isLong = text.includes("\n") || text.length > LINE_CHARACTERS_MAX;
     return isLong
-      ? `<details><summary>${escapeHtml(name)}</summary><pre>${escapeHtml(text)}</pre></details>`
+      ? `<div>${escapeHtml(name)}:<pre>${escapeHtml(text)}</pre></div>`
       : `<div>${escapeHtml(name)}: <code class="${classOf(text)}">${escapeHtml(text)}</code></div>`;
   });
-  return [...lines, ...(isTable ? [renderChecks(checks)] : [])].join("\n");
+  return [...lines, ...(checks === undefined ? [] : [renderChecks(checks)])].join("\n");
 }
 
-/** Longer texts are folded away. */
+/** Longer texts stand by themselves. */
 const LINE_CHARACTERS_MAX = 200;
 
 function renderChecks(checks: readonly Check[]): string {
   const rows = checks.map(({ id, title, verdict, observed, why, mend }) => {
-    const reason =
-      verdict === "pass" ? "" : `<br>why: ${escapeHtml(why)}<br>mend: ${escapeHtml(mend)}`;
-    return `<tr><td class="${classOf(verdict)}">${escapeHtml(verdict)}</td><td><code>${escapeHtml(id)}</code></td><td>${escapeHtml(title)}: ${escapeHtml(observed)}${reason}</td></tr>`;
+    const isGood = verdict === "pass" && mend === "";
+    const reason = isGood ? "" : `<br>why: ${escapeHtml(why)}<br>mend: ${escapeHtml(mend)}`;
+    return `<tr><td class="${verdict}">${verdict}</td><td>${code(id)}</td><td>${escapeHtml(title)}: ${escapeHtml(observed)}${reason}</td></tr>`;
   });
-  return `<table><thead><tr><th>Verdict</th><th>Check</th><th>Found</th></tr></thead><tbody>
-${rows.join("\n")}
-</tbody></table>`;
+  return table("", ["Verdict", "Check", "Found"], rows);
+}
+
+function code(text: string): string {
+  return `<code>${escapeHtml(text)}</code>`;
 }
 
 function classOf(text: string): Verdict | "" {
   return isVerdict(text) ? text : "";
 }
 
-function toFields(data: Json): Readonly<Record<string, Json>> {
-  const isMap = typeof data === "object" && data !== null && !Array.isArray(data);
-  return isMap ? (data as Readonly<Record<string, Json>>) : { data };
-}
-
-function escapeHtml(text: string): string {
-  return String(text)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+function durationText(from: string, to: string): string {
+  const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000);
+  if (!Number.isFinite(minutes)) return "";
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return ` (${hours > 0 ? `${hours} h ` : ""}${rest} min)`;
 }
