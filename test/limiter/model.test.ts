@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Decision } from "../../services/limiter/decision.ts";
 import { parsePolicies } from "../../services/limiter/parse-policies.ts";
 import { createFaultyStore, type Fault, type FaultyStore } from "./faulty-store.ts";
-import { createLimiters, decisionOf, type Replica, type Wish } from "./limiter-under-test.ts";
+import { createLimiters, type Replica, type Wish } from "./limiter-under-test.ts";
 import { Model, type ModelCharge, type ModelDecision } from "./model.ts";
 
 const START_MS = 1_700_000_000_000;
@@ -173,7 +173,12 @@ describe.each([
 
   test("replicas that are asked at once charge what they admit, and reject only what does not fit", async () => {
     const anyRush = fc.array(
-      fc.record({ wishes: anyWishes, costs: anyCosts, replica: fc.nat({ max: REPLICAS - 1 }) }),
+      fc.record({
+        wishes: anyWishes,
+        costs: anyCosts,
+        key: fc.constantFrom(undefined, undefined, "k1", "k2"),
+        replica: fc.nat({ max: REPLICAS - 1 }),
+      }),
       { minLength: 20, maxLength: 120 },
     );
     await fc.assert(
@@ -187,14 +192,21 @@ describe.each([
         const { replicas, first } = await start(kind, policies);
         const groups = rush.map(({ wishes, costs }) => wishesOf(wishes, costs, policies));
         const decisions = await Promise.all(
-          rush.map(async ({ replica }, i) => {
-            const consumed = await replicas[replica]?.consume(groups[i] ?? []);
-            return decisionOf(consumed ?? "key-reused");
+          rush.map(async ({ replica, key }, i) => {
+            const consumed = await replicas[replica]?.consume(groups[i] ?? [], key);
+            return consumed === "key-reused" ? undefined : consumed;
           }),
         );
+        // Whoever is first with a key keeps it: the others are told so, or have the same answer.
+        const receipts = decisions.map((decision) => decision?.charged?.receiptId);
+        const isFirst = (i: number) => receipts.indexOf(receipts[i]) === i;
+        for (const key of ["k1", "k2"]) {
+          const own = receipts.filter((receipt, i) => receipt && rush[i]?.key === key);
+          expect(new Set(own).size).toBeLessThanOrEqual(1);
+        }
         const charged = new Map<string, number>();
         for (const [i, group] of groups.entries()) {
-          for (const wish of decisions[i]?.allowed ? group : []) {
+          for (const wish of decisions[i]?.allowed && isFirst(i) ? group : []) {
             const id = `${wish.policy} ${wish.key}`;
             charged.set(id, (charged.get(id) ?? 0) + (wish.cost ?? 1));
           }
@@ -204,7 +216,7 @@ describe.each([
           const { buckets } = await first.peek(group);
           expect(buckets.map(({ remaining }) => remaining)).toEqual(group.map(leftOf));
           const fits = group.every((wish) => leftOf(wish) >= (wish.cost ?? 1));
-          expect(decisions[i]?.allowed || !fits).toBe(true);
+          expect(decisions[i] === undefined || decisions[i]?.allowed || !fits).toBe(true);
         }
         await endRun();
       }),
