@@ -1,6 +1,7 @@
 import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
 import { HOPS } from "../../tools/edge/edge-policy.ts";
 import type { RunnableProxy } from "../../tools/edge/start-proxy.ts";
+import { gatewayEngine } from "../fixtures/gateway-engine.ts";
 import type { HostileRequest } from "./hostile-requests.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference } from "./known-differences.ts";
 
@@ -66,5 +67,6 @@ function isFor(kind: KnownDifference["kind"], situation: Situation, reader: stri
   const { topology, trusted } = situation;
   if (kind === "refused") return true;
   if (kind === "read") return topology === "cdn" && trusted;
-  return topology === "cdn-append" && trusted && reader === "gateway";
+  const isTrimmed = reader === "gateway" && gatewayEngine() === "uws";
+  return topology === "cdn-append" && trusted && isTrimmed;
 }
