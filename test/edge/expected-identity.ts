@@ -1,6 +1,7 @@
 import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
 import { HOPS } from "../../tools/edge/edge-policy.ts";
 import type { RunnableProxy } from "../../tools/edge/start-proxy.ts";
+import { gatewayEngine } from "../fixtures/gateway-engine.ts";
 import type { HostileRequest } from "./hostile-requests.ts";
 import { KNOWN_DIFFERENCES, type KnownDifference } from "./known-differences.ts";
 
@@ -60,5 +61,6 @@ export function findKnownOutcome(
 function isFor(kind: KnownDifference["kind"], situation: Situation, reader: string): boolean {
   const { topology, trusted } = situation;
   if (kind === "refused") return true;
-  return topology === "cdn-append" && trusted && reader === "gateway";
+  const isTrimmed = reader === "gateway" && gatewayEngine() === "uws";
+  return topology === "cdn-append" && trusted && isTrimmed;
 }

@@ -5,7 +5,7 @@ export type KnownDifference =
   /** Refused before any service sees it. */
   | { kind: "refused"; proxy: RunnableProxy; request: string; status: number }
   /**
-   * In topology cdn-append alone, at the real gateway: its parser trims bytes above 127 from both
+   * In topology cdn-append alone, at the real gateway on uWebSockets: that trims bytes above 127 from both
    * ends of a value, so an entry counts that the rule refuses. A client's own words are never at
    * the end that counts.
    */

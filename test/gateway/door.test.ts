@@ -157,7 +157,7 @@ test("600 idle connections of many addresses starve nobody of a few descriptors"
 
 test("one address has its share of the upgrades that are decided at once", async () => {
   const { url } = await startGatewayAlone({
-    limiterDelayMs: 1_000,
+    limiterDelayMs: 1_500,
     environment: { REALTIME_TRUST_PROXY_HOPS: "1" },
   });
   const asked = Array.from({ length: 100 }, () => upgradeRaw(url, ["X-Forwarded-For: 192.0.2.1"]));
@@ -171,7 +171,7 @@ test("one address has its share of the upgrades that are decided at once", async
 
 test("an IPv6 network has its share, however many of its addresses ask", async () => {
   const { url } = await startGatewayAlone({
-    limiterDelayMs: 1_000,
+    limiterDelayMs: 1_500,
     environment: { REALTIME_TRUST_PROXY_HOPS: "1" },
   });
   const asked = Array.from({ length: 300 }, (_, index) =>

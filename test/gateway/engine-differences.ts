@@ -10,6 +10,9 @@ type Difference<T> = { input: string; bytes: string; uws: T; ws: T };
 
 const HANDSHAKE = ["GET /gateway/realtime HTTP/1.1", "Host: a", ...HANDSHAKE_LINES, "", ""];
 
+/** They end with the version. */
+const UPGRADE_LINES = HANDSHAKE_LINES.filter((line) => !line.includes("Key"));
+
 function answered(says: string, text: RegExp): Ending {
   return { says, text };
 }
@@ -45,6 +48,13 @@ export const REQUEST_DIFFERENCES: readonly Difference<Ending>[] = [
     bytes: `\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03${"a".repeat(300)}`,
     uws: answered("505", /^HTTP\/1.1 505 /),
     ws: answered("400", /^HTTP\/1.1 400 /),
+  },
+  {
+    // Without a key there is no websocket, and the version is looked at first.
+    input: "bytes above 127 at the ends of a header's value",
+    bytes: `${["GET /gateway/realtime HTTP/1.1", "Host: a", ...UPGRADE_LINES].join("\r\n")}\xff\r\n\r\n`,
+    uws: answered("are trimmed", /^HTTP\/1.1 400 [\s\S]*Key/),
+    ws: answered("belong to it", /^HTTP\/1.1 426 [\s\S]*Version/),
   },
   {
     input: "a second request behind a handshake",
