@@ -26,7 +26,11 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     checkAnswers(facts),
     ...checkFiles(facts),
     checkHops(facts, options.topology),
-    checkEdgeConfig(options.edgeConfigFiles, options.topology),
+    checkEdgeConfig(
+      options.edgeConfigFiles,
+      options.topology,
+      PUBLIC_SERVICES.map((name) => new URL(options.services[name]).host),
+    ),
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),
     )),
