@@ -83,7 +83,12 @@ function fillIn(
 ): readonly CaddyDirective[] {
   return directives.map((directive) => ({
     ...directive,
-    words: directive.words.map((word) => {
+    words: directive.words.flatMap((word) => {
+      // "{args[1:]}" stands for all from the second on.
+      const [, start, end] = /^\{args\[(\d*):(\d*)\]\}$/.exec(word) ?? [];
+      if (start !== undefined && end !== undefined) {
+        return values.slice(Number(start), end === "" ? undefined : Number(end));
+      }
       return word.replace(/\{args(?:\[(\d+)\]|\.(\d+))\}/g, (whole, bracketed, dotted) => {
         return values[Number(bracketed ?? dotted)] ?? whole;
       });

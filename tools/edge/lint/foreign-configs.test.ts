@@ -4,7 +4,10 @@ import { detectKind, lintFile } from "./lint-file.ts";
 
 /** Configurations as other projects publish them, with what is worth saying of each. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  "authelia.Caddyfile": [],
+  "authelia.conf": [],
   "cloudflare.Caddyfile": [],
+  "envoy-front.yaml": ["11 appended-forwarded-for"],
   "gitlab.conf": ["26 appended-forwarded-for"],
   "grafana.conf": ["13 missing-forwarded-for", "20 missing-forwarded-for"],
   "haproxy-hosts.cfg": ["9 forwardfor-adds-line"],

@@ -34,7 +34,9 @@ export function lintCaddy(file: string, text: string, options: LintOptions): Lin
     ...lintUnread(visited.map(({ directive }) => directive)),
     ...judged.flatMap((proxy) => {
       const place = [proxy.directive, ...proxy.around].map(({ line }) => line).join(" ");
-      return lintCaddyIdentity(proxy, topology, ours.isAnyKnown).map((one) => ({ ...one, place }));
+      // Services of ours have one topology; other applications have each their own.
+      const own = ours.isAnyKnown ? topology : (options.topology ?? inferTopology([proxy]));
+      return lintCaddyIdentity(proxy, own, ours.isAnyKnown).map((one) => ({ ...one, place }));
     }),
     ...findSites(root).flatMap((site) => lintExposure(site, root, isOurs)),
     ...proxies.flatMap((proxy) => lintRewrites(proxy, root)),

@@ -40,7 +40,11 @@ export function lintHaproxy(reading: HaproxyReading, options: LintOptions): Lint
   const topology = options.topology ?? inferTopology(sections, frontends, ours);
   const forwards = sections.some((section) => addressesOf(section).length > 0);
   return {
-    findings: findAll(reading, { sections, frontends, topology, ours }),
+    findings: findAll(reading, { sections, frontends, topology, ours }, (frontend) => {
+      // Services of ours have one topology; other applications have each their own.
+      if (ours.isAnyKnown) return topology;
+      return options.topology ?? inferTopology(sections, [frontend], ours);
+    }),
     topology,
     read: findFrontends(sections).some(isListening) ? "all" : "nothing",
     notes: forwards && !ours.isAnyKnown ? [NONE_OF_OURS] : [],
@@ -61,7 +65,11 @@ type HaproxyContext = {
   ours: OurUpstreams;
 };
 
-function findAll(reading: HaproxyReading, context: HaproxyContext): Finding[] {
+function findAll(
+  reading: HaproxyReading,
+  context: HaproxyContext,
+  topologyOf: (frontend: HaproxySection) => Topology,
+): Finding[] {
   const { sections, frontends, ours } = context;
   const assumptions = findAssumptions(sections);
   return [
@@ -72,7 +80,7 @@ function findAll(reading: HaproxyReading, context: HaproxyContext): Finding[] {
     ...frontends.flatMap((frontend) => [
       ...PUBLIC_PATHS.flatMap((path) => {
         return worldsOf(path, assumptions).flatMap((world) => {
-          return lintWorld(frontend, world, context);
+          return lintWorld(frontend, world, { ...context, topology: topologyOf(frontend) });
         });
       }),
       ...lintInternalPaths(frontend, assumptions, context),

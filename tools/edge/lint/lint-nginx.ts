@@ -16,7 +16,7 @@ import {
 import { lintServer } from "./nginx-route-rules.ts";
 import type { NginxTree } from "./nginx-tree.ts";
 import { lintSettings, lintTrust } from "./nginx-trust-rules.ts";
-import { addressesOf, readOurUpstreams } from "./nginx-upstreams.ts";
+import { createAddressReader, readOurUpstreams } from "./nginx-upstreams.ts";
 import { shapeOf } from "./nginx-values.ts";
 import { type NginxVariables, readNginxVariables, variablesAt } from "./nginx-variables.ts";
 import { lintNginxPorts } from "./private-port-rules.ts";
@@ -25,18 +25,22 @@ import { lintNginxPorts } from "./private-port-rules.ts";
 export function lintNginx(tree: NginxTree, { topology: given, upstreams }: LintOptions): Linted {
   const root = rootScope(tree.directives);
   const variables = readNginxVariables(tree.directives);
-  const ours = readOurUpstreams(root, variables, upstreams);
+  const addressesOf = createAddressReader(root, variables);
+  const ours = readOurUpstreams(root, addressesOf, upstreams);
   const all = findProxiedPlaces(root);
   const places = all.filter(({ pass, scope }) => {
-    return !ours.isAnyKnown || ours.isAmong(addressesOf(pass, scope, root, variables));
+    return !ours.isAnyKnown || ours.isAmong(addressesOf(pass, scope));
   });
   const topology = given ?? inferTopology(root, places, variables);
-  const context = { root, variables, places, topology, ours };
+  const context = { root, variables, places, topology, ours, addressesOf };
   const servers = findServers(root);
   const streams = allScopes(root).filter((scope) => isInside(scope, "stream"));
   const isRead = all.length > 0 || servers.some(isServer) || streams.some(forwards);
   return {
-    findings: findAll(tree, context, servers),
+    findings: findAll(tree, context, servers, (place) => {
+      // Services of ours have one topology; other applications have each their own.
+      return ours.isAnyKnown ? topology : (given ?? inferTopology(root, [place], variables));
+    }),
     topology,
     read: isRead ? "all" : "nothing",
     notes: [
@@ -65,6 +69,7 @@ function findAll(
   tree: NginxTree,
   context: NginxContext,
   servers: readonly NginxScope[],
+  topologyOf: (place: ProxiedPlace) => Topology,
 ): Finding[] {
   const { root, places, ours } = context;
   return [
@@ -78,7 +83,8 @@ function findAll(
       mend: "lint where the included files are, or correct the path",
     })),
     ...places.flatMap((place) => {
-      return lintPlace(place, context).map((one) => ({ ...one, place: nameOf(place) }));
+      const own = { ...context, topology: topologyOf(place) };
+      return lintPlace(place, own).map((one) => ({ ...one, place: nameOf(place) }));
     }),
     ...servers.flatMap((server) => lintServer(server, context)),
     ...lintTrust(context),

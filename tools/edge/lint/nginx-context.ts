@@ -2,6 +2,7 @@ import type { Topology } from "../edge-config.ts";
 import type { Finding, Rule } from "./finding.ts";
 import type { NginxScope, ProxiedPlace } from "./nginx-places.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
+import type { AddressesOf } from "./nginx-upstreams.ts";
 import type { NginxVariables } from "./nginx-variables.ts";
 import type { OurUpstreams } from "./our-upstreams.ts";
 
@@ -13,6 +14,7 @@ export type NginxContext = {
   places: readonly ProxiedPlace[];
   topology: Topology;
   ours: OurUpstreams;
+  addressesOf: AddressesOf;
 };
 
 export const FORWARDED_FOR_NAME = "x-forwarded-for";

@@ -3,6 +3,8 @@ import type { Finding } from "./finding.ts";
 import { REALTIME_TIMEOUT_SECONDS_MIN } from "./lint-policy.ts";
 import { findHeader, type NginxContext, report, valuesFor } from "./nginx-context.ts";
 import {
+  allScopes,
+  findPasses,
   findProxiedPlaces,
   findSetting,
   type NginxScope,
@@ -11,16 +13,20 @@ import {
 } from "./nginx-places.ts";
 import { type Arrival, findArrivals, findExposed } from "./nginx-routes.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
-import { addressesOf } from "./nginx-upstreams.ts";
 import { followValue, type NginxVariables, variablesAt } from "./nginx-variables.ts";
 import { mayBeGateway } from "./our-upstreams.ts";
 
 /** What is true of a server: which paths it forwards, and how it opens websockets. */
 export function lintServer(server: NginxScope, context: NginxContext): Finding[] {
-  const { variables, ours, root } = context;
+  const { variables, ours, addressesOf } = context;
   // Without any service of ours, these are another application's routes.
   if (!ours.isAnyKnown) return [];
-  const reached = ({ pass, scope }: Arrival) => addressesOf(pass, scope, root, variables);
+  // Requests stay within a server: one that forwards nothing to us is another application's.
+  const leads = allScopes(server).some((scope) => {
+    return findPasses(scope).some((pass) => ours.isAmong(addressesOf(pass, scope)));
+  });
+  if (!leads) return [];
+  const reached = ({ pass, scope }: Arrival) => addressesOf(pass, scope);
   const arrivals = findArrivals(server, variables).filter((one) => ours.isAmong(reached(one)));
   const realtime = arrivals.filter((arrival) => {
     return arrival.path === REALTIME_PATH && mayBeGateway(reached(arrival));
@@ -97,11 +103,11 @@ function isUpgrade(place: ProxiedPlace, name: string, variables: NginxVariables)
 function lintUpgrades(
   server: NginxScope,
   realtime: ReadonlySet<NginxDirective>,
-  { variables, ours, root }: NginxContext,
+  { variables, ours, addressesOf }: NginxContext,
 ): Finding[] {
   return findProxiedPlaces(server)
     .filter((place) => !realtime.has(place.pass))
-    .filter(({ pass, scope }) => ours.isAmong(addressesOf(pass, scope, root, variables)))
+    .filter(({ pass, scope }) => ours.isAmong(addressesOf(pass, scope)))
     .filter((place) => isUpgrade(place, "upgrade", variablesAt(variables, place.scope)))
     .map((place) => {
       const at = findHeader(place, "upgrade") ?? place.pass;

@@ -1,3 +1,5 @@
+import { findLuaEnd } from "./skip-lua.ts";
+
 /** A piece of an nginx configuration, where it began. */
 export type NginxToken =
   | { kind: "word"; text: string; line: number }
@@ -30,8 +32,11 @@ export function readNginxTokens(text: string): NginxTokens {
     } else if (character === "#") {
       while (at < text.length && text[at] !== "\n") advance();
     } else if (character === ";" || character === "{" || character === "}") {
+      const opensLua = character === "{" && isLua(tokens);
       tokens.push({ kind: PUNCTUATION[character], line });
       advance();
+      const end = opensLua ? findLuaEnd(text, at) : at;
+      while (at < end) advance();
     } else {
       const start = line;
       const word = QUOTES.includes(character) ? readQuoted(text, at) : readBare(text, at);
@@ -41,6 +46,13 @@ export function readNginxTokens(text: string): NginxTokens {
     }
   }
   return { tokens };
+}
+
+/** Whether the directive that these end in holds a block of Lua. */
+function isLua(tokens: readonly NginxToken[]): boolean {
+  const start = tokens.findLastIndex(({ kind }) => kind !== "word") + 1;
+  const name = tokens[start];
+  return name?.kind === "word" && name.text.endsWith("_by_lua_block");
 }
 
 const PUNCTUATION = { ";": "end", "{": "open", "}": "close" } as const;

@@ -108,21 +108,9 @@ function readDirective(parser: Parser, name: string, line: number): NginxDirecti
     } else if (token.kind === "end") {
       reportSwallowed(parser, name, args, line, token.line);
       return { name, args, file: parser.file, line, block: undefined };
-    } else if (name.endsWith("_by_lua_block")) {
-      skipBlock(parser);
-      return { name, args, file: parser.file, line, block: undefined };
     } else {
       return { name, args, file: parser.file, line, block: readBlock(parser, line) };
     }
-  }
-}
-
-/** What is inside is another language. */
-function skipBlock(parser: Parser): void {
-  for (let depth = 1; depth > 0 && parser.at < parser.tokens.length; parser.at += 1) {
-    const kind = parser.tokens[parser.at]?.kind;
-    if (kind === "open") depth += 1;
-    if (kind === "close") depth -= 1;
   }
 }
 

@@ -17,10 +17,9 @@ import {
 } from "./nginx-places.ts";
 import { lintProxyProtocol } from "./nginx-proxy-protocol.ts";
 import type { NginxDirective } from "./nginx-tree.ts";
-import { addressesOf } from "./nginx-upstreams.ts";
 import { shapeOf } from "./nginx-values.ts";
 import { followSources, type NginxVariables, variablesAt } from "./nginx-variables.ts";
-import { describeStrangers } from "./trusted-range.ts";
+import { classifyRange, describeStrangers } from "./trusted-range.ts";
 
 /** Who may speak for clients, and whether that is the topology's idea. */
 export function lintTrust(context: NginxContext): Finding[] {
@@ -39,6 +38,8 @@ export function lintTrust(context: NginxContext): Finding[] {
     return message === undefined ? [] : [report(at, "trusts-everyone", message, mend)];
   });
   const isAnnounced = headers.some(({ args }) => args[0] === "proxy_protocol");
+  // From private networks alone nobody steps over anything.
+  const isPublic = trusted.some(({ args }) => classifyRange(args[0] ?? "") !== "private");
   const recursive = scopes.flatMap((scope) => childrenNamed(scope, "real_ip_recursive"));
   const place = places.find((one) => takesConnection(one, variables));
   return [
@@ -55,7 +56,7 @@ export function lintTrust(context: NginxContext): Finding[] {
           ),
         ]
       : []),
-    ...(first !== undefined && topology !== "direct" && !isAnnounced
+    ...(isPublic && topology !== "direct" && !isAnnounced
       ? recursive.filter(({ args }) => args[0] === "on").map(stepsOver)
       : []),
     ...(first !== undefined && headers.length === 0
@@ -112,15 +113,12 @@ function guardingRanges({ root, places, variables }: NginxContext) {
 }
 
 /** Settings that are wrong wherever they stand. */
-export function lintSettings(
-  scope: NginxScope,
-  { root, variables, ours }: NginxContext,
-): Finding[] {
+export function lintSettings(scope: NginxScope, { addressesOf, ours }: NginxContext): Finding[] {
   return (scope[0]?.children ?? []).flatMap((directive) => {
     const { name, args } = directive;
     if (isInside(scope, "stream")) {
       if (name !== "proxy_pass") return [];
-      const addresses = addressesOf(directive, scope, root, variables);
+      const addresses = addressesOf(directive, scope);
       // What goes to another server is that one's to judge.
       if (addresses.length === 0 || !ours.isAmong(addresses)) return [];
       const announces = findSetting(scope, "proxy_protocol")?.args[0] === "on";
@@ -163,7 +161,7 @@ function measuresHeads(scope: NginxScope): boolean {
 
 /** What another language does with requests, in the phases that choose where they go. */
 const SCRIPTS =
-  /^((server_)?rewrite|access|precontent|content)_by_lua|^(js_content|js_access|perl|passenger_enabled)$/;
+  /^((server_)?rewrite|access|precontent|content|balancer)_by_lua|^(js_content|js_access|perl|passenger_enabled)$/;
 
 function oddHeaders(at: NginxDirective, message: string): Finding {
   const value = at.name === "underscores_in_headers" ? "off" : "on";

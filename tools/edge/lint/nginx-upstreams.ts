@@ -14,14 +14,14 @@ import {
 /** Finds which upstreams of a configuration are services of ours. */
 export function readOurUpstreams(
   root: NginxScope,
-  variables: NginxVariables,
+  addressesOf: AddressesOf,
   named: readonly string[],
 ): OurUpstreams {
   const passes = allScopes(root).flatMap((scope) => {
     return findPasses(scope).map((pass) => ({ pass, scope }));
   });
   const addresses = passes.map(({ pass, scope }) => {
-    return { scope, found: addressesOf(pass, scope, root, variables) };
+    return { scope, found: addressesOf(pass, scope) };
   });
   const isRouted = (scope: NginxScope) => {
     return scope.some(({ directive }) => {
@@ -47,25 +47,27 @@ function takesOurs(match: LocationMatch): boolean {
   return OUR_PATHS.some(takes) && !FOREIGN_PATHS.some(takes);
 }
 
-/** The hosts and ports that a directive forwards to; none where the configuration does not say. */
-export function addressesOf(
-  pass: NginxDirective,
-  scope: NginxScope,
-  root: NginxScope,
-  variables: NginxVariables,
-): string[] {
-  const { texts } = followValue(pass.args[0] ?? "", variablesAt(variables, scope));
-  const hosts = [...texts].map((text) => text.replace(/^[a-z]+:\/\//, "").replace(/[/?].*$/, ""));
-  const plain = hosts.filter((host) => host !== "" && !host.includes("$"));
-  return plain.flatMap((host) => {
-    const servers = serversOf(host, root);
-    return servers.length > 0 ? servers : [host];
-  });
-}
+/** Answers the hosts and ports that a directive forwards to; none where nothing here says. */
+export type AddressesOf = (pass: NginxDirective, scope: NginxScope) => readonly string[];
 
-function serversOf(name: string, root: NginxScope): string[] {
-  return allScopes(root)
-    .filter(([block]) => block?.directive?.name === "upstream")
-    .filter(([block]) => block?.directive?.args[0] === name)
-    .flatMap((scope) => childrenNamed(scope, "server").map(({ args }) => args[0] ?? ""));
+/** Reads the addresses of a configuration; each place is asked about often, and read once. */
+export function createAddressReader(root: NginxScope, variables: NginxVariables): AddressesOf {
+  const upstreams = new Map<string, string[]>();
+  for (const scope of allScopes(root)) {
+    const { name, args } = scope[0]?.directive ?? { name: "", args: [] };
+    if (name !== "upstream") continue;
+    const servers = childrenNamed(scope, "server").map((server) => server.args[0] ?? "");
+    upstreams.set(args[0] ?? "", servers);
+  }
+  const read = new Map<NginxDirective, readonly string[]>();
+  return (pass, scope) => {
+    const known = read.get(pass);
+    if (known !== undefined) return known;
+    const { texts } = followValue(pass.args[0] ?? "", variablesAt(variables, scope));
+    const hosts = [...texts].map((text) => text.replace(/^[a-z]+:\/\//, "").replace(/[/?].*$/, ""));
+    const plain = hosts.filter((host) => host !== "" && !host.includes("$"));
+    const addresses = plain.flatMap((host) => upstreams.get(host) ?? [host]);
+    read.set(pass, addresses);
+    return addresses;
+  };
 }

@@ -104,6 +104,14 @@ const PARTS: Readonly<Record<string, readonly [text: string, line: number]>> = {
     ":80 {\n\tthis-snippet {\n\t}\n\treverse_proxy a:80 {\n\t\theader_up X-Forwarded-For {my.plugin}\n\t}\n}\n",
     5,
   ],
+  "balancer.conf": [
+    "upstream a {\nserver 0.0.0.1;\nbalancer_by_lua_block {\n-- it doesn't matter\n}\n}\nserver {\nlisten 80;\nlocation / {\nproxy_set_header X-Forwarded-For $remote_addr;\nproxy_pass http://a;\n}\n}\n",
+    3,
+  ],
+  "copied.Caddyfile": [
+    ":80 {\n\tforward_auth a:9091 {\n\t\turi /verify\n\t\tcopy_headers Remote-User X-Forwarded-For\n\t}\n\treverse_proxy a:80\n}\n",
+    4,
+  ],
   "layer4.Caddyfile": ["{\n\tlayer4 {\n\t}\n}\n:80 {\n\treverse_proxy a:80\n}\n", 2],
 };
 

@@ -16,12 +16,14 @@ export type RangeClass =
   | "wide"
   | "everyone";
 
-/** Networks that are not on the internet, by IANA's registries of special addresses. */
+/**
+ * Networks that are not on the internet, by IANA's registries of special addresses. Those for
+ * documentation are not among them: in an example they stand for public ones.
+ */
 const PRIVATE = [
   ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"],
   ...["169.254.0.0/16", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "0.0.0.0/8"],
-  ...["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"],
-  ...["::1/128", "fc00::/7", "fe80::/10", "2001:db8::/32", "100::/64"],
+  ...["::1/128", "fc00::/7", "fe80::/10", "100::/64"],
 ].flatMap((text) => parseCidr(text) ?? []);
 
 /** All of IPv6 that addresses of the internet are taken from, and what stands for IPv4 in it. */

@@ -45,6 +45,8 @@ test("checkEdgeConfig() is in doubt where a part could not be judged, and names 
     verdict: "inconclusive",
     observed: expect.stringContaining("no route or address of Portcullis"),
   });
+  // Where the services are, the rollout program was told.
+  expect(checkEdgeConfig([unknown], "direct", ["x"]).observed).toContain("internal-route-exposed");
 });
 
 test("checkEdgeConfig() passes with a word about headers that no service reads", () => {

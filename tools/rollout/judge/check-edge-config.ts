@@ -18,11 +18,15 @@ const FINDINGS_MAX = 3;
  * Lints the files that configure the edge. Errors fail; what could not be judged is in doubt; other
  * warnings are about headers that no service reads, and hold nothing up.
  */
-export function checkEdgeConfig(files: readonly string[], topology: RolloutTopology): Check {
+export function checkEdgeConfig(
+  files: readonly string[],
+  topology: RolloutTopology,
+  upstreams: readonly string[] = [],
+): Check {
   if (files.length === 0) {
     return doubtful(SUBJECT, "no file is named", "name the edge's files: edge.config");
   }
-  const linted = files.map((file) => lint(file, topology));
+  const linted = files.map((file) => lint(file, topology, upstreams));
   const findings = linted.flatMap((file) => file.findings);
   const errors = findings.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return failed(SUBJECT, describe(errors), errors[0]?.mend ?? "");
@@ -49,10 +53,11 @@ function describe(findings: readonly Problem[]): string {
   return `${texts.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }
 
-function lint(file: string, topology: RolloutTopology) {
+function lint(file: string, topology: RolloutTopology, upstreams: readonly string[]) {
   const text = readText(file);
   if (text === undefined) return { findings: [], problems: [`${file} cannot be read`] };
-  const { findings, notes, unread } = lintFile(file, text, detectKind(file, text), topology);
+  const kind = detectKind(file, text);
+  const { findings, notes, unread } = lintFile(file, text, kind, topology, upstreams);
   return { findings, problems: [...(unread === undefined ? [] : [unread]), ...notes] };
 }
 

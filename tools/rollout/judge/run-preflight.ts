@@ -44,7 +44,11 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     ...(await checkPolicies(facts, { directory, urls: options.services })),
     ...(await checkRunning(facts, { directory, applied })),
     checkHops(facts, options.topology),
-    checkEdgeConfig(options.edgeConfigFiles, options.topology),
+    checkEdgeConfig(
+      options.edgeConfigFiles,
+      options.topology,
+      PUBLIC_SERVICES.map((name) => new URL(options.services[name]).host),
+    ),
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),
     )),
