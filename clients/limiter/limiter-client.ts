@@ -11,6 +11,7 @@ import { createFailureMode, type FailureModeChange } from "./failure-mode.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
 import { createLimiterWay } from "./limiter-way.ts";
 import { type NoDecisionCause, noDecisionCause } from "./no-decision.ts";
+import { PromisedWaits } from "./promised-waits.ts";
 import { readRefusal } from "./read-refusal.ts";
 import type { StandIn } from "./stand-in.ts";
 import { createTransport } from "./transport.ts";
@@ -56,6 +57,7 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     onChange: options.onFailureModeChange,
   });
   const inProcess = new InProcessLimiter(options.standIn);
+  const waits = new PromisedWaits(options.standIn);
   const count = createOutcomeCounter(surface, options.policies);
   const warn = createBoundedWarning(log, clock);
 
@@ -95,27 +97,41 @@ export function createLimiterClient(options: LimiterClientOptions): LimiterClien
     return verdict ?? { kind: "no-decision", retryAfterMs: NO_DECISION_RETRY_AFTER_MS };
   };
 
-  return {
-    async consume(buckets, { alwaysClosed = false, isForwarded = false } = {}) {
-      if (!way.admits(buckets)) return withoutDecision(circuitOpen, buckets, alwaysClosed);
-      try {
-        const answer = await way.ask(buckets);
-        if (answer.kind === "allowed") count(buckets[0]?.policy ?? "", "allow");
-        else count(answer.policy, "reject");
-        return answer;
-      } catch (error) {
-        const refusal = isForwarded ? readRefusal(error) : undefined;
-        if (refusal !== undefined) {
-          warn("forwarded", "the limiter refused a request that was forwarded", { err: error });
-          return { kind: "no-decision", retryAfterMs: NO_DECISION_RETRY_AFTER_MS, refusal };
-        }
-        const cause = noDecisionCause(error);
-        if (!cause.isOutage) {
-          log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
-        }
-        return withoutDecision(cause, buckets, alwaysClosed);
+  /** Of those refused together, each is told a wait that is true for it. */
+  const withPromise = (verdict: Verdict, buckets: readonly Bucket[]): Verdict => {
+    if (verdict.kind !== "rejected") return verdict;
+    const rejecting = buckets.find(({ policy }) => policy === verdict.policy);
+    if (rejecting === undefined) return verdict;
+    const retryAfterMs = waits.promise(rejecting, verdict.retryAfterMs, clock.nowMs());
+    return { ...verdict, retryAfterMs };
+  };
+
+  const consume: LimiterClient["consume"] = async (
+    buckets,
+    { alwaysClosed = false, isForwarded = false } = {},
+  ) => {
+    if (!way.admits(buckets)) return withoutDecision(circuitOpen, buckets, alwaysClosed);
+    try {
+      const answer = await way.ask(buckets);
+      if (answer.kind === "allowed") count(buckets[0]?.policy ?? "", "allow");
+      else count(answer.policy, "reject");
+      return answer;
+    } catch (error) {
+      const refusal = isForwarded ? readRefusal(error) : undefined;
+      if (refusal !== undefined) {
+        warn("forwarded", "the limiter refused a request that was forwarded", { err: error });
+        return { kind: "no-decision", retryAfterMs: NO_DECISION_RETRY_AFTER_MS, refusal };
       }
-    },
+      const cause = noDecisionCause(error);
+      if (!cause.isOutage) {
+        log.error({ err: error, surface }, "the limiter refused or misunderstood a consume");
+      }
+      return withoutDecision(cause, buckets, alwaysClosed);
+    }
+  };
+
+  return {
+    consume: async (buckets, how) => withPromise(await consume(buckets, how), buckets),
 
     async refund(receipt, policies = []) {
       if (receipt === "") return false;

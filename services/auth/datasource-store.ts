@@ -46,3 +46,15 @@ export async function findPublicDatasource(
   );
   return rows[0]?.access_version;
 }
+
+/** Of some names, the datasources that there are. */
+export async function findDatasources(
+  db: Queryable,
+  names: readonly string[],
+): Promise<{ name: string; visibility: Visibility; accessVersion: string }[]> {
+  const { rows } = await db.query<{ name: string; visibility: Visibility; access_version: string }>(
+    `select name, visibility, access_version from auth.datasources where name = any ($1::text[])`,
+    [names],
+  );
+  return rows.map(({ access_version: accessVersion, ...rest }) => ({ ...rest, accessVersion }));
+}

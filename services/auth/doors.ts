@@ -6,6 +6,7 @@ import {
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
 import { MINTS_MAX } from "./datasource-service.ts";
+import { DATASOURCES_MAX } from "./introspect.ts";
 
 /** What the gateway asks fits many times over; a token takes most of it. */
 const SERVICE_BODY_BYTES_MAX = 65_536;
@@ -45,7 +46,12 @@ export const PUBLIC_DOOR: RoutePolicies = {
     "credential.ip",
   ),
   "POST /portcullis.identity.v1.IdentityService/WhoIsCalling": forService("operator"),
-  "POST /internal/gateway/datasource-introspect": forService("gateway", "introspect.caller"),
+  "POST /internal/gateway/datasource-introspect": {
+    ...forService("gateway", "introspect.caller"),
+    // Each datasource, and the message around them.
+    elementsMax: 2 * DATASOURCES_MAX,
+    listEntriesMax: DATASOURCES_MAX,
+  },
   "POST /internal/gateway/revoked-tokens": forService("gateway", "revocations.caller"),
   "POST /internal/gateway/rate-limit/consume": forService("gateway", "the named policy"),
   "GET /.well-known/jwks.json": PLAIN_GET,

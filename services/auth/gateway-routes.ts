@@ -10,7 +10,12 @@ import {
   limited,
   unavailable,
 } from "./internal-route.ts";
-import { introspectDatasource, introspectToken } from "./introspect.ts";
+import {
+  DATASOURCES_MAX,
+  introspectDatasource,
+  introspectDatasources,
+  introspectToken,
+} from "./introspect.ts";
 import { callerBucket } from "./limits.ts";
 import { EVENTS_MAX, readRevocationPage } from "./revocation-page.ts";
 import type { TokenSigner } from "./signed-token.ts";
@@ -40,8 +45,10 @@ export function createGatewayHandlers(
   const spend = async (
     policy: "introspect.caller" | "revocations.caller",
     { caller, client }: InternalCall,
+    cost = 1,
   ): Promise<JsonAnswer | undefined> => {
-    const verdict = await limiter.consume([callerBucket(policy, caller, client)]);
+    const bucket = { ...callerBucket(policy, caller, client), cost };
+    const verdict = await limiter.consume([bucket]);
     if (verdict.kind === "rejected") return limited(verdict.retryAfterMs);
     if (verdict.kind === "no-decision") {
       return unavailable("no limiter decision", verdict.retryAfterMs);
@@ -51,7 +58,20 @@ export function createGatewayHandlers(
 
   return {
     "/internal/gateway/datasource-introspect": async (call) => {
-      const { sessionToken, datasource } = call.body;
+      const { sessionToken, datasource, datasources, intent = "stream" } = call.body;
+      if (datasources !== undefined && sessionToken === undefined) {
+        if (!isListOfNames(datasources)) {
+          return badField("datasources", `must hold 1 to ${DATASOURCES_MAX} texts`);
+        }
+        if (intent !== "stream" && intent !== "publish") {
+          return badField("intent", "must be stream or publish");
+        }
+        const refusal = await spend("introspect.caller", call, datasources.length);
+        if (refusal !== undefined) return refusal;
+        const instance = instanceOf(call);
+        const results = await introspectDatasources(introspectionDb, instance, datasources, intent);
+        return { status: 200, body: { results } };
+      }
       if (datasource !== undefined && sessionToken === undefined) {
         if (typeof datasource !== "string") return badField("datasource", "must be a text");
         const refusal = await spend("introspect.caller", call);
@@ -92,6 +112,11 @@ export function createGatewayHandlers(
 /** Which instance of a service calls: they take turns with each other. */
 function instanceOf({ caller, client }: InternalCall): string {
   return `${caller} ${client.ip}`;
+}
+
+function isListOfNames(value: unknown): value is readonly string[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > DATASOURCES_MAX) return false;
+  return value.every((name) => typeof name === "string");
 }
 
 function isWholeNumber(value: unknown): value is number {

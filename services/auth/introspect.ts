@@ -2,10 +2,16 @@ import type { Clock } from "../runtime/clock.ts";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
 import type { Queryable } from "../runtime/postgres.ts";
 import type { Database } from "./database.ts";
-import { findPublicDatasource } from "./datasource-store.ts";
+import { findDatasources, findPublicDatasource } from "./datasource-store.ts";
 import { DATASOURCE_SCOPE, PUBLIC_SUBJECT, verifyDatasourceToken } from "./datasource-token.ts";
 import { isTokenLive } from "./minted-token-store.ts";
 import type { TokenSigner } from "./signed-token.ts";
+
+/** What somebody wants to do with a datasource. */
+export type Intent = "stream" | "publish";
+
+/** Datasources that may be asked about at once: more than a session may hold. */
+export const DATASOURCES_MAX = 100;
 
 /** What a token or a public datasource allows now. */
 export type Introspection =
@@ -18,7 +24,7 @@ export type Introspection =
       /** Null for a public datasource without a token, which has no end. */
       expiresAt: string | null;
       intent: {
-        kind: "stream";
+        kind: Intent;
         datasource: string;
         accessVersion: string;
         loginSession: string | null;
@@ -56,12 +62,40 @@ export async function introspectDatasource(
   const find = async (queryable: Queryable) => await findPublicDatasource(queryable, datasource);
   const accessVersion = await db.run(caller, find);
   if (accessVersion === undefined) return { active: false };
+  return allow(datasource, accessVersion, "stream");
+}
+
+/**
+ * The same for several datasources, in their order. To publish, it is enough that one exists; who
+ * may publish is for the gateway to know.
+ */
+export async function introspectDatasources(
+  db: Database,
+  caller: string,
+  names: readonly string[],
+  intent: Intent,
+): Promise<Introspection[]> {
+  const wanted = names.filter(isDatasourceName);
+  const find = async (queryable: Queryable) => await findDatasources(queryable, wanted);
+  const found = wanted.length === 0 ? [] : await db.run(caller, find);
+  const open = found.filter(({ visibility }) => intent === "publish" || visibility === "public");
+  const versions = new Map(open.map(({ name, accessVersion }) => [name, accessVersion]));
+  return names.map((name) => {
+    const version = versions.get(name);
+    return version === undefined ? { active: false } : allow(name, version, intent);
+  });
+}
+
+function allow(datasource: string, accessVersion: string, intent: Intent): Introspection {
   return {
     active: true,
     datasource,
     subject: PUBLIC_SUBJECT,
-    scope: DATASOURCE_SCOPE,
+    scope: intent === "publish" ? PUBLISH_SCOPE : DATASOURCE_SCOPE,
     expiresAt: null,
-    intent: { kind: "stream", datasource, accessVersion, loginSession: null },
+    intent: { kind: intent, datasource, accessVersion, loginSession: null },
   };
 }
+
+/** What no token allows, and only a publisher's own credential does. */
+const PUBLISH_SCOPE = "datasource:publish";

@@ -34,6 +34,17 @@ export function readIntrospection(answer: unknown): Introspection | undefined {
   return { kind: "active", datasource, subject, scope, accessVersion: Number(version) };
 }
 
+/** Reads the answer about so many datasources; undefined when it is malformed. */
+export function readIntrospections(
+  answer: unknown,
+  count: number,
+): readonly Introspection[] | undefined {
+  const { results } = recordOf(answer);
+  if (!Array.isArray(results) || results.length !== count) return undefined;
+  const read = results.map(readIntrospection).filter((result) => result !== undefined);
+  return read.length === count ? read : undefined;
+}
+
 /** Reads the answer of `revoked-tokens`; undefined when it is malformed. */
 export function readRevocationPage(answer: unknown): RevocationPage | undefined {
   const { events, nextCursor, cursorExpired } = recordOf(answer);

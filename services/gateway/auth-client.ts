@@ -5,6 +5,7 @@ import {
   type Introspection,
   type RevocationPage,
   readIntrospection,
+  readIntrospections,
   readRevocationPage,
 } from "./auth-answers.ts";
 import type { Asker, AuthCrowds } from "./auth-crowds.ts";
@@ -18,12 +19,20 @@ export type AuthClient = {
   introspectToken(token: string, asker: Asker): Promise<Introspection | Unreachable>;
   /** Whether a datasource is public now. */
   introspectDatasource(datasource: string, asker: Asker): Promise<Introspection | Unreachable>;
+  /** Which of some datasources are public now, or exist, in their order. */
+  introspectDatasources(
+    datasources: readonly string[],
+    intent: "stream" | "publish",
+    asker: Asker,
+  ): Promise<readonly Introspection[] | Unreachable>;
   /** The revocations after a cursor; from the oldest known when it is null. */
   listRevocations(sinceCursor: string | null): Promise<RevocationPage | Unreachable>;
 };
 
 /** Leaves a client that also waited for the limiter with its answer inside a second. */
 export const AUTH_TIMEOUT_MS = 800;
+/** As many datasources as auth is asked about at once. */
+export const DATASOURCES_MAX = 100;
 /** As many as fit into one small answer; the feed asks again until there are none. */
 export const REVOCATIONS_PAGE = 100;
 
@@ -71,14 +80,24 @@ export function createAuthClient(options: {
     return UNREACHABLE;
   };
 
-  const introspect = async (body: object, asker: Asker) => {
+  const introspect = async <T>(
+    body: object,
+    asker: Asker,
+    read: (answer: unknown) => T | undefined,
+  ) => {
     const path = "/internal/gateway/datasource-introspect";
-    return (await crowds(asker, () => ask(path, body, readIntrospection))) ?? UNREACHABLE;
+    return (await crowds(asker, () => ask(path, body, read))) ?? UNREACHABLE;
   };
 
   return {
-    introspectToken: (sessionToken, asker) => introspect({ sessionToken }, asker),
-    introspectDatasource: (datasource, asker) => introspect({ datasource }, asker),
+    introspectToken: (sessionToken, asker) =>
+      introspect({ sessionToken }, asker, readIntrospection),
+    introspectDatasource: (datasource, asker) =>
+      introspect({ datasource }, asker, readIntrospection),
+    introspectDatasources: (datasources, intent, asker) =>
+      introspect({ datasources, intent }, asker, (answer) =>
+        readIntrospections(answer, datasources.length),
+      ),
     // Asked once at a time, and however many clients keep auth busy.
     listRevocations: (sinceCursor) => {
       const body = { sinceCursor, limit: REVOCATIONS_PAGE };

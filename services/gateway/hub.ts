@@ -5,13 +5,14 @@ import { keysOfGrant } from "./revocation.ts";
 import type { Subscription } from "./subscription.ts";
 import { Update } from "./update.ts";
 
-/** Datasources with a stream in this process; only publishers, who are ours, can open one. */
-export const STREAMS_MAX = 10_000;
+/** Streams without a subscriber that keep their position; of more, the one idle for longest ends. */
+export const IDLE_STREAMS_MAX = 10_000;
 
 /** A position in a stream. */
 export type Position = { offset: bigint; epoch: string };
 
 type Stream = {
+  readonly epoch: string;
   offset: bigint;
   /** Kept only while somebody is subscribed, for those who fell behind. */
   latest: Update | undefined;
@@ -23,25 +24,37 @@ type Stream = {
  * after a token has expired, whatever the timers do.
  */
 export class Hub {
-  readonly #epoch: string;
+  readonly #createEpoch: () => string;
   readonly #clock: Clock;
   readonly #events: RealtimeEvents;
   readonly #streams = new Map<string, Stream>();
+  /** Those of them without a subscriber, the one used longest ago first. */
+  readonly #idle = new Set<string>();
+  /** That of streams which open now: one that has ended never goes on under the same. */
+  #epoch: string;
   /** Subscriptions by everything that can end them; `datasource …` is the topic. */
   readonly #index = new Map<string, Set<Subscription>>();
 
-  constructor(options: { epoch: string; clock: Clock; events: RealtimeEvents }) {
-    this.#epoch = options.epoch;
+  constructor(options: { createEpoch: () => string; clock: Clock; events: RealtimeEvents }) {
+    this.#createEpoch = options.createEpoch;
+    this.#epoch = options.createEpoch();
     this.#clock = options.clock;
     this.#events = options.events;
   }
 
   /** Where the stream of a datasource is now. */
   positionOf(datasource: string): Position {
-    return { offset: this.#streams.get(datasource)?.offset ?? 0n, epoch: this.#epoch };
+    const { offset, epoch } = this.#streams.get(datasource) ?? { offset: 0n, epoch: this.#epoch };
+    return { offset, epoch };
+  }
+
+  hasSubscribers(datasource: string): boolean {
+    return this.#topic(datasource) !== undefined;
   }
 
   add(subscription: Subscription): void {
+    this.#openStream(subscription.datasource);
+    this.#idle.delete(subscription.datasource);
     this.#indexUnder(keysOfGrant(subscription.grant), subscription);
     this.#events.subscribed();
   }
@@ -49,10 +62,11 @@ export class Hub {
   remove(subscription: Subscription): void {
     this.#forgetUnder(keysOfGrant(subscription.grant), subscription);
     this.#events.unsubscribed();
-    const stream = this.#streams.get(subscription.datasource);
-    if (stream !== undefined && this.#topic(subscription.datasource) === undefined) {
-      stream.latest = undefined;
-    }
+    const { datasource } = subscription;
+    const stream = this.#streams.get(datasource);
+    if (stream === undefined || this.hasSubscribers(datasource)) return;
+    stream.latest = undefined;
+    this.#keepIdle(datasource);
   }
 
   /** Puts a subscription under a new grant, without a moment in which it is not subscribed. */
@@ -78,14 +92,16 @@ export class Hub {
     return topics.flatMap(([, subscriptions]) => [...subscriptions]);
   }
 
-  /** Sends an update to everybody entitled to it; undefined when there are too many streams. */
-  publish(datasource: string, jsonText: string): Position | undefined {
+  /** Sends an update to everybody entitled to it. */
+  publish(datasource: string, jsonText: string): Position {
     const stream = this.#openStream(datasource);
-    if (stream === undefined) return undefined;
     stream.offset++;
-    const position = { offset: stream.offset, epoch: this.#epoch };
+    const position = { offset: stream.offset, epoch: stream.epoch };
     const topic = this.#topic(datasource);
-    if (topic === undefined) return position;
+    if (topic === undefined) {
+      this.#keepIdle(datasource);
+      return position;
+    }
     const update = new Update({ datasource, ...position, jsonText });
     stream.latest = update;
     const nowMs = this.#clock.nowMs();
@@ -115,12 +131,23 @@ export class Hub {
     return this.#index.get(`datasource ${datasource}`);
   }
 
-  #openStream(datasource: string): Stream | undefined {
+  #openStream(datasource: string): Stream {
     const known = this.#streams.get(datasource);
-    if (known !== undefined || this.#streams.size >= STREAMS_MAX) return known;
-    const stream: Stream = { offset: 0n, latest: undefined };
+    if (known !== undefined) return known;
+    const stream: Stream = { epoch: this.#epoch, offset: 0n, latest: undefined };
     this.#streams.set(datasource, stream);
     return stream;
+  }
+
+  /** Keeps a stream without subscribers as the one used last, and ends the one idle for longest. */
+  #keepIdle(datasource: string): void {
+    this.#idle.delete(datasource);
+    this.#idle.add(datasource);
+    const [longest] = this.#idle;
+    if (this.#idle.size <= IDLE_STREAMS_MAX || longest === undefined) return;
+    this.#idle.delete(longest);
+    this.#streams.delete(longest);
+    this.#epoch = this.#createEpoch();
   }
 
   #indexUnder(keys: readonly string[], subscription: Subscription): void {

@@ -15,6 +15,11 @@ export class OrderedTurns {
     return this.#waiting;
   }
 
+  /** Whether work for a key would have to wait. */
+  isBusy(key: string): boolean {
+    return this.#ends.has(key);
+  }
+
   run(keys: readonly string[], work: Work): void {
     const before = new Set(keys.flatMap((key) => this.#ends.get(key) ?? []));
     const end = before.size === 0 ? work() : this.#after(before, work);

@@ -1,5 +1,8 @@
 import type { Clock } from "../runtime/clock.ts";
-import type { AuthClient, Unreachable } from "./auth-client.ts";
+import type { Introspection } from "./auth-answers.ts";
+import { type AuthClient, DATASOURCES_MAX, type Unreachable } from "./auth-client.ts";
+import { AT_ONCE_PER_ADDRESS } from "./auth-crowds.ts";
+import { QuestionBatches } from "./question-batches.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 
 /** A public datasource as auth saw it. */
@@ -23,16 +26,30 @@ const VIEWS_MAX = 1_000;
  * Only good news is kept: a datasource made public is open at once.
  */
 export class PublicViews {
-  readonly #auth: AuthClient;
+  readonly #auth: Pick<AuthClient, "introspectDatasources">;
   readonly #revocations: RevocationMemory;
   readonly #clock: Clock;
   readonly #known = new Map<string, { view: PublicView; untilMs: number }>();
   readonly #asked = new Map<string, Promise<View>>();
 
-  constructor(options: { auth: AuthClient; revocations: RevocationMemory; clock: Clock }) {
+  /** A page asks about all of its datasources at once. */
+  readonly #batches: QuestionBatches<View>;
+
+  constructor(options: {
+    auth: Pick<AuthClient, "introspectDatasources">;
+    revocations: RevocationMemory;
+    clock: Clock;
+  }) {
     this.#auth = options.auth;
     this.#revocations = options.revocations;
     this.#clock = options.clock;
+    this.#batches = new QuestionBatches(
+      async (names, address) => await this.#look(names, address),
+      {
+        namesMax: DATASOURCES_MAX,
+        atOncePerAsker: AT_ONCE_PER_ADDRESS,
+      },
+    );
   }
 
   /** What is remembered of a datasource. */
@@ -57,13 +74,22 @@ export class PublicViews {
   }
 
   async #ask(datasource: string, address: string): Promise<View> {
+    try {
+      return await this.#batches.ask(datasource, address);
+    } finally {
+      this.#asked.delete(datasource);
+    }
+  }
+
+  async #look(datasources: readonly string[], address: string): Promise<readonly View[]> {
     const heardUntil = this.#revocations.heard;
-    const answer = await this.#auth.introspectDatasource(datasource, {
-      crowd: "public",
-      key: address,
-    });
-    this.#asked.delete(datasource);
-    if (answer.kind === "unreachable") return answer;
+    const asker = { crowd: "public", key: address } as const;
+    const answers = await this.#auth.introspectDatasources(datasources, "stream", asker);
+    if ("kind" in answers) return datasources.map(() => answers);
+    return answers.map((answer, index) => this.#read(answer, datasources[index], heardUntil));
+  }
+
+  #read(answer: Introspection, datasource: string | undefined, heardUntil: number): View {
     if (answer.kind === "inactive" || answer.datasource !== datasource) {
       return { kind: "not-public" };
     }

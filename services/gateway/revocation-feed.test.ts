@@ -8,6 +8,7 @@ import { FRAME_CODECS } from "./frame-codec.ts";
 import type { Grant } from "./grant.ts";
 import { Hub } from "./hub.ts";
 import { PublicViews } from "./public-views.ts";
+import { PublishTargets } from "./publish-targets.ts";
 import {
   RevocationFeed,
   UNVERIFIED_GRACE_MS,
@@ -159,12 +160,17 @@ function setup() {
   const datasources = new Map<string, Introspection>();
   const ended: string[] = [];
   const memory = new RevocationMemory();
-  const hub = new Hub({ epoch: "epoch", clock, events: createRealtimeEvents() });
+  const hub = new Hub({ createEpoch: () => "epoch", clock, events: createRealtimeEvents() });
   const auth = {
     introspectToken: async (token: string) => tokens.get(token) ?? UNREACHABLE,
     async introspectDatasource(datasource: string) {
       questions.push(datasource);
       return datasources.get(datasource) ?? UNREACHABLE;
+    },
+    async introspectDatasources(names: readonly string[]) {
+      questions.push(...names);
+      const answers = names.flatMap((name) => datasources.get(name) ?? []);
+      return answers.length === names.length ? answers : UNREACHABLE;
     },
     async listRevocations(cursor: string | null) {
       cursors.push(cursor);
@@ -172,8 +178,9 @@ function setup() {
     },
   };
   const views = new PublicViews({ auth, revocations: memory, clock });
+  const targets = new PublishTargets({ auth, clock });
   const log = pino({ level: "silent" });
-  const feed = new RevocationFeed({ auth, hub, memory, views, clock, log });
+  const feed = new RevocationFeed({ auth, hub, memory, views, targets, clock, log });
   const subscribe = (datasource: string, { jti }: { jti?: string }): Subscription => {
     const about = { jti: jti ?? "", keyId: "key", issuedAtMs: 0, expiresAtMs: 1e9 };
     const token = { text: `token ${jti}`, ...about };

@@ -4,6 +4,7 @@ import type { RevocationPage } from "./auth-answers.ts";
 import { type AuthClient, REVOCATIONS_PAGE } from "./auth-client.ts";
 import type { Hub } from "./hub.ts";
 import type { PublicViews } from "./public-views.ts";
+import type { PublishTargets } from "./publish-targets.ts";
 import { keyOfRevocation, type Revocation, readRevocation, revokes } from "./revocation.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 import type { Subscription } from "./subscription.ts";
@@ -26,7 +27,8 @@ export type RevocationFeedOptions = {
   auth: AuthClient;
   hub: Hub;
   memory: RevocationMemory;
-  views: PublicViews;
+  views: Pick<PublicViews, "forget">;
+  targets: Pick<PublishTargets, "forget">;
   clock: Clock;
   log: Logger;
 };
@@ -94,9 +96,12 @@ export class RevocationFeed {
   }
 
   #revoke(revocation: Revocation): void {
-    const { hub, memory, views } = this.#options;
+    const { hub, memory, views, targets } = this.#options;
     memory.remember(revocation);
-    if (revocation.kind === "datasource") views.forget(revocation.datasource);
+    if (revocation.kind === "datasource") {
+      views.forget(revocation.datasource);
+      targets.forget(revocation.datasource);
+    }
     for (const subscription of hub.find(keyOfRevocation(revocation))) {
       if (revokes(revocation, subscription.grant)) {
         subscription.subscriber.end(subscription, "revoked");

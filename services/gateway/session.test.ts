@@ -424,7 +424,7 @@ async function subscribed() {
 
 function setup() {
   const clock = createManualClock(0);
-  const hub = new Hub({ epoch: "epoch", clock, events: createRealtimeEvents() });
+  const hub = new Hub({ createEpoch: () => "epoch", clock, events: createRealtimeEvents() });
   const revocations = new RevocationMemory();
   const frames: Record<string, { code?: string; json?: string } | undefined>[] = [];
   const ends: [number, string][] = [];

@@ -45,7 +45,7 @@ function setup() {
   const sessions = new Sessions(bounds, { shed: (what) => void shed.push(what) });
   const clock = createManualClock(0);
   const context = {
-    hub: new Hub({ epoch: "epoch", clock, events: createRealtimeEvents() }),
+    hub: new Hub({ createEpoch: () => "epoch", clock, events: createRealtimeEvents() }),
     authorize: async () => [refused(unavailable())],
     revocations: new RevocationMemory(),
     clock,

@@ -29,6 +29,7 @@ import { REALTIME_POLICIES } from "./policies.ts";
 import { PublicTokens } from "./public-tokens.ts";
 import { PublicViews } from "./public-views.ts";
 import { addPublishService } from "./publish-service.ts";
+import { PublishTargets } from "./publish-targets.ts";
 import { RecentRefusals } from "./recent-refusals.ts";
 import { followRevocations, RevocationFeed } from "./revocation-feed.ts";
 import { RevocationMemory } from "./revocation-memory.ts";
@@ -97,9 +98,11 @@ export async function start(
     cooldownDuration: KEYS_COOLDOWN_MS,
   });
 
-  const hub = new Hub({ epoch: randomBytes(EPOCH_BYTES).toString("hex"), clock, events });
+  const createEpoch = () => randomBytes(EPOCH_BYTES).toString("hex");
+  const hub = new Hub({ createEpoch, clock, events });
   const revocations = new RevocationMemory();
   const views = new PublicViews({ auth, revocations, clock });
+  const targets = new PublishTargets({ auth, clock });
   const authorize = createAuthorizer({
     limiter,
     auth,
@@ -111,7 +114,7 @@ export async function start(
     events,
     clock,
   });
-  const feed = new RevocationFeed({ auth, hub, memory: revocations, views, clock, log });
+  const feed = new RevocationFeed({ auth, hub, memory: revocations, views, targets, clock, log });
   events.observeRevocationLag(() => feed.lagMs());
 
   const bounds = divideConnections(readDescriptorLimit());
@@ -162,7 +165,7 @@ export async function start(
     host: config.listen.host,
     port: config.rpcPort,
     routes(router) {
-      addPublishService(router, hub);
+      addPublishService(router, { hub, targets });
       addDependencyService(router, {
         authUrl: config.authUrl,
         limiterUrl: config.limiter.url,

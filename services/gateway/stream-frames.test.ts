@@ -200,7 +200,7 @@ function tokenGrant(jti: string, expiresAtMs: number): Grant {
 /** Decides about tokens by the grants that they stand for, when the test says so. */
 function setup(grants: Readonly<Record<string, Grant>> = {}) {
   const clock = createManualClock(0);
-  const hub = new Hub({ epoch: "epoch", clock, events: createRealtimeEvents() });
+  const hub = new Hub({ createEpoch: () => "epoch", clock, events: createRealtimeEvents() });
   const answers: Answer[] = [];
   const questions: number[] = [];
   const open: { name: string; grant: Grant | undefined; answer(answer: Authorization): void }[] =

@@ -15,12 +15,15 @@ import type { ServerFrameBody } from "./frame-codec.ts";
 import { type Grant, isUnexpired, lastsLonger } from "./grant.ts";
 import type { Hub } from "./hub.ts";
 import { OrderedTurns } from "./ordered-turns.ts";
-import { type Refusal, toErrorFrame, unavailable } from "./refusal.ts";
+import { RETRY_AFTER_OUTAGE_MS, type Refusal, toErrorFrame, unavailable } from "./refusal.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 import type { Slot, SubscriptionSlots } from "./subscription-slots.ts";
 
 /** Datasources on one page; bounds what one session can hold in memory, and ask for at once. */
 export const SUBSCRIPTIONS_MAX = 50;
+
+/** Refreshes that are decided while they wait for an earlier frame. */
+const EARLY_MAX = SUBSCRIPTIONS_MAX;
 
 export type StreamFramesContext = {
   hub: Hub;
@@ -49,8 +52,7 @@ type Outcome = { datasource: string } & Authorization;
 
 /**
  * Carries out what a client wants of its streams. Frames of one datasource take effect and are
- * answered in the order in which they came, however long each of them takes to decide: so at most
- * one for each slot is being decided at a time.
+ * answered in the order in which they came, however long each of them takes to decide.
  */
 export class StreamFrames {
   readonly #holder: Holder;
@@ -58,6 +60,7 @@ export class StreamFrames {
   readonly #context: StreamFramesContext;
   readonly #turns = new OrderedTurns();
   readonly #decisions: DecisionBudget;
+  #early = 0;
 
   constructor(holder: Holder, slots: SubscriptionSlots, context: StreamFramesContext) {
     this.#holder = holder;
@@ -106,14 +109,17 @@ export class StreamFrames {
   }
 
   refresh(id: number | undefined, { datasource, token }: Wanted): void {
+    const request = { client: this.#holder.client, datasource, token, purpose: "refresh" } as const;
+    // What waits for an earlier frame is decided meanwhile, and takes effect in its turn.
+    const isEarly = token !== "" && this.#turns.isBusy(datasource);
+    const early = isEarly ? this.#askEarly(request) : undefined;
     this.#inTurn([datasource], () => {
       const slot = this.#slots.find(datasource);
       if (slot?.subscription === undefined) return this.#refuse(id, NOT_SUBSCRIBED);
       if (token === "") {
         return this.#refuse(id, { code: "invalid_argument", message: "token is required" });
       }
-      const request = { client: this.#holder.client, datasource, token };
-      return this.#decide([{ ...request, purpose: "refresh" }], ([answer]) => {
+      return this.#whenAnswered(early ?? this.#ask([request]), ([answer]) => {
         const refusal = this.#renew(slot, answer ?? refused(unavailable()));
         if (refusal !== undefined) return this.#refuse(id, refusal);
         const value = this.#ackOf(datasource, slot.subscription?.grant);
@@ -148,7 +154,7 @@ export class StreamFrames {
         }),
       );
     };
-    if (requests.length > 0) return this.#decide(requests, finish);
+    if (requests.length > 0) return this.#whenAnswered(this.#ask(requests), finish);
     finish([]);
     return undefined;
   }
@@ -191,31 +197,45 @@ export class StreamFrames {
     return undefined;
   }
 
-  /** Asks whether the client may have datasources; goes on only if the session still lives. */
-  #decide(
-    requests: readonly AuthorizationRequest[],
+  #askEarly(request: AuthorizationRequest): Answers {
+    if (this.#early >= EARLY_MAX) return [refused(TOO_MUCH_PENDING)];
+    this.#early++;
+    const answers = this.#ask([request]);
+    if (isDecided(answers)) this.#early--;
+    else void answers.then(() => this.#early--);
+    return answers;
+  }
+
+  /** Asks whether the client may have datasources. Never rejects. */
+  #ask(requests: readonly AuthorizationRequest[]): Answers {
+    const { authorize, clock } = this.#context;
+    const waitMs = this.#decisions.take(clock.nowMs(), requests.length);
+    if (waitMs > 0) return requests.map(() => refused(tooManyDecisions(waitMs)));
+    return authorize(requests).catch((error: unknown) => {
+      this.#report(error);
+      return requests.map(() => refused(unavailable()));
+    });
+  }
+
+  /** Goes on with answers, if the session still lives when they have come. */
+  #whenAnswered(
+    answers: Answers,
     goOn: (answers: readonly Authorization[]) => void,
   ): Promise<void> | undefined {
-    const { authorize, clock, log } = this.#context;
-    const refuseAll = (refusal: Refusal) => requests.map(() => refused(refusal));
-    const waitMs = this.#decisions.take(clock.nowMs(), requests.length);
-    if (waitMs > 0) {
-      goOn(refuseAll(tooManyDecisions(waitMs)));
+    if (isDecided(answers)) {
+      goOn(answers);
       return undefined;
     }
-    const report = (error: unknown) => {
-      log.error(
-        { err: error, session: this.#holder.id },
-        "a client frame could not be carried out",
-      );
-      return refuseAll(unavailable());
-    };
-    return authorize(requests)
-      .catch(report)
-      .then((answers) => {
-        if (!this.#holder.isClosed) goOn(answers.map((answer) => this.#recheck(answer)));
+    return answers
+      .then((decided) => {
+        if (!this.#holder.isClosed) goOn(decided.map((answer) => this.#recheck(answer)));
       })
-      .catch((error) => void report(error));
+      .catch((error: unknown) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    const { log } = this.#context;
+    log.error({ err: error, session: this.#holder.id }, "a client frame could not be carried out");
   }
 
   /** A grant can expire or be revoked between auth's answer and its first use. */
@@ -249,9 +269,22 @@ export class StreamFrames {
   }
 }
 
+/** Told apart by `then`: what was refused here and now, and what others are asked about. */
+type Answers = readonly Authorization[] | Promise<readonly Authorization[]>;
+
+function isDecided(answers: Answers): answers is readonly Authorization[] {
+  return Array.isArray(answers);
+}
+
 const NOT_SUBSCRIBED: Refusal = {
   code: "not_found",
   message: "not subscribed to this datasource",
+};
+
+const TOO_MUCH_PENDING: Refusal = {
+  code: "rate_limited",
+  message: "too many frames wait for an answer",
+  retryAfterMs: RETRY_AFTER_OUTAGE_MS,
 };
 
 function tooManyDecisions(retryAfterMs: number): Refusal {

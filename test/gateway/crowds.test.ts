@@ -5,7 +5,7 @@ import { freshAddress, mint, readMetric, signIn, startGatewaySystem } from "./ga
 import { connect, type Frame, type RealtimeClient } from "./realtime-client.ts";
 
 /** The limit of `realtime.refresh.ip`, per minute. */
-const REFRESHES = 300;
+const REFRESHES = 1_200;
 /** What an honest client does beside a flood. */
 const HONEST_ROUNDS = 5;
 

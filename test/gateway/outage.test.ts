@@ -2,6 +2,7 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
+import * as publishing from "../fixtures/publish.ts";
 import type { System } from "../fixtures/services.ts";
 import {
   freshAddress,
@@ -89,6 +90,8 @@ test("without auth nothing new is opened, what is open goes on, and revocations 
   expect(refresh).toMatchObject({ error: UNAVAILABLE });
   await publish(urls, "demo-private", "meanwhile");
   await client.find(({ update }) => update?.json === "meanwhile");
+  const unknown = await publishing.publish(urls, "never-asked-about", 1);
+  expect([unknown.status, unknown.body]).toMatchObject([503, { code: "unavailable" }]);
   const health = await fetch(`${urls.gatewayRpc}/readyz`);
   expect(health.status).toBe(200);
   await eventually(async () => {

@@ -16,7 +16,7 @@ export type Frame = {
   status?: { datasource: string; state: string; reason: string };
   pong?: object;
   subscribed?: {
-    results: { datasource: string; ack?: Frame["ack"]; error?: Frame["error"] }[];
+    results: ({ datasource: string } & Pick<Frame, "ack" | "error">)[];
   };
   bye?: { reason: string; retryAfter: string };
 };

@@ -1,0 +1,61 @@
+type Question<A> = { name: string; resolve(answer: A): void; reject(error: unknown): void };
+
+type Asker<A> = { waiting: Question<A>[]; underWay: number; isScheduled: boolean };
+
+/**
+ * Puts what somebody asks at the same time into one question. While an asker has as many under way
+ * as it may, what it asks further waits together for the next.
+ */
+export class QuestionBatches<A> {
+  readonly #ask: (names: readonly string[], asker: string) => Promise<readonly A[]>;
+  readonly #bounds: { namesMax: number; atOncePerAsker: number };
+  readonly #askers = new Map<string, Asker<A>>();
+
+  constructor(
+    ask: (names: readonly string[], asker: string) => Promise<readonly A[]>,
+    bounds: { namesMax: number; atOncePerAsker: number },
+  ) {
+    this.#ask = ask;
+    this.#bounds = bounds;
+  }
+
+  async ask(name: string, asker: string): Promise<A> {
+    return await new Promise((resolve, reject) => {
+      const known = this.#askers.get(asker) ?? { waiting: [], underWay: 0, isScheduled: false };
+      this.#askers.set(asker, known);
+      known.waiting.push({ name, resolve, reject });
+      this.#schedule(asker, known);
+    });
+  }
+
+  /** What else is asked in this turn of the event loop comes along. */
+  #schedule(name: string, asker: Asker<A>): void {
+    if (asker.isScheduled) return;
+    asker.isScheduled = true;
+    setImmediate(() => {
+      asker.isScheduled = false;
+      const { namesMax, atOncePerAsker } = this.#bounds;
+      while (asker.waiting.length > 0 && asker.underWay < atOncePerAsker) {
+        void this.#put(name, asker, asker.waiting.splice(0, namesMax));
+      }
+    });
+  }
+
+  async #put(name: string, asker: Asker<A>, questions: readonly Question<A>[]): Promise<void> {
+    asker.underWay++;
+    try {
+      const names = questions.map((question) => question.name);
+      const answers = await this.#ask(names, name);
+      for (const [index, question] of questions.entries()) {
+        const answer = answers[index];
+        if (answer === undefined) question.reject(new Error("a question was not answered"));
+        else question.resolve(answer);
+      }
+    } catch (error) {
+      for (const question of questions) question.reject(error);
+    }
+    asker.underWay--;
+    if (asker.waiting.length > 0) this.#schedule(name, asker);
+    else if (asker.underWay === 0) this.#askers.delete(name);
+  }
+}
