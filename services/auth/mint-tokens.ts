@@ -3,6 +3,7 @@ import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { isDatasourceName } from "../runtime/datasource-name.ts";
+import type { Queryable } from "../runtime/postgres.ts";
 import type { Principal } from "./access-token.ts";
 import type { Database } from "./database.ts";
 import { PUBLIC_SUBJECT, signDatasourceToken } from "./datasource-token.ts";
@@ -48,18 +49,24 @@ export async function mintTokens(
   if (verdict.kind === "no-decision" && verdict.refusal?.code === "invalid_argument") {
     throw invalid("datasources", "are more than the limits let pass at once");
   }
-  requireAllowed(verdict, "minting");
+  const receipt = requireAllowed(verdict, "minting");
 
   const nowMs = clock.nowMs();
   const tokens = datasources.map((datasource) => ({ jti: randomUUID(), datasource }));
   const wanted = tokens.filter(({ datasource }) => isDatasourceName(datasource));
   const expiresAt = new Date(expiryOf(nowMs, datasourceTokenTtlMs));
-  const answer = await db.run(
-    principal?.accountId ?? client.ip,
-    async (queryable) =>
-      await recordMintedTokens(queryable, { wanted, principal, now: new Date(nowMs), expiresAt }),
-    principal === undefined ? "stranger" : "known",
-  );
+  const now = new Date(nowMs);
+  const record = async (queryable: Queryable) =>
+    await recordMintedTokens(queryable, { wanted, principal, now, expiresAt });
+  const isKnown = principal !== undefined;
+  const share = principal?.accountId ?? client.ip;
+  const answer = await db
+    .run(share, record, isKnown ? "known" : "stranger")
+    .catch(async (error: unknown) => {
+      // Strangers keep the charge where there was no room for them: it bounds their crowd.
+      if (isKnown) await limiter.refund(receipt);
+      throw error;
+    });
   if (answer.kind === "signed-out") return "signed-out";
 
   const sign = async ({ jti, datasource }: (typeof tokens)[number]): Promise<MintOutcome> => {

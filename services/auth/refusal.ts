@@ -19,14 +19,15 @@ export function unavailable(message: string, retryAfterMs: number): ConnectError
   return new ConnectError(message, Code.Unavailable, retryAfterHeader(retryAfterMs));
 }
 
-/** Throws unless a verdict allows to proceed. */
-export function requireAllowed(verdict: Verdict, what: string): void {
+/** Throws unless a verdict allows to proceed; answers the receipt of what was taken. */
+export function requireAllowed(verdict: Verdict, what: string): string {
   if (verdict.kind === "rejected") {
     throw limited(`${what}: too many requests; try again later`, verdict.retryAfterMs);
   }
   if (verdict.kind === "no-decision") {
     throw unavailable(`${what} is temporarily unavailable`, verdict.retryAfterMs);
   }
+  return verdict.receipt;
 }
 
 /** Names a bad field. */

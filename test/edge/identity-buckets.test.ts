@@ -19,7 +19,7 @@ let policies: Awaited<ReturnType<typeof writePolicies>>;
 
 beforeAll(async () => {
   policies = await writePolicies((yaml) =>
-    yaml.replace("limit: 300\n    period: 1m\n    burst: 600", `limit: ${LIMIT}\n    period: 1m`),
+    yaml.replace("limit: 300\n    period: 1m\n    burst: 800", `limit: ${LIMIT}\n    period: 1m`),
   );
   system = await startSystem({
     environment: { API_TRUST_PROXY_HOPS: "1", ...policies.environment },
