@@ -83,6 +83,7 @@ const anyChange: fc.Arbitrary<Change> = fc.record({
 
 type Step =
   | { do: "consume"; wishes: number[]; costs: number[]; lease: string; key: string | undefined }
+  | { do: "retry"; request: number }
   | { do: "peek"; wishes: number[]; costs: number[] }
   | { do: "refund"; decision: number }
   | { do: "reset"; wish: number }
@@ -106,6 +107,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       key: fc.constantFrom(undefined, undefined, undefined, "k1", "k2", "k3"),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("retry" as const), request: fc.nat() }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("peek" as const), wishes: anyWishes, costs: anyCosts }),
@@ -278,6 +280,7 @@ async function follow(plan: Plan, kind: "memory" | "postgres"): Promise<void> {
   const { backend, replicas, stores, restart } = await start(kind, plan.policies);
   const model = new Model(parsePolicies({ policies: plan.policies }), START_MS);
   const charged: Array<{ decision: Decision; charge: ModelCharge }> = [];
+  let asked: Array<{ wishes: readonly Wish[]; key: string | undefined }> = [];
   let { policies } = plan;
   const isEnforced = ({ policy }: Wish) => policies[policy]?.mode === undefined;
   for (const [index, { step, replica: number, fault: anyOf }] of plan.steps.entries()) {
@@ -286,7 +289,8 @@ async function follow(plan: Plan, kind: "memory" | "postgres"): Promise<void> {
     if (replica === undefined || store === undefined) throw new Error("no such replica");
     // Shadows are told apart by the request, and swallow what goes wrong with them.
     const isWhole =
-      step.do !== "consume" || wishesOf(step.wishes, step.costs, policies).every(isEnforced);
+      (step.do !== "retry" && step.do !== "consume") ||
+      (step.do === "consume" && wishesOf(step.wishes, step.costs, policies).every(isEnforced));
     const fault = isWhole ? anyOf : "none";
     const at = `step ${index}: ${JSON.stringify(step)} with ${fault}`;
     switch (step.do) {
@@ -299,14 +303,17 @@ async function follow(plan: Plan, kind: "memory" | "postgres"): Promise<void> {
         expect(viewsOf(await replica.peek(wishes)), at).toEqual(modelViews(model.peek(wishes)));
         break;
       }
+      case "retry":
       case "consume": {
-        const wishes = wishesOf(step.wishes, step.costs, policies, step.lease);
-        const expected = fault === "not-committed" ? undefined : model.consume(wishes, step.key);
-        const got = await tryWith(
-          store,
-          fault,
-          async () => await replica.consume(wishes, step.key),
-        );
+        const request =
+          step.do === "retry"
+            ? asked[step.request % Math.max(1, asked.length)]
+            : { wishes: wishesOf(step.wishes, step.costs, policies, step.lease), key: step.key };
+        if (request === undefined) break;
+        const { wishes, key } = request;
+        if (step.do === "consume" && key !== undefined) asked.push(request);
+        const expected = fault === "not-committed" ? undefined : model.consume(wishes, key);
+        const got = await tryWith(store, fault, async () => await replica.consume(wishes, key));
         if (got === undefined) break;
         if (got === "key-reused" || expected === "key-reused" || expected === undefined) {
           expect(got, at).toBe(expected);
@@ -349,6 +356,8 @@ async function follow(plan: Plan, kind: "memory" | "postgres"): Promise<void> {
       case "restart":
         policies = changed(policies, step.change);
         model.changePolicies(parsePolicies({ policies }));
+        // A request may be another one under other policies.
+        asked = [];
         await restart(policies);
         break;
     }
