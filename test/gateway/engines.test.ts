@@ -75,6 +75,13 @@ test("ARCHITECTURE.md has the table of differences", () => {
   expect(table).toBe(engineTable());
 });
 
+test("every native binary for x86-64 Linux is pinned by its bytes", () => {
+  const { packages }: { packages: Record<string, { integrity?: string }> } = JSON.parse(LOCKFILE);
+  const binaries = Object.entries(packages).filter(([path]) => /@uwsjs\/linux-x64-/.test(path));
+  expect(binaries.length).toBeGreaterThanOrEqual(5);
+  for (const [path, { integrity }] of binaries) expect(integrity, path).toMatch(/^sha512-/);
+});
+
 test("where no native binary loads, ws serves, and says what failed", async () => {
   const gateway = await startGatewayAlone({
     environment: { NODE_OPTIONS: ON_ANOTHER_PLATFORM, GATEWAY_ENGINE: "auto" },
@@ -102,6 +109,7 @@ test("a gateway that must have uWebSockets refuses to start without it, and says
 });
 
 const ARCHITECTURE = readFileSync("ARCHITECTURE.md", "utf8");
+const LOCKFILE = readFileSync("package-lock.json", "utf8");
 
 /** For this one there is no binary. */
 const ON_ANOTHER_PLATFORM = `--import=data:text/javascript,${encodeURIComponent(

@@ -17,12 +17,11 @@ export function chooseEngine(choice: EngineChoice): Engine {
       failed === "" ? `${chosen}, and the newest binary loads` : `${chosen}; ${failed}`;
     return createUwsEngine(found.uws, found.version, reason);
   }
-  if (choice === "uws")
+  if (choice === "uws") {
     throw new Error(`${chosen}, and ${adviseOnUws(platformOf(process))} (${failed})`);
-  return createWsEngine(
-    wsVersion(),
-    `${chosen}, and no binary of uWebSockets.js loads (${failed})`,
-  );
+  }
+  const reason = `${chosen}, and no binary of uWebSockets.js loads (${failed})`;
+  return createWsEngine(wsVersion(), reason);
 }
 
 function platformOf({ versions, platform, arch, report }: NodeJS.Process) {
