@@ -46,6 +46,8 @@ export type Finding = {
   mend: string;
   /** Which of the places that the line reaches this is about; findings that differ in it alone are one. */
   place?: string;
+  /** Where it is worse than the rule usually is. */
+  severity?: Severity;
 };
 
 /**
@@ -80,7 +82,10 @@ export function isDoubt({ rule }: { rule: Rule }): boolean {
 }
 
 /** One cause: a line and what is wrong with it, however many places it reaches. */
-export type GroupedFinding = Omit<Finding, "place"> & { severity: Severity; places: number };
+export type GroupedFinding = Omit<Finding, "place" | "severity"> & {
+  severity: Severity;
+  places: number;
+};
 
 /** Makes one finding of all that a line is blamed for by one rule, in the order of the file. */
 export function groupFindings(findings: readonly Finding[]): GroupedFinding[] {
@@ -94,7 +99,8 @@ export function groupFindings(findings: readonly Finding[]): GroupedFinding[] {
     if (first === undefined) return [];
     const { place: _, ...finding } = first;
     const places = new Set(all.map(({ place }) => place)).size;
-    return [{ ...finding, severity: severityOf(finding.rule), places }];
+    const severity = all.some((one) => one.severity === "error") ? "error" : severityOf(first.rule);
+    return [{ ...finding, severity, places }];
   });
   return grouped.toSorted((one, other) => one.line - other.line);
 }

@@ -58,7 +58,7 @@ function lintSending(
   const message =
     "the services do not read the PROXY protocol; to them these bytes are a broken request";
   const mend = "remove send-proxy; X-Forwarded-For says who the client is";
-  return [reportAt(line, "proxy-protocol", message, mend)];
+  return [{ ...reportAt(line, "proxy-protocol", message, mend), severity: "error" }];
 }
 
 /** Frontends that pass connections on as they are to services, or to a proxy that is not told. */

@@ -34,7 +34,7 @@ export function lintProxyProtocol(context: NginxContext): Finding[] {
       const message =
         "a balancer announces the client's address here, and the one of its own connection is forwarded instead, so all clients are one";
       const mend = "set_real_ip_from <the balancer's addresses>; real_ip_header proxy_protocol;";
-      return [report(listen, "proxy-protocol", message, mend)];
+      return [{ ...report(listen, "proxy-protocol", message, mend), severity: "error" as const }];
     }
     if (isRestricted || isLoopback(listen.args[0] ?? "")) return [];
     const message =

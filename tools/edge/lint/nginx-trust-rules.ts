@@ -126,7 +126,8 @@ export function lintSettings(scope: NginxScope, { addressesOf, ours }: NginxCont
         ? "the services do not read the PROXY protocol; to them these bytes are a broken request"
         : "a stream is passed on as it is; the service sees this proxy as its client";
       const mend = "proxy_pass from an http server instead";
-      return [report(directive, announces ? "proxy-protocol" : "tcp-mode", message, mend)];
+      const rule = announces ? "proxy-protocol" : "tcp-mode";
+      return [{ ...report(directive, rule, message, mend), severity: "error" as const }];
     }
     if (SCRIPTS.test(name)) {
       const message =

@@ -21,7 +21,7 @@ export function readOurUpstreams(
     return findPasses(scope).map((pass) => ({ pass, scope }));
   });
   const addresses = passes.map(({ pass, scope }) => {
-    return { scope, found: addressesOf(pass, scope) };
+    return { pass, scope, found: addressesOf(pass, scope) };
   });
   const isRouted = (scope: NginxScope) => {
     return scope.some(({ directive }) => {
@@ -30,7 +30,10 @@ export function readOurUpstreams(
   };
   return findOurUpstreams({
     all: addresses.flatMap(({ found }) => found),
-    routed: addresses.filter(({ scope }) => isRouted(scope)).flatMap(({ found }) => found),
+    // The name of an upstream says as much as that of a host.
+    routed: addresses
+      .filter(({ pass, scope }) => isRouted(scope) || namesOurs(pass.args[0] ?? ""))
+      .flatMap(({ found }) => found),
     named,
   });
 }

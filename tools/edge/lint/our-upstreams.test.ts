@@ -80,6 +80,7 @@ const OURS: readonly (readonly [name: string, target: string, upstreams: readonl
   ["its address, by another way", "http://10.0.0.1:4001", []],
   ["a port that is ours by default", "http://10.7.7.7:4002", []],
   ["a name that is ours", "http://portcullis-auth.internal", []],
+  ["an upstream of a name that is ours", "http://portcullis_limiter", []],
   ["an address that was named", "http://10.7.7.7:9000", ["10.7.7.7:9000"]],
   ["an address that a variable holds", "http://$ours", []],
 ];
@@ -91,10 +92,12 @@ describe("lintFile() finds a private path that reaches", () => {
   );
   for (const [name, target, upstreams] of OURS) {
     test(name, () => {
-      const text = good.replace(
-        "        location / {\n",
-        `        set $ours 10.0.0.1:4001;\n        location /internal/ { proxy_pass ${target}; }\n        location / {\n`,
-      );
+      const text = good
+        .replace("http {", "http {\nupstream portcullis_limiter { server unix:/l; }")
+        .replace(
+          "        location / {\n",
+          `        set $ours 10.0.0.1:4001;\n        location /internal/ { proxy_pass ${target}; }\n        location / {\n`,
+        );
       const { findings } = lintFile("nginx.conf", text, "nginx", "direct", upstreams);
       expect(findings.map(({ rule }) => rule)).toEqual(["internal-route-exposed"]);
     });
