@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
-import { TOPOLOGIES } from "./edge-config.ts";
 import { type Finding, RULES } from "./lint/finding.ts";
 import { detectKind, lintFile } from "./lint/lint-file.ts";
 import { readFileOrRefuse } from "./load-config.ts";
+import { findPreset, PRESET_NAMES } from "./presets.ts";
 import { PROXIES } from "./render.ts";
 
 const RULE_LINES = Object.entries(RULES).map(([rule, text]) => `  ${rule.padEnd(30)}${text}`);
@@ -15,8 +15,8 @@ read with the files that they include. nginx and HAProxy are looked at in full; 
 what concerns identity, routes and the rate limit filter. In environment files and manifests the
 services' hops are compared with the topology.
 
-  --topology NAME   direct, cdn or cdn-append: what the files are meant for. Without it, what a
-                    file says in its first lines, or else what it seems to be written for
+  --topology NAME   what stands in front, as in render --help. Without it, what a file says in its
+                    first lines, or else what it seems to be written for
   --proxy NAME      nginx, haproxy, caddy or envoy, where a file's name and text do not tell
   --json            one array: [{"file","line","rule","message","mend"}]
   -h, --help        this text
@@ -44,7 +44,9 @@ export function lintCommand(args: readonly string[], terminal: Terminal): ExitCo
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("lint needs a FILE");
-  const topology = readChoice("--topology", values.topology, TOPOLOGIES);
+  const topology = findPreset(
+    readChoice("--topology", values.topology, PRESET_NAMES) ?? "",
+  )?.topology;
   const proxy = readChoice("--proxy", values.proxy, PROXIES);
   const findings: Finding[] = [];
   for (const file of positionals) {

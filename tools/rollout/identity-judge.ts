@@ -1,3 +1,4 @@
+import { HOPS } from "../edge/edge-policy.ts";
 import type { ServiceSnapshot } from "./identity-snapshot.ts";
 import {
   ROLLOUT_SERVICES,
@@ -7,8 +8,6 @@ import {
 import { type Change, POSITIONS, type Position, type Stage } from "./rollout-state.ts";
 import type { Check } from "./verdict.ts";
 
-/** How many proxies each topology puts in front of the services. */
-const HOPS_OF: Readonly<Record<RolloutTopology, number>> = { direct: 1, cdn: 1, "cdn-append": 2 };
 /** From which position on a service must trust the edge. */
 const RAISED_AT: Readonly<Record<RolloutServiceName, Position>> = {
   limiter: "api",
@@ -26,12 +25,14 @@ export function judgeStageIdentity(options: {
   reached: Position;
   changes: readonly Change[];
   topology: RolloutTopology;
+  /** How many entries the proxies write; what fits the topology unless it says otherwise. */
+  hops?: number | undefined;
   before: readonly ServiceSnapshot[] | undefined;
   after: readonly ServiceSnapshot[];
 }): Check[] {
   return options.after.flatMap((snapshot) => {
     const { service } = snapshot;
-    const hops = judgeHops(snapshot, options.reached, options.topology);
+    const hops = judgeHops(snapshot, options);
     if (options.changes.includes(service)) return [hops];
     const before = options.before?.find((other) => other.service === service);
     return [
@@ -58,10 +59,11 @@ export function expectedHops(
   reached: Position,
   topology: RolloutTopology,
   baseline: readonly ServiceSnapshot[] | undefined,
+  raisedTo: number = HOPS[topology],
 ): Partial<Record<RolloutServiceName, number>> {
   const entries = ROLLOUT_SERVICES.flatMap((service) => {
     const before = baseline?.find((snapshot) => snapshot.service === service)?.said?.hops;
-    const hops = isRaised(service, reached) ? HOPS_OF[topology] : before;
+    const hops = isRaised(service, reached) ? raisedTo : before;
     return hops === undefined ? [] : [[service, hops] as const];
   });
   return Object.fromEntries(entries);
@@ -71,7 +73,14 @@ function isRaised(service: RolloutServiceName, reached: Position): boolean {
   return POSITIONS.indexOf(reached) >= POSITIONS.indexOf(RAISED_AT[service]);
 }
 
-function judgeHops(snapshot: ServiceSnapshot, reached: Position, topology: RolloutTopology): Check {
+function judgeHops(
+  snapshot: ServiceSnapshot,
+  {
+    reached,
+    topology,
+    hops = HOPS[topology],
+  }: { reached: Position; topology: RolloutTopology; hops?: number | undefined },
+): Check {
   const { service, said, problem } = snapshot;
   const raised = isRaised(service, reached);
   const common = {
@@ -81,7 +90,7 @@ function judgeHops(snapshot: ServiceSnapshot, reached: Position, topology: Rollo
   };
   if (said === undefined) return unanswered(common, service, problem);
   // Before its turn a service keeps the number it had at baseline, which is for it to say.
-  const expected = raised ? HOPS_OF[topology] : said.hops;
+  const expected = raised ? hops : said.hops;
   const isRight = said.hops === expected;
   return {
     ...common,

@@ -41,10 +41,12 @@ export async function verifyStage(context: VerifyContext, stage: Stage): Promise
     session.report(`${judge} looks at stage ${stage}`);
     if (judge === "identity") {
       const after = await snapshot(context);
-      const { topology } = config.edge;
+      const { topology, hops } = config.edge;
       const changes = changesOf(stage);
       const before = snapshots[state.position];
-      checks.push(...judgeStageIdentity({ stage, reached, changes, topology, before, after }));
+      checks.push(
+        ...judgeStageIdentity({ stage, reached, changes, topology, hops, before, after }),
+      );
     } else checks.push(...(await ask(context, judge, reached)));
   }
   if (verify !== undefined) checks.push(await runVerify(context, stage, verify));
@@ -93,7 +95,7 @@ async function ask(
   return await judges[judge]({
     config,
     environment,
-    expectedHops: expectedHops(reached, config.edge.topology, snapshots.baseline),
+    expectedHops: expectedHops(reached, config.edge.topology, snapshots.baseline, config.edge.hops),
     baselineEndsAt: leftBaselineAt === null ? undefined : new Date(leftBaselineAt),
     signal,
   });

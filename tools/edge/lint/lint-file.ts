@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import { TOPOLOGIES, type Topology } from "../edge-config.ts";
+import type { Topology } from "../edge-config.ts";
+import { findPreset } from "../presets.ts";
 import type { Finding } from "./finding.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
 import { lintCaddy } from "./lint-caddy.ts";
@@ -61,7 +62,7 @@ function lintKind(
 /** Rendered files say in their first lines which topology they are for. */
 export function readDeclaredTopology(text: string): Topology | undefined {
   const name = /^# Portcullis edge: .*\btopology=([a-z-]+)/m.exec(text)?.[1];
-  return TOPOLOGIES.find((topology) => topology === name);
+  return findPreset(name ?? "")?.topology;
 }
 
 /** Tells what a file is, by its name or else by what it holds. */

@@ -2,7 +2,7 @@ import { readConfig as readAuthConfig } from "../../../services/auth/config.ts";
 import { readConfig as readGatewayConfig } from "../../../services/gateway/config.ts";
 import { readConfig as readLimiterConfig } from "../../../services/limiter/config.ts";
 import { ConfigError, type Environment } from "../../../services/runtime/env.ts";
-import type { RolloutTopology } from "../rollout-config.ts";
+import { fittingPresets } from "../../edge/presets.ts";
 import type { Check } from "../verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
@@ -52,7 +52,7 @@ export function checkFiles(facts: readonly ServiceFacts[]): Check[] {
 }
 
 /** Whether all services trust the number of proxies that the topology has. */
-export function checkHops(facts: readonly ServiceFacts[], topology: RolloutTopology): Check {
+export function checkHops(facts: readonly ServiceFacts[], topology: string): Check {
   const subject = {
     id: "hops.aligned",
     title: "Trusted hops of all services",
@@ -65,7 +65,16 @@ export function checkHops(facts: readonly ServiceFacts[], topology: RolloutTopol
   const wrong = facts.filter(({ hops, expectedHops }) => hops !== expectedHops);
   if (wrong.length === 0) return passed(subject, observed);
   const expected = wrong.map(({ name, expectedHops }) => `${name} ${expectedHops}`).join(", ");
-  return failed(subject, observed, `topology ${topology} needs ${expected}`);
+  return failed(subject, observed, `topology ${topology} needs ${expected}${nameOthers(facts)}`);
+}
+
+/** Where all services agree on a number, it may be what is written in front of them that is wrong. */
+function nameOthers(facts: readonly ServiceFacts[]): string {
+  const [hops, ...others] = new Set(facts.map((service) => service.hops));
+  if (hops === undefined || others.length > 0) return "";
+  const names = fittingPresets({ hops, habit: "appends" });
+  if (names.length === 0) return "";
+  return `; where ${hops} is what align measures, edge.topology is ${names.join(" or ")}`;
 }
 
 function describeHops({ name, hops, identity }: ServiceFacts): string {

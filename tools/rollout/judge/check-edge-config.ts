@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { detectKind, lintFile } from "../../edge/lint/lint-file.ts";
 import type { RolloutTopology } from "../rollout-config.ts";
 import type { Check } from "../verdict.ts";
+import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
@@ -14,7 +15,13 @@ const SUBJECT = {
 const FINDINGS_MAX = 3;
 
 /** Lints the files that configure the edge. */
-export function checkEdgeConfig(files: readonly string[], topology: RolloutTopology): Check {
+export function checkEdgeConfig(
+  files: readonly string[],
+  { topology, front }: Pick<Deployment, "topology" | "front">,
+): Check {
+  if (front?.standsAlone === true) {
+    return passed(SUBJECT, `none of yours: ${front.name} writes the header itself`);
+  }
   if (files.length === 0) {
     return doubtful(SUBJECT, "no file is named", "name the edge's files: edge.config");
   }

@@ -1,8 +1,7 @@
 import type { Environment } from "../../../services/runtime/env.ts";
-import { HOPS } from "../../edge/edge-policy.ts";
 import { ROLLOUT_SERVICES } from "../rollout-config.ts";
 import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
-import type { Deployment, ServiceName } from "./deployment.ts";
+import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
 
 /** The environment files of the services, as far as they are at hand. */
 export type EnvironmentFiles = Partial<Readonly<Record<ServiceName, Environment>>>;
@@ -47,7 +46,7 @@ export async function gatherFacts(
         identity,
         file,
         hops: file === undefined ? running?.hops : readHops(file[HOPS_VARIABLE[name]]),
-        expectedHops: deployment.expectedHops?.[name] ?? HOPS[deployment.topology],
+        expectedHops: deployment.expectedHops?.[name] ?? hopsOf(deployment),
         failureMode: file === undefined ? running?.failureMode : readMode(name, file),
       };
     }),

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HOPS } from "../../edge/edge-policy.ts";
 import { type Check, overall } from "../verdict.ts";
 import {
   type AgreementSample,
   judgeAgreement,
   sampleAgreement,
 } from "./check-identity-agreement.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, hopsOf } from "./deployment.ts";
 import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
@@ -97,7 +96,7 @@ async function judgeGates(
   const { prometheusUrl, topology, expectedHops, requestsMin, signal } = options;
   if (prometheusUrl === undefined) return [noPrometheus];
   const at = new Date();
-  const hops = expectedHops?.gateway ?? HOPS[topology];
+  const hops = expectedHops?.gateway ?? hopsOf(options);
   const elapsedSeconds = Math.ceil((at.getTime() - startedAt.getTime()) / 1_000);
   const findings = await measureGates({
     prometheusUrl,

@@ -25,8 +25,8 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
   return [
     checkAnswers(facts),
     ...checkFiles(facts),
-    checkHops(facts, options.topology),
-    checkEdgeConfig(options.edgeConfigFiles, options.topology),
+    checkHops(facts, options.front?.name ?? options.topology),
+    checkEdgeConfig(options.edgeConfigFiles, options),
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),
     )),

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HOPS } from "../../edge/edge-policy.ts";
 import { COMMON_HELP, readArguments, UsageError } from "../command-line.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
 import type { Verb, VerbContext } from "../verb.ts";
@@ -49,13 +48,13 @@ export const watch: Verb = {
       readNumber(values, "duration", DURATION_SECONDS) ?? config.canary.durationSeconds;
     const intervalSeconds =
       readNumber(values, "interval", INTERVAL_SECONDS) ?? INTERVAL_SECONDS_DEFAULT;
-    const { topology } = config.edge;
+    const { topology, hops } = config.edge;
     const tracks = readTracks(values);
     const startedAt = new Date();
     const look = async () =>
       await measureGates({
         prometheusUrl,
-        gates: watchlist({ hops: HOPS[topology], topology }),
+        gates: watchlist({ hops, topology }),
         windowSeconds: durationSeconds,
         at: new Date(),
         baseline: { endsAt: startedAt, windowSeconds: durationSeconds },
