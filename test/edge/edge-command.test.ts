@@ -31,6 +31,16 @@ test("edge render --out writes every proxy and topology of the defaults, or what
   expect(readdirSync(one, { recursive: true })).toEqual(["caddy", "caddy/cdn.Caddyfile"]);
 });
 
+test("edge render and lint take the name of a balancer, and help lists them", () => {
+  const directory = setupDirectory();
+  expect(edge("render", "--topology", "google", "--out", directory).status).toBe(0);
+  const files = ["nginx/google.conf", "haproxy/google.cfg", "caddy/google.Caddyfile"];
+  const paths = [...files, "envoy/google.yaml"].map((file) => join(directory, file));
+  expect(edge("lint", "--topology", "google", ...paths)).toMatchObject({ status: 0 });
+  expect(edge("lint", ...paths)).toMatchObject({ status: 0 });
+  expect(edge("render", "--help").stdout).toMatch(/aws-alb[\s\S]*digitalocean/);
+});
+
 test("edge render refuses a file with problems, naming each with its line", () => {
   const file = join(setupDirectory(), "edge.yaml");
   writeFileSync(file, "topology: cdn\nupstream: x\n");

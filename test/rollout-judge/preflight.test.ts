@@ -72,6 +72,7 @@ describe.runIf(canRun("nginx"))("runPreflight() of a system with hops 1", () => 
     expect(getCheck(planned, "hops.aligned")).toMatchObject({
       verdict: "fail",
       observed: "auth 2 (runs with 1), limiter 2 (runs with 1), gateway 2 (runs with 1)",
+      mend: expect.stringContaining("edge.topology is cdn-append or google"),
     });
   });
 

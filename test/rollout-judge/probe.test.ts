@@ -61,6 +61,28 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
       verdict: "fail",
       observed: "auth 1, gateway 1; measured 2",
     });
+    expect(getCheck(checks, "align.topology")).toMatchObject({
+      verdict: "inconclusive",
+      observed: "2 entries, and the edge overwrites; edge.topology says direct",
+    });
+  });
+
+  test("runAlign() names the balancers that write as one does, and is content with their name", async () => {
+    const balancer = () =>
+      startHandWrittenEdge(
+        system.urls,
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+      );
+    const asDirect = await withEdge(balancer(), runAlign);
+    expect(getCheck(asDirect.checks, "align.topology")).toMatchObject({
+      verdict: "inconclusive",
+      mend: expect.stringContaining("aws-alb"),
+    });
+    const named = await withEdge(balancer(), async (deployment) => {
+      const front = { name: "aws-alb", hops: 1, standsAlone: true };
+      return await runAlign({ ...deployment, topology: "cdn-append", front });
+    });
+    expect(notPassed(named.checks)).toEqual([]);
   });
 
   test("runProbe() and runAlign() tell what an edge does that appends and forwards everything", async () => {

@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
-import { TOPOLOGIES, type Topology } from "./edge-config.ts";
 import { RULES, type Severity, severityOf } from "./lint/finding.ts";
 import { detectKind, type FileKind, type LintedFile, lintFile } from "./lint/lint-file.ts";
+import type { Topology } from "./edge-config.ts";
 import { readFileOrRefuse } from "./load-config.ts";
+import { findPreset, PRESET_NAMES } from "./presets.ts";
 import { PROXIES } from "./render.ts";
 
 const RULE_LINES = Object.entries(RULES).map(([rule, text]) => {
@@ -18,9 +19,9 @@ what concerns identity, routes and the rate limit filter. In environment files a
 services' hops are compared with the topology. Of several applications in one file, only what leads
 to Portcullis is judged: what a route with one of its paths leads to, and its ports and names.
 
-  --topology NAME   direct, cdn or cdn-append: what the files are meant for. Without it, what a
-                    file says in its first lines, or else what it seems to be written for: the
-                    output says what was assumed
+  --topology NAME   what stands in front, as in render --help: what the files are meant for. Without
+                    it, what a file says in its first lines, or else what it seems to be written
+                    for: the output says what was assumed
   --upstream ADDRESS  an address, as the file names it, at which a service of Portcullis is; may be
                     given several times. Needed where neither paths, ports nor names tell
   --severity LEAST  error: leave warnings out, of the exit code as well
@@ -57,7 +58,9 @@ export function lintCommand(args: readonly string[], terminal: Terminal): ExitCo
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("lint needs a FILE");
-  const topology = readChoice("--topology", values.topology, TOPOLOGIES);
+  const topology = findPreset(
+    readChoice("--topology", values.topology, PRESET_NAMES) ?? "",
+  )?.topology;
   const proxy = readChoice("--proxy", values.proxy, PROXIES);
   const least = readChoice("--severity", values.severity, SEVERITIES) ?? "warning";
   const upstreams = readUpstreams(values.upstream ?? []);

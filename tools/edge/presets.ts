@@ -69,3 +69,28 @@ export const PRESET_NAMES: readonly string[] = PRESETS.map(({ name }) => name);
 export function findPreset(name: string): Preset | undefined {
   return PRESETS.find((preset) => preset.name === name);
 }
+
+/**
+ * How many hops services have straight behind it, without an edge; undefined where it names the
+ * client in a header that services do not read, so that it needs an edge.
+ */
+export function hopsWithoutEdge({ topology, header, entries }: Preset): number | undefined {
+  if (header !== FORWARDED_FOR) return undefined;
+  return topology === "direct" ? 0 : entries;
+}
+
+/** What the proxies in front of services do with the header, as measured there. */
+export type Writing = { hops: number; habit: "overwrites" | "appends" };
+
+/**
+ * The names that fit what was measured: those of a rendered edge, where one overwrites the header,
+ * and those of balancers that services stand straight behind, where one appends to it.
+ */
+export function fittingPresets({ hops, habit }: Writing): readonly string[] {
+  const fitting = PRESETS.filter((preset) => {
+    if (habit === "overwrites") return hops === 1 && preset.topology !== "cdn-append";
+    if (preset.topology === "cdn-append") return hops === 2;
+    return preset.topology === "cdn" && hopsWithoutEdge(preset) === hops;
+  });
+  return fitting.map(({ name }) => name);
+}

@@ -9,6 +9,17 @@ import { loadConfig } from "./load-config.ts";
 import { PRESET_NAMES } from "./presets.ts";
 import { PROXIES, type RenderedFile, renderAll, renderProxy } from "./render.ts";
 
+const NAMES_PER_LINE = 5;
+
+function listNames(names: readonly string[]): string {
+  const lines = names.map((name, index) => {
+    const start =
+      index % NAMES_PER_LINE === 0 ? `${index === 0 ? "" : "\n"}${" ".repeat(20)}` : " ";
+    return `${start}${name}${index === names.length - 1 ? "" : ","}`;
+  });
+  return lines.join("");
+}
+
 export const RENDER_HELP = `Usage: edge render [--proxy NAME] [--topology NAME] [--out DIR] [FILE.yaml]
 
 Renders complete proxy configurations from one small YAML. Without FILE.yaml the built-in defaults
@@ -16,9 +27,8 @@ are rendered; tools/edge/defaults.yaml shows and explains every field.
 
   --proxy NAME      nginx, haproxy, caddy or envoy; without it, all four
   --topology NAME   what stands in front, in place of the one in the file: direct, cdn, cdn-append,
-                    or the name of a CDN or balancer (${PRESET_NAMES.slice(3)
-                      .join(", ")
-                      .replace(/(.{60,72}), /g, "$1,\n                    ")})
+                    or the name of a CDN or balancer:
+${listNames(PRESET_NAMES.slice(3))}
   --out DIR         write DIR/<proxy>/<topology>.<ext> instead of standard output; of the defaults,
                     every topology unless one is named
   -h, --help        this text

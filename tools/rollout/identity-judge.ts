@@ -1,3 +1,4 @@
+import { HOPS } from "../edge/edge-policy.ts";
 import { isOpen, releaseText, type Said, type ServiceSnapshot } from "./identity-snapshot.ts";
 import {
   ROLLOUT_SERVICES,
@@ -7,8 +8,6 @@ import {
 import { type Change, POSITIONS, type Position, type Stage } from "./rollout-state.ts";
 import type { Check } from "./verdict.ts";
 
-/** How many proxies each topology puts in front of the services. */
-const HOPS_OF: Readonly<Record<RolloutTopology, number>> = { direct: 1, cdn: 1, "cdn-append": 2 };
 /** From which position on a service must trust the edge. */
 const RAISED_AT: Readonly<Record<RolloutServiceName, Position>> = {
   limiter: "api",
@@ -26,16 +25,21 @@ export function judgeStageIdentity(options: {
   reached: Position;
   changes: readonly Change[];
   topology: RolloutTopology;
+  /** How many entries the proxies write; what fits the topology unless it says otherwise. */
+  hops?: number | undefined;
   /** What ran at the baseline. */
   baseline?: readonly ServiceSnapshot[] | undefined;
   before: readonly ServiceSnapshot[] | undefined;
   after: readonly ServiceSnapshot[];
 }): Check[] {
   const { reached, topology, baseline } = options;
-  const hopsThen = expectedHops(reached, topology, baseline);
+  const hopsThen = expectedHops(reached, topology, baseline, options.hops);
   return options.after.flatMap((snapshot) => {
     const { service } = snapshot;
-    const hops = judgeHops(snapshot, { reached, topology, hops: hopsThen[service] });
+    const hops = judgeHops(snapshot, {
+      ...{ reached, topology, most: options.hops },
+      hops: hopsThen[service],
+    });
     if (options.changes.includes(service)) return [hops];
     const before = options.before?.find((other) => other.service === service);
     return [
@@ -62,10 +66,11 @@ export function expectedHops(
   reached: Position,
   topology: RolloutTopology,
   baseline: readonly ServiceSnapshot[] | undefined,
+  raisedTo: number = HOPS[topology],
 ): Partial<Record<RolloutServiceName, number>> {
   const entries = ROLLOUT_SERVICES.flatMap((service) => {
     const before = baseline?.find((snapshot) => snapshot.service === service)?.said?.hops;
-    const hops = isRaised(service, reached) ? HOPS_OF[topology] : before;
+    const hops = isRaised(service, reached) ? raisedTo : before;
     return hops === undefined ? [] : [[service, hops] as const];
   });
   return Object.fromEntries(entries);
@@ -77,9 +82,14 @@ function isRaised(service: RolloutServiceName, reached: Position): boolean {
 
 function judgeHops(
   { service, said, problem }: ServiceSnapshot,
-  at: { reached: Position; topology: RolloutTopology; hops: number | undefined },
+  at: {
+    reached: Position;
+    topology: RolloutTopology;
+    hops: number | undefined;
+    most?: number | undefined;
+  },
 ): Check {
-  const { topology } = at;
+  const { topology, most = HOPS[topology] } = at;
   const raised = isRaised(service, at.reached);
   const common = {
     id: `identity.hops.${service}`,
@@ -89,7 +99,7 @@ function judgeHops(
   if (said === undefined) return unanswered(common, service, problem);
   // Before its turn a service keeps the number it had at baseline, or, where nobody looked then, one
   // that no client can use: never more than there are proxies.
-  const expected = at.hops ?? Math.min(said.hops, HOPS_OF[topology]);
+  const expected = at.hops ?? Math.min(said.hops, most);
   const isRight = said.hops === expected;
   return {
     ...common,

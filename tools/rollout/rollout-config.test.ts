@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ConfigError } from "../../services/runtime/env.ts";
+import { PRESET_NAMES } from "../edge/presets.ts";
 import { parseRolloutConfig } from "./rollout-config.ts";
 
 const COMPLETE = `
@@ -37,7 +38,7 @@ test("parseRolloutConfig() names every problem at once, each with its field", ()
     .replace("verify: ./look", "verfy: ./look")
     .replace("judges: []", "judges: [gut-feeling]");
   expect(problemsOf(`${broken}\ndeadManSeconds: soon\n`)).toEqual([
-    "edge.topology must be one of direct, cdn, cdn-append",
+    `edge.topology must be one of ${PRESET_NAMES.join(", ")}`,
     "services.auth.url must be an http or https URL",
     "stages.api.auth.apply is required",
     "stages.gateway.judges may hold identity, preflight, probe, align, canary, each once",
@@ -64,6 +65,21 @@ notify: ./page
     "failOpen may hold auth, gateway",
     "endDegraded.limiter is not known here",
   ]);
+});
+
+test("parseRolloutConfig() knows what a balancer writes, before an edge and without one", () => {
+  const edge = (topology: string, files: string) => {
+    const text = COMPLETE.replace("topology: direct", `topology: ${topology}`);
+    return parseRolloutConfig(text.replace("[nginx.conf]", files), "/").edge;
+  };
+  expect(edge("google", "[nginx.conf]")).toMatchObject({ topology: "cdn", hops: 1 });
+  expect(edge("google", "[]")).toMatchObject({
+    ...{ front: "google", topology: "cdn-append", hops: 2, standsAlone: true },
+  });
+  expect(edge("aws-alb", "[]")).toMatchObject({ hops: 1, standsAlone: true });
+  // Services do not read its header, so an edge has to be in between.
+  expect(edge("cloudflare", "[]")).toMatchObject({ topology: "cdn", hops: 1, standsAlone: false });
+  expect(edge("direct", "[]")).toMatchObject({ topology: "direct", hops: 1, standsAlone: false });
 });
 
 test("parseRolloutConfig() of something that is no map names what is missing", () => {

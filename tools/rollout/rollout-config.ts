@@ -1,6 +1,9 @@
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { ConfigError } from "../../services/runtime/env.ts";
+import type { Topology } from "../edge/edge-config.ts";
+import { HOPS } from "../edge/edge-policy.ts";
+import { DIRECT, findPreset, hopsWithoutEdge, PRESET_NAMES } from "../edge/presets.ts";
 import { openTrusted } from "../trust/trusted-file.ts";
 import { ensureTrustedWay } from "../trust/trusted-path.ts";
 import { createFieldReader, type FieldReader, type Problems } from "./field-reader.ts";
@@ -9,9 +12,8 @@ import { findInnerDoors, type InnerDoor } from "./service-doors.ts";
 /** Where `--config` points unless told otherwise. */
 export const ROLLOUT_CONFIG_FILE = "rollout.yaml";
 
-/** Who connects to the edge, and so whom it believes. */
-export const ROLLOUT_TOPOLOGIES = ["direct", "cdn", "cdn-append"] as const;
-export type RolloutTopology = (typeof ROLLOUT_TOPOLOGIES)[number];
+/** What the proxies in front of the services do with X-Forwarded-For. */
+export type RolloutTopology = Topology;
 
 export const ROLLOUT_SERVICES = ["auth", "limiter", "gateway"] as const;
 export type RolloutServiceName = (typeof ROLLOUT_SERVICES)[number];
@@ -92,13 +94,22 @@ export function parseRolloutConfig(text: string, directory: string) {
 }
 
 function readEdge(edge: FieldReader, path: (relative: string) => string) {
+  const config = edge.list("config").map(path);
   const read = {
     url: edge.url("url"),
-    config: edge.list("config").map(path),
-    topology: edge.oneOf("topology", ROLLOUT_TOPOLOGIES, "direct"),
+    config,
+    ...describeFront(edge.oneOf("topology", PRESET_NAMES, "direct"), config.length > 0),
   };
   edge.finish();
   return read;
+}
+
+/** A balancer without an edge behind it appends for everybody, and its entries are the hops. */
+function describeFront(name: string, hasEdge: boolean) {
+  const preset = findPreset(name) ?? DIRECT;
+  const alone = hasEdge || preset.topology !== "cdn" ? undefined : hopsWithoutEdge(preset);
+  const topology: RolloutTopology = alone === undefined ? preset.topology : "cdn-append";
+  return { front: name, topology, hops: alone ?? HOPS[topology], standsAlone: alone !== undefined };
 }
 
 function readServices(services: FieldReader, path: (relative: string) => string) {

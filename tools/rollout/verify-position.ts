@@ -71,13 +71,13 @@ async function verifyIdentity(context: VerifyContext, stage: Stage): Promise<Che
   const changes = changesOf(stage);
   const before = snapshots[state.position];
   const after = await snapshot(context);
-  const { topology } = config.edge;
+  const { topology, hops } = config.edge;
   const reached = positionAfter(stage);
   const baseline = snapshots.baseline;
   const edgeBefore = changes.includes("proxy") ? [] : (edgeFiles?.[state.position] ?? []);
   const edgeAfter = await readEdgeFiles(edgeBefore.map(({ file }) => file));
   return [
-    ...judgeStageIdentity({ stage, reached, changes, topology, baseline, before, after }),
+    ...judgeStageIdentity({ stage, reached, changes, topology, hops, baseline, before, after }),
     ...judgeRunning(after, { failOpen: config.failOpen, backends: await backendsOf(config) }),
     ...judgeReleases({ changes, release: config.release, before, after }),
     ...(edgeBefore.length > 0
@@ -155,7 +155,8 @@ async function ask(
   reached: Position,
 ): Promise<Check[]> {
   const { snapshots, state, baselineWindow } = session.journal();
-  const hops = expectedHops(reached, config.edge.topology, snapshots.baseline);
+  const { edge } = config;
+  const hops = expectedHops(reached, edge.topology, snapshots.baseline, edge.hops);
   const from = new Date(session.nowMs()).toISOString();
   const looking = judges[judge]({
     config,

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
-import { TOPOLOGIES, type Topology } from "../edge-config.ts";
+import type { Topology } from "../edge-config.ts";
 import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
 import { foreignParts, whyNothing } from "./foreign-files.ts";
+import { findPreset } from "../presets.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
 import { lintCaddy } from "./lint-caddy.ts";
 import { lintEnvoy } from "./lint-envoy.ts";
@@ -94,7 +95,7 @@ function lintKind(
 /** Rendered files say in their first lines which topology they are for. */
 export function readDeclaredTopology(text: string): Topology | undefined {
   const name = /^# Portcullis edge: .*\btopology=([a-z-]+)/m.exec(text)?.[1];
-  return TOPOLOGIES.find((topology) => topology === name);
+  return findPreset(name ?? "")?.topology;
 }
 
 /** Tells what a file is, by its name or else by what it holds. */

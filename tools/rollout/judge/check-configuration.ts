@@ -2,7 +2,7 @@ import { readConfig as readAuthConfig } from "../../../services/auth/config.ts";
 import { readConfig as readGatewayConfig } from "../../../services/gateway/config.ts";
 import { readConfig as readLimiterConfig } from "../../../services/limiter/config.ts";
 import { ConfigError, type Environment } from "../../../services/runtime/env.ts";
-import type { RolloutTopology } from "../rollout-config.ts";
+import { fittingPresets } from "../../edge/presets.ts";
 import type { Check } from "../verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
@@ -42,7 +42,7 @@ export function findFileProblems(name: ServiceName, file: Environment): readonly
 }
 
 /** Whether all services trust the number of proxies that the topology has. */
-export function checkHops(facts: readonly ServiceFacts[], topology: RolloutTopology): Check {
+export function checkHops(facts: readonly ServiceFacts[], topology: string): Check {
   const subject = {
     id: "hops.aligned",
     title: "Trusted hops of all services",
@@ -64,13 +64,22 @@ export function checkHops(facts: readonly ServiceFacts[], topology: RolloutTopol
   const planned = facts.filter(plansWrongHops);
   if (planned.length > 0) {
     const expected = planned.map(({ name, topologyHops }) => `${name} ${topologyHops}`).join(", ");
-    return failed(subject, observed, `topology ${topology} needs ${expected}`);
+    return failed(subject, observed, `topology ${topology} needs ${expected}${nameOthers(facts)}`);
   }
   if (disagree(facts)) {
     const mend = "they run with different numbers: restart those whose file says another one";
     return failed(subject, observed, mend);
   }
   return passed(subject, observed);
+}
+
+/** Where all services agree on a number, it may be what is written in front of them that is wrong. */
+function nameOthers(facts: readonly ServiceFacts[]): string {
+  const [hops, ...others] = new Set(facts.map((service) => service.hops));
+  if (hops === undefined || others.length > 0) return "";
+  const names = fittingPresets({ hops, habit: "appends" });
+  if (names.length === 0) return "";
+  return `; where ${hops} is what align measures, edge.topology is ${names.join(" or ")}`;
 }
 
 /** Without a rollout under way nobody knows the right number, but never is it one too many. */

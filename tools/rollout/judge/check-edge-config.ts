@@ -3,6 +3,7 @@ import { isDoubt } from "../../edge/lint/finding.ts";
 import { detectKind, lintFile } from "../../edge/lint/lint-file.ts";
 import type { RolloutTopology } from "../rollout-config.ts";
 import type { Check } from "../verdict.ts";
+import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
@@ -20,9 +21,12 @@ const FINDINGS_MAX = 3;
  */
 export function checkEdgeConfig(
   files: readonly string[],
-  topology: RolloutTopology,
+  { topology, front }: Pick<Deployment, "topology" | "front">,
   upstreams: readonly string[] = [],
 ): Check {
+  if (front?.standsAlone === true) {
+    return passed(SUBJECT, `none of yours: ${front.name} writes the header itself`);
+  }
   if (files.length === 0) {
     return doubtful(SUBJECT, "no file is named", "name the edge's files: edge.config");
   }

@@ -1,4 +1,5 @@
 import type { Secret } from "../../../services/runtime/secret.ts";
+import { HOPS } from "../../edge/edge-policy.ts";
 import type { RolloutServiceName, RolloutTopology } from "../rollout-config.ts";
 import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "../service-doors.ts";
 
@@ -12,6 +13,8 @@ export const PUBLIC_SERVICES: readonly PublicServiceName[] = ["auth", "gateway"]
 export type Deployment = {
   edgeUrl: string;
   topology: RolloutTopology;
+  /** What stands in front, and how many entries it writes; what fits the topology when absent. */
+  front?: { name: string; hops: number; standsAlone: boolean } | undefined;
   /** The direct addresses; an inner door that is not named is at its usual port. */
   services: Readonly<Record<ServiceName, string> & Partial<Record<InnerDoor, string>>>;
   /** Without one most of what is only said to the operator cannot be known. */
@@ -28,4 +31,9 @@ export type Door = ServiceName | InnerDoor;
 export function doorUrl({ services }: Pick<Deployment, "services">, door: Door): string {
   if (door !== "authAdmin" && door !== "gatewayRpc") return services[door];
   return services[door] ?? innerDoorUrl(door, services[INNER_DOORS[door].service]);
+}
+
+/** How many entries the proxies in front write. */
+export function hopsOf({ topology, front }: Pick<Deployment, "topology" | "front">): number {
+  return front?.hops ?? HOPS[topology];
 }

@@ -1,4 +1,3 @@
-import { HOPS } from "../../edge/edge-policy.ts";
 import { chooseWindow, type GoodWindow, type HopsByService } from "../good-window.ts";
 import { EMPTY_JOURNAL, type Journal, readJournal } from "../journal.ts";
 import { ROLLOUT_SERVICES, type RolloutConfig } from "../rollout-config.ts";
@@ -22,7 +21,7 @@ export async function findPlace({ stateDir, edge }: RolloutConfig): Promise<Plac
   const applied = journal.state.touched;
   const hops = ROLLOUT_SERVICES.flatMap((service) => {
     const noted = journal.snapshots.baseline?.find((before) => before.service === service);
-    const now = applied.includes(service) ? HOPS[edge.topology] : noted?.said?.hops;
+    const now = applied.includes(service) ? edge.hops : noted?.said?.hops;
     return now === undefined ? [] : [[service, now] as const];
   });
   return { journal, applied, expectedHops: Object.fromEntries(hops) };

@@ -1,9 +1,8 @@
 import type { Environment } from "../../../services/runtime/env.ts";
-import { HOPS } from "../../edge/edge-policy.ts";
 import type { EnvironmentFiles } from "../environment-files.ts";
 import { ROLLOUT_SERVICES } from "../rollout-config.ts";
 import { askIdentity, type Identity, type IdentityAnswer } from "./ask-identity.ts";
-import type { Deployment, ServiceName } from "./deployment.ts";
+import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
 
 /** What is known about the configuration of one service. */
 export type ServiceFacts = {
@@ -52,7 +51,7 @@ export async function gatherFacts(
         file,
         hops: file === undefined ? running?.hops : readHops(file[HOPS_VARIABLE[name]]),
         expectedHops: deployment.expectedHops?.[name],
-        topologyHops: HOPS[deployment.topology],
+        topologyHops: hopsOf(deployment),
         plannedMode: file && plannedMode(name, file),
       };
     }),

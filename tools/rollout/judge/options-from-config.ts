@@ -30,6 +30,11 @@ export function deploymentFrom({
   return {
     edgeUrl: config.edge.url,
     topology: config.edge.topology,
+    front: {
+      name: config.edge.front,
+      hops: config.edge.hops,
+      standsAlone: config.edge.standsAlone,
+    },
     services: { auth: auth.url, limiter: limiter.url, gateway: gateway.url, ...config.doors },
     // While it is rotated there are two; the first one is in use.
     operatorToken: token ? new Secret(token.split(",")[0]?.trim() ?? "") : undefined,

@@ -1,4 +1,6 @@
 import { randomInt } from "node:crypto";
+import { HOPS } from "../../edge/edge-policy.ts";
+import { fittingPresets, type Writing } from "../../edge/presets.ts";
 import type { Check } from "../verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import type { HeaderLine } from "./call-http.ts";
@@ -41,6 +43,10 @@ export async function runAlign(options: AlignOptions): Promise<Alignment> {
   const [hops] = counts;
   const agreed = counts.size === 1 ? hops : undefined;
   checks.push(agreementCheck(measured, agreed), await configuredCheck(options, agreed));
+  const [first] = measured;
+  if (agreed !== undefined && first?.measurement.kind === "unique") {
+    checks.push(frontCheck(options, first.measurement));
+  }
   return { checks: await withOneCause(options, checks), hops: agreed };
 }
 
@@ -106,6 +112,31 @@ function agreementCheck(
     ({ name, measurement }) => `${name} ${hopsOf(measurement) ?? "unknown"}`,
   );
   return doubtful(subject, `not unique: ${each.join(", ")}`, "mend what the lines above say");
+}
+
+/** Whether what is written in front is what the configuration says, and by which name it goes. */
+function frontCheck({ topology, front }: Deployment, measured: Writing): Check {
+  const subject = {
+    id: "align.topology",
+    title: "What stands in front",
+    why: "hops, probes and gates are judged by edge.topology",
+  };
+  const observed = `${measured.hops} ${measured.hops === 1 ? "entry" : "entries"}, and the edge ${measured.habit}`;
+  const expected = front?.hops ?? HOPS[topology];
+  // Where a CDN replaces what the client sent, an edge that appends seems to overwrite.
+  const isAppended = measured.habit === "appends";
+  const isSame = measured.hops === expected && (topology === "cdn-append" || !isAppended);
+  if (isSame) return passed(subject, `${observed}, as ${front?.name ?? topology} does`);
+  const names = fittingPresets(measured);
+  const render = "let an edge overwrite the header: npm run -s edge -- render";
+  const without = isAppended
+    ? ", and name no edge.config where no edge of yours is in between"
+    : "";
+  const mend =
+    names.length === 0
+      ? render
+      : `set edge.topology to what stands there (${names.join(", ")})${without}; or ${render}`;
+  return doubtful(subject, `${observed}; edge.topology says ${front?.name ?? topology}`, mend);
 }
 
 async function configuredCheck(options: AlignOptions, hops: number | undefined): Promise<Check> {

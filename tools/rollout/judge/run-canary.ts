@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HOPS } from "../../edge/edge-policy.ts";
 import type { HopsByService } from "../good-window.ts";
 import { type Check, overall, type Verdict } from "../verdict.ts";
 import {
@@ -7,7 +6,7 @@ import {
   judgeAgreement,
   sampleAgreement,
 } from "./check-identity-agreement.ts";
-import type { Deployment, ServiceName } from "./deployment.ts";
+import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
 import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
@@ -111,7 +110,7 @@ async function judgeGates(
   const findings = await measureGates({
     prometheusUrl,
     gates: watchlist({
-      hops: HOPS[topology],
+      hops: hopsOf(options),
       hopsNow: expectedHops,
       hopsBefore,
       topology,

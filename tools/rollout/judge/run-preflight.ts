@@ -43,10 +43,10 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     ...checkFiles(facts),
     ...(await checkPolicies(facts, { directory, urls: options.services })),
     ...(await checkRunning(facts, { directory, applied })),
-    checkHops(facts, options.topology),
+    checkHops(facts, options.front?.name ?? options.topology),
     checkEdgeConfig(
       options.edgeConfigFiles,
-      options.topology,
+      options,
       PUBLIC_SERVICES.map((name) => new URL(options.services[name]).host),
     ),
     ...(await Promise.all(

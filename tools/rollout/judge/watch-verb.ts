@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HOPS } from "../../edge/edge-policy.ts";
 import { COMMON_HELP, readArguments, UsageError } from "../command-line.ts";
 import { windowToBaseline } from "../good-window.ts";
 import { loadRolloutConfig } from "../rollout-config.ts";
@@ -53,7 +52,7 @@ export const watch: Verb = {
       readNumber(values, "duration", DURATION_SECONDS) ?? config.canary.durationSeconds;
     const intervalSeconds =
       readNumber(values, "interval", INTERVAL_SECONDS) ?? INTERVAL_SECONDS_DEFAULT;
-    const { topology } = config.edge;
+    const { topology, hops } = config.edge;
     const tracks = readTracks(values);
     const startedAt = new Date();
     const { environment, signal } = context;
@@ -71,7 +70,7 @@ export const watch: Verb = {
       return await measureGates({
         prometheusUrl,
         gates: watchlist({
-          hops: HOPS[topology],
+          hops,
           hopsNow,
           hopsBefore: baseline.hops,
           topology,
