@@ -52,7 +52,8 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
   let machine: Machine;
   let clients: ReturnType<typeof startClients> | undefined;
   beforeAll(async () => {
-    machine = await startMachine({ isQuiet: true });
+    // Its own users open and close websockets meanwhile.
+    machine = await startMachine();
     await writeLimits(60_000);
     const policies = { LIMITER_POLICIES_FILE: at("policies.60000.yaml") };
     for (const file of ["baseline.env", ...SERVICES.map(fileOf)])

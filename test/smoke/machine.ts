@@ -52,19 +52,14 @@ const BASELINE_TIMEOUT_MS = 60_000;
 const SERVICES = ["limiter", "auth", "gateway"] as const;
 
 /** Starts everything with hops 0 behind an edge that somebody wrote by hand. */
-export async function startMachine(
-  options: {
-    /** Whether the test brings its own users. */
-    isQuiet?: boolean;
-  } = {},
-): Promise<Machine> {
+export async function startMachine(): Promise<Machine> {
   const directory = await mkdtemp(join(tmpdir(), "portcullis-smoke-"));
   const stops: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
   const stop = async () => {
     for (const step of stops.toReversed()) await step();
   };
   try {
-    return await start(directory, stops, stop, options);
+    return await start(directory, stops, stop);
   } catch (error) {
     await stop();
     throw error;
@@ -75,7 +70,6 @@ async function start(
   directory: string,
   stops: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
-  { isQuiet = false }: { isQuiet?: boolean },
 ): Promise<Machine> {
   const newDatabase = await startPostgres();
   stops.push(newDatabase.stop);
@@ -134,7 +128,8 @@ async function start(
   await writeOperatorScript(directory, control.url);
   const prometheus = await startPrometheus(addresses.metricsUrls);
   stops.push(prometheus.stop);
-  if (!isQuiet) stops.push(startUsers(edgeUrl).stop);
+  const users = startUsers(edgeUrl);
+  stops.push(users.stop);
   await writeFile(
     join(directory, "rollout.yaml"),
     rolloutYaml({ edgeUrl, urls, prometheusUrl: prometheus.url }),

@@ -1,7 +1,7 @@
 import type { Environment } from "../../services/runtime/env.ts";
 import { type EdgeFile, judgeEdgeFiles, readEdgeFiles } from "./edge-files.ts";
 import { readEnvironmentFiles } from "./environment-files.ts";
-import type { GoodWindow } from "./good-window.ts";
+import { chooseWindow, type GoodWindow } from "./good-window.ts";
 import { expectedHops, judgeRestored, judgeStageIdentity } from "./identity-judge.ts";
 import { type ServiceSnapshot, type SnapshotSource, takeSnapshot } from "./identity-snapshot.ts";
 import { judgeFailureMode, judgeReleases, judgeRunning } from "./judge-running.ts";
@@ -27,6 +27,8 @@ export type JudgeRequest = {
   applied: readonly Change[];
   /** The time to compare with; undefined when nobody noted one. */
   baseline: GoodWindow | undefined;
+  /** The time to compare with where nothing is known of that one. */
+  fallback: GoodWindow | undefined;
   /** Tells people how it goes, for a judge that takes minutes. */
   onProgress?: LiveLine["show"] | undefined;
   signal: AbortSignal;
@@ -154,7 +156,7 @@ async function ask(
   judge: Exclude<StageJudge, "identity">,
   reached: Position,
 ): Promise<Check[]> {
-  const { snapshots, state, baselineWindow } = session.journal();
+  const { snapshots, state, baselineWindow, changedAt } = session.journal();
   const { edge } = config;
   const hops = expectedHops(reached, edge.topology, snapshots.baseline, edge.hops);
   const from = new Date(session.nowMs()).toISOString();
@@ -164,6 +166,15 @@ async function ask(
     expectedHops: hops,
     applied: state.touched,
     baseline: baselineWindow ?? undefined,
+    // At the baseline itself, what was measured since it stands is no worse than nothing.
+    fallback:
+      reached === "baseline"
+        ? chooseWindow({
+            nowMs: session.nowMs(),
+            durationMs: config.canary.durationSeconds * 1_000,
+            ...{ hops, changedAt, known: [] },
+          })
+        : undefined,
     onProgress: live?.show,
     signal,
   });

@@ -11,6 +11,8 @@ export type GatesOptions = {
   windowSeconds: number;
   at: Date;
   baseline: Baseline;
+  /** What to compare with where Prometheus knows nothing of that time any more, or not yet. */
+  fallback?: Baseline | undefined;
   /** Compares two tracks at the same time instead of two times. */
   tracks?: Tracks | undefined;
   /** Fewer requests than this show nothing. */
@@ -49,7 +51,8 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
     return answer.kind === "value" ? answer.value : undefined;
   };
   const now = { endsAt: at, windowSeconds: options.windowSeconds };
-  const before = tracks === undefined ? options.baseline : now;
+  const { baseline, fallback } = options;
+  const times = tracks === undefined ? [baseline, ...(fallback ? [fallback] : [])] : [now];
   const baselineSamplesMin = (gate: Gate) =>
     Math.ceil(samplesMinOf(gate, requestsMin) * BASELINE_SHARE);
   const judge = async (gate: Gate): Promise<GateFinding> => {
@@ -71,14 +74,21 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
       { endsAt, windowSeconds }: Baseline,
       track: string | undefined,
     ) => await ask(query(`${windowSeconds}s`), endsAt, track);
-    const baseline = await measure(before, tracks?.control);
-    const isBaseline = !gate.samples || (baseline.samples ?? 0) >= baselineSamplesMin(gate);
+    const findBefore = async () => {
+      for (const time of times) {
+        const { value, samples } = await measure(time, tracks?.control);
+        const isEnough = !gate.samples || (samples ?? 0) >= baselineSamplesMin(gate);
+        if (isEnough && value !== undefined) return { time, value };
+      }
+      return undefined;
+    };
+    const before = await findBefore();
     const measured = {
       ...(await measure(now, tracks?.canary)),
-      baseline: isBaseline ? baseline.value : undefined,
+      baseline: before?.value,
       also: also && {
         value: await askAlso(also.value, now, tracks?.canary),
-        limit: isBaseline ? await askAlso(also.limit, before, tracks?.control) : undefined,
+        limit: before && (await askAlso(also.limit, before.time, tracks?.control)),
       },
     };
     return judgeGate(gate, measured, requestsMin);

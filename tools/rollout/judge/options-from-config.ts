@@ -16,6 +16,8 @@ export type JudgeInput = {
   applied?: readonly Change[];
   /** The time to compare with. */
   baseline?: GoodWindow | undefined;
+  /** The time to compare with where nothing is known of that one. */
+  fallback?: GoodWindow | undefined;
   signal: AbortSignal;
 };
 
@@ -68,6 +70,7 @@ export function canaryFrom(input: JudgeInput): CanaryOptions {
     requestsMin: canary.minRequests,
     failOpen: input.config.failOpen,
     baseline: input.baseline && windowToBaseline(input.baseline),
+    fallback: input.fallback && windowToBaseline(input.fallback),
     hopsBefore: input.baseline?.hops,
   };
 }

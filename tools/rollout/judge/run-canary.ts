@@ -24,6 +24,8 @@ export type CanaryOptions = Deployment & {
   requestsMin: number;
   /** What to compare with; the same time right before the canary unless it is given. */
   baseline?: Baseline | undefined;
+  /** What to compare with where nothing is known of that time. */
+  fallback?: Baseline | undefined;
   /** The hops that services trusted then. */
   hopsBefore?: HopsByService | undefined;
   /** The services that may be open. */
@@ -119,6 +121,7 @@ async function judgeGates(
     windowSeconds: Math.max(1, elapsedSeconds),
     at,
     baseline,
+    fallback: options.fallback,
     tracks: options.tracks,
     requestsMin,
     signal,
