@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../fixtures/eventually.ts";
 import { createTestDatabase } from "../fixtures/postgres.ts";
 import { productionEnvironment } from "../fixtures/production-environment.ts";
 import { refusedUpgrade } from "../fixtures/realtime-connection.ts";
@@ -242,6 +243,23 @@ test("outside development a complete configuration starts, without demo and with
   for (const [name, secret] of secrets) {
     expect(output.join("\n").includes(secret), `${name} is in the log`).toBe(false);
   }
+});
+
+test("outside development each service warns once of hops without named proxies", async () => {
+  const databaseUrl = await createTestDatabase("config");
+  const hops = { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" };
+  const system = await startSystem({
+    environment: { ...productionEnvironment(databaseUrl), ...hops },
+    environmentOf: { limiter: { TRUSTED_PROXY_CIDRS: "127.0.0.1/32" } },
+  });
+  onTestFinished(system.stop);
+  const warningsOf = (service: keyof typeof system.services) =>
+    system.services[service].output().filter((line) => line.includes("TRUSTED_PROXY_CIDRS"));
+  await eventually(() => {
+    expect(warningsOf("auth")).toHaveLength(1);
+    expect(warningsOf("gateway")).toHaveLength(1);
+  });
+  expect(warningsOf("limiter")).toEqual([]);
 });
 
 test("outside development a limiter that keeps its state in memory decides nothing", async () => {
