@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
+import type { Topology } from "./edge-config.ts";
 import { RULES, type Severity, severityOf } from "./lint/finding.ts";
 import { detectKind, type FileKind, type LintedFile, lintFile } from "./lint/lint-file.ts";
-import type { Topology } from "./edge-config.ts";
 import { readFileOrRefuse } from "./load-config.ts";
 import { findPreset, PRESET_NAMES } from "./presets.ts";
 import { PROXIES } from "./render.ts";

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import type { Topology } from "../edge-config.ts";
+import { findPreset } from "../presets.ts";
 import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
 import { foreignParts, whyNothing } from "./foreign-files.ts";
-import { findPreset } from "../presets.ts";
 import { readHaproxySections } from "./haproxy-sections.ts";
 import { lintCaddy } from "./lint-caddy.ts";
 import { lintEnvoy } from "./lint-envoy.ts";

@@ -23,7 +23,9 @@ test("checkEdgeConfig() is in doubt where nothing is read, and says what would b
     expect(verdict, file).toBe("inconclusive");
     expect(mend).toContain("edge.config");
   }
-  expect(checkEdgeConfig([traefik], { topology: "direct" }).observed).toContain("a setting of Traefik");
+  expect(checkEdgeConfig([traefik], { topology: "direct" }).observed).toContain(
+    "a setting of Traefik",
+  );
 });
 
 test("checkEdgeConfig() is in doubt where a part could not be judged, and names it", () => {
@@ -46,7 +48,9 @@ test("checkEdgeConfig() is in doubt where a part could not be judged, and names 
     observed: expect.stringContaining("no route or address of Portcullis"),
   });
   // Where the services are, the rollout program was told.
-  expect(checkEdgeConfig([unknown], { topology: "direct" }, ["x"]).observed).toContain("internal-route-exposed");
+  expect(checkEdgeConfig([unknown], { topology: "direct" }, ["x"]).observed).toContain(
+    "internal-route-exposed",
+  );
 });
 
 test("checkEdgeConfig() passes with a word about headers that no service reads", () => {
