@@ -62,7 +62,9 @@ test("pages have no link that leads nowhere", () => {
 test("alerts and dashboards point at chapters that the runbook has", () => {
   const chapters = headingsOf("RUNBOOK.md");
   const anchors = SHIPPED.flatMap((file) =>
-    [...readText(file).matchAll(/RUNBOOK\.md#([\w-]+)/g)].map(([, anchor = ""]) => anchor),
+    [...readText(file).matchAll(/(?:RUNBOOK\.md|runbook \}\})#([\w-]+)/g)].map(
+      ([, anchor = ""]) => anchor,
+    ),
   );
   expect(anchors.length).toBeGreaterThan(0);
   expect(anchors.filter((anchor) => !chapters.includes(anchor))).toEqual([]);

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { checkPolicies, findPlannedPolicies } from "./check-policies.ts";
 
-const VALID =
-  "policies:\n  login.ip: { key: address, algorithm: token_bucket, limit: 30, period: 5m }\n";
+const BUILT_IN = new URL("../../../services/limiter/policies.yaml", import.meta.url);
+const VALID = limitedTo("31");
 
 test("checkPolicies() refuses what a service would refuse, and doubts what it cannot see", async () => {
   const { directory, write } = setup();
@@ -19,7 +19,7 @@ test("checkPolicies() refuses what a service would refuse, and doubts what it ca
   };
   write("good.yaml", VALID);
   write("torn.yaml", "policies: {");
-  write("wrong.yaml", VALID.replace("limit: 30", "limit: many"));
+  write("wrong.yaml", limitedTo("many"));
   expect(await judge("good.yaml")).toMatchObject({ id: "policies.limiter", verdict: "pass" });
   expect(await judge(join(directory, "good.yaml"))).toMatchObject({ verdict: "pass" });
   expect(await judge("torn.yaml")).toMatchObject({ verdict: "fail" });
@@ -37,13 +37,18 @@ test("checkPolicies() refuses what a service would refuse, and doubts what it ca
 test("findPlannedPolicies() tells limits apart, and knows the built-in ones", async () => {
   const { directory, write } = setup();
   write("one.yaml", VALID);
-  write("two.yaml", VALID.replace("limit: 30", "limit: 31"));
+  write("two.yaml", limitedTo("32"));
   const hashOf = async (path?: string) =>
     await findPlannedPolicies(path === undefined ? {} : { LIMITER_POLICIES_FILE: path }, directory);
   const hashes = [await hashOf("one.yaml"), await hashOf("two.yaml"), await hashOf()];
   expect(new Set(hashes).size).toBe(3);
   expect(await hashOf("gone.yaml")).toBeUndefined();
 });
+
+/** The built-in policies with another limit of logins. */
+function limitedTo(limit: string): string {
+  return readFileSync(BUILT_IN, "utf8").replace(/(login\.ip:[\s\S]*?limit: )\d+/, `$1${limit}`);
+}
 
 function setup() {
   const directory = mkdtempSync(join(tmpdir(), "portcullis-policies-"));

@@ -1,8 +1,9 @@
 import { access, constants } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
+import { readPoliciesConfig } from "../../../services/limiter/policies-config.ts";
 import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
-import type { Environment } from "../../../services/runtime/env.ts";
+import { createEnvReader, type Environment } from "../../../services/runtime/env.ts";
 import type { Check } from "../verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
@@ -32,7 +33,7 @@ export async function checkPolicies(
       title: `Policies file of ${name}`,
       why: "a service refuses to start with a file that it cannot read, in the middle of the rollout",
     };
-    const found = await readPolicies(path, place);
+    const found = await readPolicies(path, place, file);
     if (found.kind === "read") return [passed(subject, `${path} is valid, hash ${found.hash}`)];
     return [judgeUnread(subject, found, isHere(place.urls[name]))];
   });
@@ -46,7 +47,7 @@ export async function findPlannedPolicies(
 ): Promise<string | undefined> {
   const path = file[VARIABLE]?.trim();
   if (!path) return policiesHash(await readPoliciesFile());
-  const found = await readPolicies(path, { directory });
+  const found = await readPolicies(path, { directory }, file);
   return found.kind === "read" ? found.hash : undefined;
 }
 
@@ -55,6 +56,7 @@ type Reading = { kind: "read"; hash: string } | { kind: "unreadable" | "invalid"
 async function readPolicies(
   path: string,
   { directory }: Pick<PoliciesPlace, "directory">,
+  environment: Environment = {},
 ): Promise<Reading> {
   const file = isAbsolute(path) ? path : resolve(directory, path);
   try {
@@ -62,8 +64,9 @@ async function readPolicies(
   } catch (error) {
     return { kind: "unreadable", problem: `${path}: ${messageOf(error)}` };
   }
+  const { ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
   try {
-    return { kind: "read", hash: policiesHash(await readPoliciesFile(file)) };
+    return { kind: "read", hash: policiesHash(await readPoliciesFile(file, { ipv6PrefixBits })) };
   } catch (error) {
     return { kind: "invalid", problem: `${path}: ${messageOf(error)}` };
   }
