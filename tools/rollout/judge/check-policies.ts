@@ -1,5 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
+import { PoliciesError } from "../../../services/limiter/parse-policies.ts";
 import { readPoliciesConfig } from "../../../services/limiter/policies-config.ts";
 import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
@@ -35,7 +36,7 @@ export async function checkPolicies(
     };
     const found = await readPolicies(path, place, file);
     if (found.kind === "read") return [passed(subject, `${path} is valid, hash ${found.hash}`)];
-    return [judgeUnread(subject, found, isHere(place.urls[name]))];
+    return [judgeUnread(subject, found, { path, isHere: isHere(place.urls[name]) })];
   });
   return (await Promise.all(checks)).flat();
 }
@@ -68,7 +69,8 @@ async function readPolicies(
   try {
     return { kind: "read", hash: policiesHash(await readPoliciesFile(file, { ipv6PrefixBits })) };
   } catch (error) {
-    return { kind: "invalid", problem: `${path}: ${messageOf(error)}` };
+    if (!(error instanceof PoliciesError)) throw error;
+    return { kind: "invalid", problem: error.problems.join("; ") };
   }
 }
 
@@ -84,9 +86,9 @@ function isHere(url: string | undefined): boolean {
 function judgeUnread(
   subject: Subject,
   { kind, problem }: { kind: "unreadable" | "invalid"; problem: string },
-  isServiceHere: boolean,
+  { path, isHere }: { path: string; isHere: boolean },
 ): Check {
-  if (kind === "invalid") return failed(subject, problem, "correct the policies file");
-  if (isServiceHere) return failed(subject, problem, `put the file there, or correct ${VARIABLE}`);
+  if (kind === "invalid") return failed(subject, problem, `correct ${path}`);
+  if (isHere) return failed(subject, problem, `put the file there, or correct ${VARIABLE}`);
   return doubtful(subject, problem, "give this machine a copy of the file under the same path");
 }
