@@ -7,6 +7,8 @@ import { createFakeDeployment } from "./rollout-fixture.ts";
 
 const PROGRAM = resolve("dist/tools/rollout/main.js");
 const COLUMNS = 70;
+/** Where colours are off there is no line that is overwritten either. */
+const COLOURFUL = { ...process.env, NO_COLOR: undefined };
 /** `script` runs a program on a terminal of its own; it is part of util-linux. */
 const hasScript = spawnSync("script", ["--version"]).status === 0;
 
@@ -15,7 +17,9 @@ test.skipIf(!hasScript)(
   async () => {
     const { directory, config } = await atGateway();
     const command = `stty cols ${COLUMNS}; ${process.execPath} ${PROGRAM} stage next --config ${config}`;
-    const shown = await output(spawn("script", ["-qec", command, "/dev/null"], { cwd: directory }));
+    const shown = await output(
+      spawn("script", ["-qec", command, "/dev/null"], { cwd: directory, env: COLOURFUL }),
+    );
     const live = shown.split("\r\u001b[2K").filter((text) => text.startsWith("canary: "));
     expect(live.length).toBeGreaterThan(1);
     expect(live[0]).toMatch(/^canary: the first journey, \d+ s left …$/);

@@ -112,7 +112,7 @@ test("serve() refuses strangers and wrong callers by the head alone", async () =
 
 test("an address that shows wrong tokens is told to wait, whoever shows the right one is not", async () => {
   const { url } = await setup();
-  const tries = Array.from({ length: 140 }, () =>
+  const tries = Array.from({ length: 300 }, () =>
     ask(url, { headers: { authorization: "Bearer x" } }),
   );
   const statuses = (await Promise.all(tries)).map(({ status }) => status);
@@ -213,7 +213,7 @@ test("connections that wait make room for newcomers, and known callers keep thei
 
 test("an address over its share in flight is refused, and a known caller is not", async () => {
   const { server, url } = await setup();
-  const stalled = Array.from({ length: 140 }, () => {
+  const stalled = Array.from({ length: 300 }, () => {
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => undefined);
     socket.write(
