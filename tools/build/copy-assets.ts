@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** What the compiler leaves behind: data that programs read from beside themselves. */
@@ -9,6 +9,7 @@ const FOLDERS = ["services", "clients", "tools", "test", "deploy"];
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 for (const folder of FOLDERS) {
   if (!existsSync(`${root}/${folder}`)) continue;
+  removeStale(folder);
   cpSync(`${root}/${folder}`, `${root}/dist/${folder}`, {
     recursive: true,
     filter: (source) => !/\.[a-z]+$/.test(source) || ASSET.test(source),
@@ -22,6 +23,17 @@ writeFileSync(
   `${root}/dist/services/runtime/release.json`,
   JSON.stringify({ version, ...(revision !== undefined && { revision }) }),
 );
+
+/** A migration that has another name by now would be one too many. */
+function removeStale(folder: string): void {
+  const built = `${root}/dist/${folder}`;
+  if (!existsSync(built)) return;
+  for (const name of readdirSync(built, { recursive: true, encoding: "utf8" })) {
+    const isStale = ASSET.test(name) && !existsSync(`${root}/${folder}/${name}`);
+    // What the build itself writes has no source.
+    if (isStale && !name.endsWith("release.json")) rmSync(`${built}/${name}`, { force: true });
+  }
+}
 
 /** The commit, marked when the sources differ from it; undefined outside of a repository. */
 function findRevision(): string | undefined {
