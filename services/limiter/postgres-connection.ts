@@ -134,8 +134,9 @@ export class PostgresConnection {
     if (!mayGoOn) this.close();
     else if (this.#client.getTransactionStatus() === "I") this.#isUsable = true;
     else {
-      this.#isUsable = true;
-      await this.rollBack();
+      // Nobody else may use the connection before.
+      await this.execute([{ name: "roll_back" }]);
+      this.#isUsable = !this.#isEnding;
     }
   }
 
