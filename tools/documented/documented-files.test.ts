@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { basename } from "node:path";
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { codeOf, isThere, PAGES, ROOT, readText, SHIPPED } from "./pages.ts";
 
@@ -21,14 +21,20 @@ const OF_OTHERS = new Set([
   "evidence.head.json",
 ]);
 
-const FOLDERS = "services|clients|tools|test|deploy|proto|gen|\\.ci";
-const BELOW_A_FOLDER = new RegExp(`(?<![\\w./@:-])(?:${FOLDERS})/[\\w.*/-]*[\\w*/]`, "g");
+const FOLDERS = ["services", "clients", "tools", "test", "deploy", "proto", "gen"];
+const BELOW_A_FOLDER = new RegExp(
+  `(?<![\\w./@:-])(?:${FOLDERS.join("|")}|\\.ci)/[\\w.*/-]*[\\w*/]`,
+  "g",
+);
 const WITH_AN_ENDING =
   /^(?!\/)[\w./*-]+\.(?:ts|js|md|ya?ml|jsonc?|conf|cfg|Caddyfile|svg|sql|proto|html|ini)$/;
 
-const NAMES = execFileSync("git", ["ls-files"], { cwd: ROOT, encoding: "utf8" })
-  .split("\n")
-  .map((file) => basename(file));
+const NAMES = [
+  ...readdirSync(ROOT),
+  ...FOLDERS.flatMap((folder) => {
+    return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+  }),
+].map((file) => basename(file));
 
 test("what is shipped names no file of this project that is not there", () => {
   const unknown = SHIPPED.flatMap((file) =>
