@@ -118,7 +118,7 @@ const OTHER_COLOUR = "#94a3b8";
 const OUR_LABELS: Readonly<Partial<Record<Contestant, string>>> = {
   engine: "Portcullis, engine in process",
   "engine, by its client": "Portcullis, RPC by its client",
-  "engine, by unary RPC": "Portcullis, RPC a decision",
+  "engine, by unary RPC": "Portcullis, one RPC each",
 };
 
 /** A bar chart of decisions per second, the engine beside the others, for two workloads. */
@@ -145,10 +145,11 @@ export function drawChart(report: Report): string {
     }
     y += CHART.title;
   }
-  const caption = `Decisions per second, one process each; ${CHART_UNIT}: 1; ${report.machine}`;
+  const caption = `Decisions per second, one process each; ${CHART_UNIT}: 1`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${CHART.width} ${y}" font-family="sans-serif" font-size="12" role="img" aria-label="${caption}">
 <rect width="100%" height="100%" fill="#ffffff"/>
-${text(12, 24, caption)}
+${text(12, 18, caption)}
+${text(12, 35, report.machine)}
 ${parts.join("\n")}
 </svg>
 `;
