@@ -9,7 +9,7 @@ import { Ledger } from "./ledger.ts";
 import type { Wish } from "./limiter-under-test.ts";
 import { givenBack } from "./model-refund.ts";
 
-export type ModelCharge = { number: number; rows: readonly Row[] };
+export type ModelCharge = { number: number; rows: readonly ChargedRow[] };
 export type ModelDecision = {
   allowed: boolean;
   views: readonly View[];
@@ -23,11 +23,13 @@ type Answer = {
   expiresAtMs: number;
   number: number;
   views: readonly View[];
-  rows: readonly Row[];
+  rows: readonly ChargedRow[];
   beginnings: readonly number[];
 };
 
 type Row = { wish: Wish; rule: Policy; id: string; isWider: boolean };
+/** A row with the charge in it. */
+type ChargedRow = Row & { charge: number };
 type Bucket = { state: BucketState | undefined; ledger: Ledger };
 
 /** For so long answers are kept. */
@@ -62,7 +64,7 @@ export class Model {
     const first = this.#decide(enforced, { key, body, number: undefined });
     if (first === "key-reused") return first;
     const { decision: main, isRepeated, number } = first;
-    const taken: Row[] = [...(main.charge?.rows ?? [])];
+    const taken: ChargedRow[] = [...(main.charge?.rows ?? [])];
     const views = main.views.values();
     const all = wishes.map((wish, index) => {
       const { mode } = this.#policyOf(wish);
@@ -97,13 +99,14 @@ export class Model {
     for (const row of rows) {
       const rule = this.#ruleNow(row);
       const bucket = this.#bucket(row.id);
-      const entry = rule && bucket.ledger.find(rule, bucket.state, this.nowMs, number);
+      const entry = rule && bucket.ledger.find(rule, bucket.state, this.nowMs, row.charge);
       if (rule === undefined || entry === undefined || bucket.state === undefined) continue;
       bucket.ledger.settle(rule, bucket.state, this.nowMs);
       bucket.state = givenBack(rule, bucket.state, this.nowMs, entry);
       const { leaseId } = entry;
       bucket.ledger.remove(
-        (other) => other.charge === number || (leaseId !== undefined && other.leaseId === leaseId),
+        (other) =>
+          other.charge === row.charge || (leaseId !== undefined && other.leaseId === leaseId),
       );
       isGiven = true;
     }
@@ -165,12 +168,15 @@ export class Model {
       if (answer.body !== body) return "key-reused";
       const isOfRequest = number === undefined || number === answer.number;
       if (isOfRequest && this.#stands(answer, rows)) {
-        const { views, number: same } = answer;
-        const decision = { allowed: true, views, charge: { number: same, rows } };
+        const { views, number: same, rows: charged } = answer;
+        const decision = { allowed: true, views, charge: { number: same, rows: charged } };
         return { decision, isRepeated: true, number: same };
       }
     }
-    const own = number ?? this.#charges++;
+    // A shadow that is decided anew is another charge under the same receipt.
+    const charge = this.#charges++;
+    const own = number ?? charge;
+    const charged = rows.map((row) => ({ ...row, charge }));
     const rulings = rows.map((row) => this.#rule(row));
     const allowed = rulings.every((ruling) => ruling.allowed);
     for (const [index, row] of rows.entries()) {
@@ -183,15 +189,15 @@ export class Model {
       if (isCutOff(row.rule, bucket.state, this.nowMs)) bucket.ledger.clear();
       bucket.state = ruling.state;
       const { wish } = row;
-      if (allowed) bucket.ledger.add(row.rule, own, wish.cost ?? 1, leaseOf(wish)?.id);
+      if (allowed) bucket.ledger.add(row.rule, charge, wish.cost ?? 1, leaseOf(wish)?.id);
     }
     if (!allowed) return { decision: this.#look(wishes), isRepeated: false, number: own };
     const views = this.#together(wishes, rulings);
-    const decision = { allowed, views, charge: { number: own, rows } };
+    const decision = { allowed, views, charge: { number: own, rows: charged } };
     if (key !== undefined) {
       const beginnings = rows.map(({ id }) => this.#bucket(id).ledger.beginnings);
       const expiresAtMs = this.nowMs + ANSWER_KEPT_MS;
-      this.#answers.set(key, { body, expiresAtMs, number: own, views, rows, beginnings });
+      this.#answers.set(key, { body, expiresAtMs, number: own, views, rows: charged, beginnings });
     }
     return { decision, isRepeated: false, number: own };
   }
@@ -215,7 +221,8 @@ export class Model {
     return now.every(({ id, rule, wish }, index) => {
       const { state, ledger } = this.#bucket(id);
       if (state?.kind !== rule.algorithm || ledger.beginnings !== beginnings[index]) return false;
-      return !wish.lease || ledger.find(rule, state, this.nowMs, number) !== undefined;
+      const charge = rows[index]?.charge ?? number;
+      return !wish.lease || ledger.find(rule, state, this.nowMs, charge) !== undefined;
     });
   }
 
