@@ -79,5 +79,6 @@ export function refundFixedWindow(
   const { startMs } = windowAround(policy.period, nowMs);
   const count = countAt(state, startMs);
   if (mark.at !== state.position || count === 0) return undefined;
-  return { ...state, startMs, count: Math.max(0, count - cost) };
+  // The window stays, also where the clock stepped back: what else counts in it must not be lost.
+  return { ...state, count: Math.max(0, count - cost) };
 }
