@@ -1,4 +1,5 @@
 import { HOPS } from "../edge/edge-policy.ts";
+import type { HopsByService } from "./good-window.ts";
 import { isOpen, releaseText, type Said, type ServiceSnapshot } from "./identity-snapshot.ts";
 import {
   ROLLOUT_SERVICES,
@@ -67,10 +68,19 @@ export function expectedHops(
   topology: RolloutTopology,
   baseline: readonly ServiceSnapshot[] | undefined,
   raisedTo: number = HOPS[topology],
-): Partial<Record<RolloutServiceName, number>> {
+): HopsByService {
+  return hopsOfServices((service) => isRaised(service, reached), raisedTo, baseline);
+}
+
+/** The hops of each service: raised, or as at the baseline, which nobody may have looked at. */
+export function hopsOfServices(
+  isRaisedNow: (service: RolloutServiceName) => boolean,
+  raisedTo: number,
+  baseline: readonly ServiceSnapshot[] | undefined,
+): HopsByService {
   const entries = ROLLOUT_SERVICES.flatMap((service) => {
     const before = baseline?.find((snapshot) => snapshot.service === service)?.said?.hops;
-    const hops = isRaised(service, reached) ? raisedTo : before;
+    const hops = isRaisedNow(service) ? raisedTo : before;
     return hops === undefined ? [] : [[service, hops] as const];
   });
   return Object.fromEntries(entries);

@@ -1,5 +1,5 @@
 import { access, constants } from "node:fs/promises";
-import { isAbsolute, resolve } from "node:path";
+import { resolve } from "node:path";
 import { PoliciesError } from "../../../services/limiter/parse-policies.ts";
 import { readPoliciesConfig } from "../../../services/limiter/policies-config.ts";
 import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
@@ -28,15 +28,17 @@ export async function checkPolicies(
 ): Promise<Check[]> {
   const checks = services.map(async ({ name, file }): Promise<Check[]> => {
     const path = file?.[VARIABLE]?.trim();
-    if (!path) return [];
+    if (file === undefined || !path) return [];
     const subject = {
       id: `policies.${name}`,
       title: `Policies file of ${name}`,
       why: "a service refuses to start with a file that it cannot read, in the middle of the rollout",
     };
-    const found = await readPolicies(path, place, file);
+    const found = await readPolicies(path, place.directory, file);
     if (found.kind === "read") return [passed(subject, `${path} is valid, hash ${found.hash}`)];
-    return [judgeUnread(subject, found, { path, isHere: isHere(place.urls[name]) })];
+    const url = place.urls[name];
+    const isHere = url !== undefined && isLoopback(url);
+    return [judgeUnread(subject, found, { path, isHere })];
   });
   return (await Promise.all(checks)).flat();
 }
@@ -48,7 +50,7 @@ export async function findPlannedPolicies(
 ): Promise<string | undefined> {
   const path = file[VARIABLE]?.trim();
   if (!path) return policiesHash(await readPoliciesFile());
-  const found = await readPolicies(path, { directory }, file);
+  const found = await readPolicies(path, directory, file);
   return found.kind === "read" ? found.hash : undefined;
 }
 
@@ -56,10 +58,10 @@ type Reading = { kind: "read"; hash: string } | { kind: "unreadable" | "invalid"
 
 async function readPolicies(
   path: string,
-  { directory }: Pick<PoliciesPlace, "directory">,
-  environment: Environment = {},
+  directory: string,
+  environment: Environment,
 ): Promise<Reading> {
-  const file = isAbsolute(path) ? path : resolve(directory, path);
+  const file = resolve(directory, path);
   try {
     await access(file, constants.R_OK);
   } catch (error) {
@@ -76,10 +78,6 @@ async function readPolicies(
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function isHere(url: string | undefined): boolean {
-  return url !== undefined && isLoopback(url);
 }
 
 /** What is not here may be where the service is, unless that is this machine. */

@@ -1,6 +1,7 @@
 import { chooseWindow, type GoodWindow, type HopsByService } from "../good-window.ts";
+import { hopsOfServices } from "../identity-judge.ts";
 import { EMPTY_JOURNAL, type Journal, readJournal } from "../journal.ts";
-import { ROLLOUT_SERVICES, type RolloutConfig } from "../rollout-config.ts";
+import type { RolloutConfig, RolloutServiceName } from "../rollout-config.ts";
 import type { Change } from "../rollout-state.ts";
 import { stateFilesIn } from "../state-files.ts";
 import { askIdentity } from "./ask-identity.ts";
@@ -19,12 +20,9 @@ export async function findPlace({ stateDir, edge }: RolloutConfig): Promise<Plac
   const file = stateFilesIn(stateDir).journal;
   const journal = await readJournal(file).catch(() => EMPTY_JOURNAL);
   const applied = journal.state.touched;
-  const hops = ROLLOUT_SERVICES.flatMap((service) => {
-    const noted = journal.snapshots.baseline?.find((before) => before.service === service);
-    const now = applied.includes(service) ? edge.hops : noted?.said?.hops;
-    return now === undefined ? [] : [[service, now] as const];
-  });
-  return { journal, applied, expectedHops: Object.fromEntries(hops) };
+  const isRaised = (service: RolloutServiceName) => applied.includes(service);
+  const expectedHops = hopsOfServices(isRaised, edge.hops, journal.snapshots.baseline);
+  return { journal, applied, expectedHops };
 }
 
 /** The hops of the services that clients reach: of the position, else those that they run with. */
