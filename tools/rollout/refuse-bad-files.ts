@@ -1,7 +1,7 @@
 import { ConfigError } from "../../services/runtime/env.ts";
 import { type EnvironmentFiles, readEnvironmentFiles } from "./environment-files.ts";
 import { findFileProblems } from "./judge/check-configuration.ts";
-import { checkPolicies } from "./judge/check-policies.ts";
+import { checkPolicies, POLICIES_VARIABLE } from "./judge/check-policies.ts";
 import { plannedMode } from "./judge/gather-facts.ts";
 import { ROLLOUT_SERVICES, type RolloutConfig, type RolloutServiceName } from "./rollout-config.ts";
 import { RefusedError } from "./rollout-session.ts";
@@ -34,7 +34,9 @@ async function findProblems(
   const said = (problem: string) => `${envFile}: ${problem}`;
   const problems = findFileProblems(name, file).map(said);
   const [policies] = await checkPolicies([{ name, file }], { directory, urls: { [name]: url } });
-  if (policies?.verdict === "fail") problems.push(said(policies.observed));
+  if (policies?.verdict === "fail") {
+    problems.push(said(`${file[POLICIES_VARIABLE]}: ${policies.observed}`));
+  }
   if (plannedMode(name, file) === "fail-open" && !failOpen.includes(name)) {
     problems.push(said(`${name} would run fail-open, and failOpen does not name it`));
   }

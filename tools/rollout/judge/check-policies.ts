@@ -10,7 +10,8 @@ import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
 
-const VARIABLE = "LIMITER_POLICIES_FILE";
+/** Which file an environment file names. */
+export const POLICIES_VARIABLE = "LIMITER_POLICIES_FILE";
 
 /** A service with its environment file. */
 type Filed = { name: ServiceName; file: Environment | undefined };
@@ -27,7 +28,7 @@ export async function checkPolicies(
   place: PoliciesPlace,
 ): Promise<Check[]> {
   const checks = services.map(async ({ name, file }): Promise<Check[]> => {
-    const path = file?.[VARIABLE]?.trim();
+    const path = file?.[POLICIES_VARIABLE]?.trim();
     if (file === undefined || !path) return [];
     const subject = {
       id: `policies.${name}`,
@@ -48,7 +49,7 @@ export async function findPlannedPolicies(
   file: Environment,
   directory: string,
 ): Promise<string | undefined> {
-  const path = file[VARIABLE]?.trim();
+  const path = file[POLICIES_VARIABLE]?.trim();
   if (!path) return policiesHash(await readPoliciesFile());
   const found = await readPolicies(path, directory, file);
   return found.kind === "read" ? found.hash : undefined;
@@ -65,7 +66,7 @@ async function readPolicies(
   try {
     await access(file, constants.R_OK);
   } catch (error) {
-    return { kind: "unreadable", problem: `${path}: ${messageOf(error)}` };
+    return { kind: "unreadable", problem: messageOf(error) };
   }
   const { ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
   try {
@@ -87,6 +88,7 @@ function judgeUnread(
   { path, isHere }: { path: string; isHere: boolean },
 ): Check {
   if (kind === "invalid") return failed(subject, problem, `correct ${path}`);
-  if (isHere) return failed(subject, problem, `put the file there, or correct ${VARIABLE}`);
+  if (isHere)
+    return failed(subject, problem, `put the file there, or correct ${POLICIES_VARIABLE}`);
   return doubtful(subject, problem, "give this machine a copy of the file under the same path");
 }
