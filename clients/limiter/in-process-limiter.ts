@@ -5,6 +5,7 @@ import { type Mark, markOf } from "../../services/limiter/mark.ts";
 import type { Policies } from "../../services/limiter/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
 import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import { setNewest } from "../../services/runtime/set-newest.ts";
 import type { StandIn } from "./stand-in.ts";
 import type { Bucket, Verdict } from "./verdict.ts";
 
@@ -113,24 +114,12 @@ export class InProcessLimiter {
 
   #issue(taken: Taken): string {
     const receipt = `${RECEIPT_PREFIX}${randomUUID()}`;
-    this.#taken.set(receipt, taken);
-    trimOldest(this.#taken, RECEIPTS_MAX);
+    setNewest(this.#taken, receipt, taken, RECEIPTS_MAX);
     return receipt;
   }
 
   #remember(id: string, state: BucketState | undefined): void {
-    this.#states.delete(id);
-    if (state === undefined) return;
-    this.#states.set(id, state);
-    trimOldest(this.#states, BUCKETS_MAX);
-  }
-}
-
-/** Makes room for the entry that was just added. */
-function trimOldest(map: Map<string, unknown>, entriesMax: number): void {
-  if (map.size <= entriesMax) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
+    if (state === undefined) this.#states.delete(id);
+    else setNewest(this.#states, id, state, BUCKETS_MAX);
   }
 }

@@ -1,5 +1,6 @@
 import type { TokenBucketPolicy } from "../../services/limiter/policy.ts";
 import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import { setNewest } from "../../services/runtime/set-newest.ts";
 import type { StandIn } from "./stand-in.ts";
 import type { Bucket } from "./verdict.ts";
 
@@ -32,7 +33,7 @@ export class PromisedWaits {
     const aheadMs = this.#aheadMs(key, nowMs, fullMs);
     // By the time the bucket is full again, whoever does not come has lost the promise.
     const turnMs = aheadMs === 0 ? firstMs : Math.min(aheadMs + needsMs, fullMs);
-    this.#remember(key, nowMs + turnMs);
+    setNewest(this.#dueMs, key, nowMs + turnMs, KEYS_MAX);
     return Math.max(retryAfterMs, Math.ceil(turnMs));
   }
 
@@ -51,13 +52,6 @@ export class PromisedWaits {
     const text = found.kind === "found" ? found.rows[0]?.text : undefined;
     if (text === undefined) return undefined;
     return { key: `${policy.name}\n${text}`, ...timesOf(policy) };
-  }
-
-  #remember(key: string, dueMs: number): void {
-    this.#dueMs.delete(key);
-    this.#dueMs.set(key, dueMs);
-    const [oldest] = this.#dueMs.keys();
-    if (this.#dueMs.size > KEYS_MAX && oldest !== undefined) this.#dueMs.delete(oldest);
   }
 }
 

@@ -1,3 +1,5 @@
+import { setNewest } from "../../services/runtime/set-newest.ts";
+
 /** As many keys as are remembered; of more than that the oldest is forgotten. */
 const REMEMBERED_MAX = 10_000;
 /** A limit may be reset or raised: no rejection is believed for longer, however long its wait. */
@@ -15,13 +17,8 @@ export class RecentRejections {
   }
 
   add(name: string, nowMs: number, retryAfterMs: number): void {
-    this.#untilMs.delete(name);
-    this.#untilMs.set(name, nowMs + Math.min(retryAfterMs, BELIEVED_MS_MAX));
-    if (this.#untilMs.size <= REMEMBERED_MAX) return;
-    for (const oldest of this.#untilMs.keys()) {
-      this.#untilMs.delete(oldest);
-      return;
-    }
+    const untilMs = nowMs + Math.min(retryAfterMs, BELIEVED_MS_MAX);
+    setNewest(this.#untilMs, name, untilMs, REMEMBERED_MAX);
   }
 
   forget(name: string): void {

@@ -1,3 +1,5 @@
+import { setNewest } from "../runtime/set-newest.ts";
+
 /** Networks of as many clients as sign in at one process within days; each takes about 100 bytes. */
 const NETWORKS_MAX = 10_000;
 
@@ -6,19 +8,13 @@ const NETWORKS_MAX = 10_000;
  * into the database need not queue with strangers: the database decides whether they are.
  */
 export class RecentNetworks {
-  readonly #digests = new Set<string>();
+  /** The network seen last is last. */
+  readonly #digests = new Map<string, true>();
 
   add(digests: readonly Buffer[]): void {
     const [first] = digests;
     if (first === undefined) return;
-    const name = first.toString("hex");
-    this.#digests.delete(name);
-    this.#digests.add(name);
-    if (this.#digests.size <= NETWORKS_MAX) return;
-    for (const oldest of this.#digests) {
-      this.#digests.delete(oldest);
-      return;
-    }
+    setNewest(this.#digests, first.toString("hex"), true, NETWORKS_MAX);
   }
 
   has(digests: readonly Buffer[]): boolean {

@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
+import { setNewest } from "../runtime/set-newest.ts";
 import type { Introspection } from "./auth-answers.ts";
 import type { AuthClient, Unreachable } from "./auth-client.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
@@ -52,9 +53,7 @@ export class PublicTokens {
   }
 
   #remember(token: string, told: TokenAnswer): void {
-    this.#known.delete(token);
-    this.#known.set(token, { told, untilMs: this.#clock.nowMs() + ANSWER_TTL_MS });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > ANSWERS_MAX && oldest !== undefined) this.#known.delete(oldest);
+    const untilMs = this.#clock.nowMs() + ANSWER_TTL_MS;
+    setNewest(this.#known, token, { told, untilMs }, ANSWERS_MAX);
   }
 }

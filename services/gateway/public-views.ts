@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
+import { setNewest } from "../runtime/set-newest.ts";
 import type { Introspection } from "./auth-answers.ts";
 import { type AuthClient, DATASOURCES_MAX, type Unreachable } from "./auth-client.ts";
 import { AT_ONCE_PER_ADDRESS } from "./auth-crowds.ts";
@@ -100,9 +101,7 @@ export class PublicViews {
   }
 
   #remember(datasource: string, view: PublicView): void {
-    this.#known.delete(datasource);
-    this.#known.set(datasource, { view, untilMs: this.#clock.nowMs() + VIEW_TTL_MS });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > VIEWS_MAX && oldest !== undefined) this.#known.delete(oldest);
+    const untilMs = this.#clock.nowMs() + VIEW_TTL_MS;
+    setNewest(this.#known, datasource, { view, untilMs }, VIEWS_MAX);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
+import { setNewest } from "../runtime/set-newest.ts";
 import { type AuthClient, DATASOURCES_MAX } from "./auth-client.ts";
 import { QuestionBatches } from "./question-batches.ts";
 
@@ -44,7 +45,7 @@ export class PublishTargets {
     if (knownAtMs === undefined) return this.#ask(datasource);
     const ageMs = Math.abs(this.#clock.nowMs() - knownAtMs);
     if (ageMs > BELIEVED_MS) void this.#ask(datasource).catch(() => undefined);
-    this.#remember(datasource, knownAtMs);
+    setNewest(this.#knownAtMs, datasource, knownAtMs, TARGETS_MAX);
     return "exists";
   }
 
@@ -61,18 +62,13 @@ export class PublishTargets {
       // What was revoked meanwhile is asked about again.
       if (this.#asked.get(datasource) !== existence) return answer;
       this.#asked.delete(datasource);
-      if (answer === "exists") this.#remember(datasource, this.#clock.nowMs());
+      if (answer === "exists") {
+        setNewest(this.#knownAtMs, datasource, this.#clock.nowMs(), TARGETS_MAX);
+      }
       if (answer === "does-not-exist") this.#knownAtMs.delete(datasource);
       return answer;
     });
     this.#asked.set(datasource, existence);
     return existence;
-  }
-
-  #remember(datasource: string, atMs: number): void {
-    this.#knownAtMs.delete(datasource);
-    this.#knownAtMs.set(datasource, atMs);
-    const [oldest] = this.#knownAtMs.keys();
-    if (this.#knownAtMs.size > TARGETS_MAX && oldest !== undefined) this.#knownAtMs.delete(oldest);
   }
 }

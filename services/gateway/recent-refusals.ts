@@ -1,5 +1,6 @@
 import type { ClientIp } from "../runtime/client-ip.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { setNewest } from "../runtime/set-newest.ts";
 
 /** Addresses whose last refusal is kept; more in a minute than are refused in any sane overload. */
 export const REFUSALS_REMEMBERED_MAX = 10_000;
@@ -33,11 +34,8 @@ export class RecentRefusals {
   }
 
   remember(client: ClientIp, refusal: UpgradeRefusal): void {
-    const key = keyOf(client);
-    this.#known.delete(key);
-    this.#known.set(key, { refusal, atMs: this.#clock.nowMs() });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > this.#max && oldest !== undefined) this.#known.delete(oldest);
+    const entry = { refusal, atMs: this.#clock.nowMs() };
+    setNewest(this.#known, keyOf(client), entry, this.#max);
   }
 
   /** The refusal, with what is left of its wait. */

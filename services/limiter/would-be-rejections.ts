@@ -1,3 +1,4 @@
+import { setNewest } from "../runtime/set-newest.ts";
 import type { LeaseRequest } from "./decide.ts";
 
 /** More leases than one process is asked to keep in the shadow; the oldest make room. */
@@ -14,12 +15,7 @@ export class WouldBeRejections {
   isFirst(policy: string, { id, ttlMs }: LeaseRequest, nowMs: number): boolean {
     const name = `${policy} ${id}`;
     const untilMs = this.#untilMs.get(name) ?? Number.NEGATIVE_INFINITY;
-    this.#untilMs.delete(name);
-    this.#untilMs.set(name, nowMs + ttlMs);
-    for (const oldest of this.#untilMs.keys()) {
-      if (this.#untilMs.size <= LEASES_MAX) break;
-      this.#untilMs.delete(oldest);
-    }
+    setNewest(this.#untilMs, name, nowMs + ttlMs, LEASES_MAX);
     return untilMs <= nowMs;
   }
 }

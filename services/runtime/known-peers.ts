@@ -1,3 +1,5 @@
+import { setNewest } from "./set-newest.ts";
+
 /** More proxies than any deployment has at a time; what was not seen for longest is forgotten. */
 const PEERS_MAX = 1_024;
 
@@ -13,7 +15,8 @@ const LEARNING_MS = 10 * 60_000;
 
 /** The peers that were believed, in bounded memory, so that a new one can be told from them. */
 export class KnownPeers {
-  readonly #lastSeen = new Set<string>();
+  /** The peer seen last is last. */
+  readonly #seen = new Map<string, true>();
   readonly #startedAtMs: number;
   #latest = "";
 
@@ -25,17 +28,9 @@ export class KnownPeers {
   note(peer: string, nowMs: number): PeerPhase | undefined {
     if (peer === this.#latest) return undefined;
     this.#latest = peer;
-    const isKnown = this.#lastSeen.delete(peer);
-    this.#lastSeen.add(peer);
+    const isKnown = this.#seen.has(peer);
+    setNewest(this.#seen, peer, true, PEERS_MAX);
     if (isKnown) return undefined;
-    if (this.#lastSeen.size > PEERS_MAX) this.#forgetOldest();
     return Math.abs(nowMs - this.#startedAtMs) < LEARNING_MS ? "start" : "later";
-  }
-
-  #forgetOldest(): void {
-    for (const oldest of this.#lastSeen) {
-      this.#lastSeen.delete(oldest);
-      return;
-    }
   }
 }

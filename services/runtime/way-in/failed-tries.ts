@@ -1,3 +1,5 @@
+import { setNewest } from "../set-newest.ts";
+
 /**
  * Wrong tokens that one address may show: far fewer than any guess needs, and enough for a tool that
  * asks every door with a wrong one to see it refused.
@@ -22,10 +24,7 @@ export class FailedTries {
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(address) ?? 0);
     const waitMs = fullAtMs + MS_PER_TRY - nowMs - TRIES_BURST * MS_PER_TRY;
     if (waitMs > 0) return waitMs;
-    this.#fullAtMs.delete(address);
-    this.#fullAtMs.set(address, fullAtMs + MS_PER_TRY);
-    const [oldest] = this.#fullAtMs.keys();
-    if (this.#fullAtMs.size > ADDRESSES_MAX && oldest !== undefined) this.#fullAtMs.delete(oldest);
+    setNewest(this.#fullAtMs, address, fullAtMs + MS_PER_TRY, ADDRESSES_MAX);
     return 0;
   }
 }
