@@ -1,5 +1,5 @@
 import type { SessionSocket } from "../session.ts";
-import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
+import { badRequest, type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import type { Waiting } from "./waiting-connections.ts";
 
 /** From the connection to the end of its request, however slowly the pieces come. */
@@ -151,14 +151,10 @@ function findLengthProblem({ copied, isUpgrade }: Arrival): HttpAnswer | undefin
 const NO_REQUEST = { method: "", path: "", headers: new Map<string, string[]>() };
 
 const TOO_SLOW = jsonAnswer(408, { code: "timeout", message: "the request took too long" });
-const TOO_LARGE = jsonAnswer(413, { code: "invalid_argument", message: "no body is expected" });
+const TOO_LARGE = badRequest(413, "no body is expected");
 const TWO_LENGTHS = badRequest(400, "Content-Length is there more than once");
 const NO_LENGTH = badRequest(
   411,
   "a body must have a Content-Length; Transfer-Encoding is not read",
 );
 const HANDSHAKE_WITH_BODY = badRequest(400, "a websocket handshake has no body");
-
-function badRequest(status: number, message: string): HttpAnswer {
-  return jsonAnswer(status, { code: "invalid_argument", message });
-}

@@ -37,6 +37,11 @@ export function jsonAnswer(
   return { status, headers: new Map(Object.entries(all)), body: JSON.stringify(body) };
 }
 
+/** Refuses a request that is not as it has to be. */
+export function badRequest(status: number, message: string): HttpAnswer {
+  return jsonAnswer(status, { code: "invalid_argument", message });
+}
+
 /** Seconds for a Retry-After header: rounded up, so that nobody is told to come too early. */
 export function retryAfterSeconds(retryAfterMs: number): string {
   return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));

@@ -10,3 +10,10 @@ export const HEAD_BYTES_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
 
 /** Header lines; uWebSockets has a fixed bound, and the other engine keeps the same one. */
 export const HEAD_LINES_MAX = 98;
+
+/** Keeps every line of a header, in the order in which they came. */
+export function addHeaderLine(headers: Map<string, string[]>, name: string, value: string): void {
+  const lines = headers.get(name);
+  if (lines === undefined) headers.set(name, [value]);
+  else lines.push(value);
+}

@@ -17,6 +17,7 @@ import {
 } from "../engine.ts";
 import type { Arrival, BeginSession, SocketEvents, Wire } from "../exchange.ts";
 import { type HttpAnswer, statusText } from "../http-answer.ts";
+import { addHeaderLine } from "../request-head.ts";
 import { listen } from "./listen.ts";
 import type { Uws } from "./load.ts";
 import { openUncorked, type RunUncorked } from "./uncorked.ts";
@@ -169,11 +170,7 @@ const decoder = new TextDecoder();
 function copyRequest(request: HttpRequest): Arrival["copied"] {
   const headers = new Map<string, string[]>();
   // getHeader() would return the first line only.
-  request.forEach((name, value) => {
-    const lines = headers.get(name);
-    if (lines === undefined) headers.set(name, [value]);
-    else lines.push(value);
-  });
+  request.forEach((name, value) => void addHeaderLine(headers, name, value));
   return {
     method: request.getCaseSensitiveMethod().toUpperCase(),
     path: request.getUrl(),

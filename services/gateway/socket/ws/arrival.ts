@@ -1,19 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { REALTIME_PATH } from "../../doors.ts";
 import type { Arrival } from "../exchange.ts";
-import { type HttpAnswer, jsonAnswer } from "../http-answer.ts";
-import { HEAD_LINES_MAX } from "../request-head.ts";
+import { badRequest, type HttpAnswer } from "../http-answer.ts";
+import { addHeaderLine, HEAD_LINES_MAX } from "../request-head.ts";
 
 /** Copies what a request says about itself, every header line by itself. */
 export function copyRequest(request: IncomingMessage): Arrival["copied"] {
   const headers = new Map<string, string[]>();
   const { rawHeaders } = request;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] ?? "").toLowerCase();
-    const value = rawHeaders[at + 1] ?? "";
-    const lines = headers.get(name);
-    if (lines === undefined) headers.set(name, [value]);
-    else lines.push(value);
+    addHeaderLine(headers, (rawHeaders[at] ?? "").toLowerCase(), rawHeaders[at + 1] ?? "");
   }
   return { method: request.method ?? "", path: pathOf(request), headers };
 }
@@ -39,11 +35,7 @@ export function findHeadProblem(request: IncomingMessage, early?: Buffer): HttpA
   return undefined;
 }
 
-function bad(status: number, message: string): HttpAnswer {
-  return jsonAnswer(status, { code: "invalid_argument", message });
-}
-
-const TOO_MANY_LINES = bad(431, `a request has at most ${HEAD_LINES_MAX} header lines`);
-const ONE_HOST = bad(400, "Host must be there exactly once");
-const OLD_HTTP = bad(505, "a websocket needs HTTP/1.1");
-const TOO_EARLY = bad(400, "nothing may follow a handshake before its answer");
+const TOO_MANY_LINES = badRequest(431, `a request has at most ${HEAD_LINES_MAX} header lines`);
+const ONE_HOST = badRequest(400, "Host must be there exactly once");
+const OLD_HTTP = badRequest(505, "a websocket needs HTTP/1.1");
+const TOO_EARLY = badRequest(400, "nothing may follow a handshake before its answer");

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Connection } from "../exchange.ts";
-import { type HttpAnswer, jsonAnswer } from "../http-answer.ts";
+import { badRequest, type HttpAnswer } from "../http-answer.ts";
 import { HEAD_BYTES_MAX } from "../request-head.ts";
 
 /** Answers what is no request, or ends a connection that has failed. */
@@ -15,14 +15,10 @@ export function answerUnreadable(
   else connection.answer(ANSWERS[code] ?? MALFORMED);
 }
 
-function bad(status: number, message: string): HttpAnswer {
-  return jsonAnswer(status, { code: "invalid_argument", message });
-}
-
-const MALFORMED = bad(400, "the request is not HTTP/1.1");
+const MALFORMED = badRequest(400, "the request is not HTTP/1.1");
 
 const ANSWERS: Readonly<Record<string, HttpAnswer>> = {
-  HPE_HEADER_OVERFLOW: bad(431, `a head holds at most ${HEAD_BYTES_MAX} bytes`),
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: bad(413, "chunk extensions are too large"),
-  HPE_INVALID_VERSION: bad(505, "the version must be HTTP/1.1"),
+  HPE_HEADER_OVERFLOW: badRequest(431, `a head holds at most ${HEAD_BYTES_MAX} bytes`),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: badRequest(413, "chunk extensions are too large"),
+  HPE_INVALID_VERSION: badRequest(505, "the version must be HTTP/1.1"),
 };
