@@ -37,6 +37,17 @@ type Wire = {
   stream: { cork(): void; uncork(): void };
 };
 
+/** The connection is held by a backend that does not answer. */
+export class ConnectionHeldError extends Error {
+  override name = "ConnectionHeldError";
+  /** connection_exception: nothing can be decided on this connection now. */
+  readonly code = "08000";
+
+  constructor(reason: string) {
+    super(`the database connection ${reason}`);
+  }
+}
+
 /**
  * A connection that sends several prepared statements in one round trip. pg itself waits for each
  * statement's answer, or ends each with a sync of its own.
@@ -98,8 +109,17 @@ export class PostgresConnection {
     await refuseSharedSession(this.#client);
   }
 
-  /** Runs statements one after another and answers the rows of each. Stops at the first error. */
+  /**
+   * Runs statements one after another and answers the rows of each. Stops at the first error.
+   * Rejects at once while the connection is not usable: nothing may wait behind a statement that
+   * was given up.
+   */
   async execute(steps: readonly Step[]): Promise<ReadonlyArray<readonly WireRow[]>> {
+    if (!this.#isUsable) throw new ConnectionHeldError("still does what was given up");
+    return await this.#send(steps);
+  }
+
+  async #send(steps: readonly Step[]): Promise<ReadonlyArray<readonly WireRow[]>> {
     return await this.#run((wire) => {
       for (const { name, values = [] } of steps) {
         wire.bind({ statement: name, values });
@@ -135,7 +155,7 @@ export class PostgresConnection {
     else if (this.#client.getTransactionStatus() === "I") this.#isUsable = true;
     else {
       // Nobody else may use the connection before.
-      await this.execute([{ name: "roll_back" }]);
+      await this.#send([{ name: "roll_back" }]);
       this.#isUsable = !this.#isEnding;
     }
   }

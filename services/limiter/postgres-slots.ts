@@ -1,20 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackendPlaces } from "../runtime/backend-places.ts";
-import { type ConnectionOptions, PostgresConnection } from "./postgres-connection.ts";
+import {
+  ConnectionHeldError,
+  type ConnectionOptions,
+  PostgresConnection,
+} from "./postgres-connection.ts";
 
 /** A server in the middle of its work is given so long to close connections that say good-bye. */
 const CLOSE_MS_MAX = 1_000;
-
-/** The connection of a slot is held by a backend that does not answer. */
-export class SlotHeldError extends Error {
-  override name = "SlotHeldError";
-  /** connection_exception: nothing can be decided on this connection now. */
-  readonly code = "08000";
-
-  constructor(reason: string) {
-    super(`the database connection ${reason}`);
-  }
-}
 
 type Slot = {
   connection: PostgresConnection | undefined;
@@ -61,8 +54,9 @@ export class PostgresSlots {
     const slot = this.#slots[index];
     if (slot === undefined) throw new Error(`no slot ${index}`);
     if (slot.connection?.isUsable) return slot.connection;
-    if (slot.connection !== undefined) throw new SlotHeldError("still does what was given up");
-    if (this.#isClosing) throw new SlotHeldError("is closed");
+    if (slot.connection !== undefined)
+      throw new ConnectionHeldError("still does what was given up");
+    if (this.#isClosing) throw new ConnectionHeldError("is closed");
     if (slot.opening === undefined) this.#open(slot);
     return await this.#opened(slot);
   }
@@ -96,7 +90,7 @@ export class PostgresSlots {
     late.catch(() => undefined);
     try {
       const connection = await Promise.race([slot.opening, late]);
-      if (connection === undefined) throw new SlotHeldError("is not accepted in time");
+      if (connection === undefined) throw new ConnectionHeldError("is not accepted in time");
       return connection;
     } finally {
       timeout.abort();

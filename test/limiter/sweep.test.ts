@@ -2,10 +2,12 @@ import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { PostgresStore } from "../../services/limiter/postgres-store.ts";
 import { SWEEP_STATEMENTS } from "../../services/limiter/postgres-sweep.ts";
+import { SweepError } from "../../services/limiter/store.ts";
 import { startSweeper } from "../../services/limiter/sweeper.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { createLimiterDatabase } from "./limiter-under-test.ts";
+import { startStallingProxy } from "./stalling-proxy.ts";
 
 /** Live leases; many more than what has ended. */
 const LIVE = 30_000;
@@ -13,6 +15,9 @@ const ENDED = 3_000;
 /** Rows that a sweep may look at in vain: others may hold some that ended. */
 const IN_VAIN_MAX = 1_000;
 const SWEPT_MS_MAX = 30_000;
+const STORE = { synchronousCommit: "off" };
+/** Long beside everything else that a sweep waits for. */
+const STALL_HOLD_MS = 2_000;
 
 const stops: Array<() => Promise<void>> = [];
 afterEach(async () => {
@@ -24,9 +29,7 @@ test("the sweeper deletes what has ended, however much is live, and elsewhere wh
   const store = new PostgresStore({ url, synchronousCommit: "off", holdTimeoutMs: 1_000 });
   stops.push(async () => await store.close());
   await eventually(async () => await store.warmUp(), SWEPT_MS_MAX);
-  const holder = new pg.Client({ connectionString: url });
-  await holder.connect();
-  stops.push(async () => await holder.end());
+  const holder = await connectTo(url);
   await holder.query("begin; lock table limiter.leases in access exclusive mode");
   const failures: unknown[] = [];
   const sweeper = startSweeper(store, (error) => failures.push(error));
@@ -47,9 +50,7 @@ test("the sweeper deletes what has ended, however much is live, and elsewhere wh
 });
 
 test("each statement of the sweep looks at what has ended, and at nothing else", async () => {
-  const client = new pg.Client({ connectionString: await createFilledDatabase() });
-  await client.connect();
-  stops.push(async () => await client.end());
+  const client = await connectTo(await createFilledDatabase());
   await client.query("set enable_seqscan = off");
   for (const name of ["sweep_leases", "sweep_answers", "sweep_refunds"] as const) {
     await client.query("begin");
@@ -62,6 +63,47 @@ test("each statement of the sweep looks at what has ended, and at nothing else",
     expect(plan, name).toMatch(/Index Cond: \(expires_ms </);
   }
 });
+
+test("a sweep that a stalled network cuts off asks for nothing more on that connection", async () => {
+  const direct = await createLimiterDatabase();
+  const url = new URL(direct);
+  const proxy = await startStallingProxy(Number(url.port));
+  stops.push(proxy.stop);
+  url.port = String(proxy.port);
+  const store = new PostgresStore({ url: url.href, ...STORE, holdTimeoutMs: STALL_HOLD_MS });
+  stops.push(async () => await store.close());
+  await eventually(async () => await store.warmUp(), SWEPT_MS_MAX);
+  const warnings: string[] = [];
+  const note = ({ message }: Error) => warnings.push(message);
+  process.on("warning", note);
+  stops.push(async () => void process.off("warning", note));
+  const holder = await connectTo(direct);
+  await holder.query("begin; lock table limiter.buckets in access exclusive mode");
+  const startedAtMs = performance.now();
+  const swept = store.sweep();
+  swept.catch(() => undefined);
+  await eventually(async () => expect(await countWaiting(direct)).toBe(1), STALL_HOLD_MS);
+  proxy.stall();
+  await expect(swept).rejects.toThrow(SweepError);
+  // One statement waited; those after it did not wait behind it.
+  expect(performance.now() - startedAtMs).toBeLessThan(2 * STALL_HOLD_MS);
+  await holder.query("rollback");
+  proxy.resume();
+  await eventually(async () => expect(await store.sweep()).toBe(0), SWEPT_MS_MAX);
+  expect(warnings).toEqual([]);
+});
+
+async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  stops.push(async () => await client.end());
+  return client;
+}
+
+async function countWaiting(url: string): Promise<number> {
+  const sql = "select count(*)::int as waiting from pg_locks where not granted";
+  return (await runSql<{ waiting: number }>(url, sql))[0]?.waiting ?? 0;
+}
 
 async function countEnded(url: string, tables: readonly string[]): Promise<number[]> {
   const counts = tables.map(async (table) => {
