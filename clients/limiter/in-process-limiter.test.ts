@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
 import { InProcessLimiter } from "./in-process-limiter.ts";
 
 test("consume() enforces the policies, and names the wait", () => {

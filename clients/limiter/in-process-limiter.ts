@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import { decide, refund } from "../../services/limiter/decide.ts";
-import { type Mark, markOf } from "../../services/limiter/mark.ts";
-import type { Policies } from "../../services/limiter/parse-policies.ts";
-import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
-import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import type { BucketState } from "../../services/limiter/rules/bucket-state.ts";
+import { decide, refund } from "../../services/limiter/rules/decide.ts";
+import { type Mark, markOf } from "../../services/limiter/rules/mark.ts";
+import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
+import { capacityOf, type Policy } from "../../services/limiter/rules/policy.ts";
+import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
 import { setNewest } from "../../services/runtime/set-newest.ts";
 import type { StandIn } from "./stand-in.ts";
 import type { Bucket, Verdict } from "./verdict.ts";

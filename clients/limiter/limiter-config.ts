@@ -1,4 +1,4 @@
-import { readPoliciesConfig } from "../../services/limiter/policies-config.ts";
+import { readPoliciesConfig } from "../../services/limiter/rules/policies-config.ts";
 import type { EnvReader } from "../../services/runtime/env.ts";
 import { readServiceUrl } from "../../services/runtime/service-url.ts";
 

@@ -1,4 +1,4 @@
-import { NEEDED_POLICIES } from "../../services/limiter/needed-policies.ts";
+import { NEEDED_POLICIES } from "../../services/limiter/rules/needed-policies.ts";
 
 /** The names of the policies that a service consumes. */
 export function policiesOf(service: keyof typeof NEEDED_POLICIES): readonly string[] {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import { decide } from "../../services/limiter/decide.ts";
-import type { Policy } from "../../services/limiter/policy.ts";
+import type { BucketState } from "../../services/limiter/rules/bucket-state.ts";
+import { decide } from "../../services/limiter/rules/decide.ts";
+import type { Policy } from "../../services/limiter/rules/policy.ts";
 import { PromisedWaits } from "./promised-waits.ts";
 
 const PER_SECOND: Policy = {

@@ -1,5 +1,5 @@
-import type { TokenBucketPolicy } from "../../services/limiter/policy.ts";
-import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import type { TokenBucketPolicy } from "../../services/limiter/rules/policy.ts";
+import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
 import { setNewest } from "../../services/runtime/set-newest.ts";
 import type { StandIn } from "./stand-in.ts";
 import type { Bucket } from "./verdict.ts";

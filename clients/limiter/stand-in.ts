@@ -1,5 +1,5 @@
-import type { Policies } from "../../services/limiter/parse-policies.ts";
-import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
+import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
+import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
 
 /** What a process applies itself while limits fail open: the limiter's own rules. */
 export type StandIn = { policies: Policies; ipv6PrefixBits: number };

@@ -1,4 +1,4 @@
-import { limiterKeyOf } from "../../services/limiter/limiter-key.ts";
+import { limiterKeyOf } from "../../services/limiter/rules/limiter-key.ts";
 import type { Bucket } from "./verdict.ts";
 
 /** Whose share of the way to the limiter a request takes: a kind of work, and a key within it. */

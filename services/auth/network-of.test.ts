@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import vectors from "../../test/vectors/limiter-key.json" with { type: "json" };
-import { limiterKeyOf } from "../limiter/limiter-key.ts";
+import { limiterKeyOf } from "../limiter/rules/limiter-key.ts";
 import { networkOf } from "./network-of.ts";
 
 test("networkOf() names the networks that the limiter names", () => {

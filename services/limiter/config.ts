@@ -1,7 +1,7 @@
 import { createEnvReader, type Environment } from "../runtime/env.ts";
 import { readListenConfig, readProxyTrust } from "../runtime/listen-config.ts";
 import { Secret } from "../runtime/secret.ts";
-import { readPoliciesConfig } from "./policies-config.ts";
+import { readPoliciesConfig } from "./rules/policies-config.ts";
 
 export type Config = ReturnType<typeof readConfig>;
 

@@ -1,7 +1,7 @@
 import { metrics } from "@opentelemetry/api";
-import type { Decision, Demand } from "./decision.ts";
-import type { Policies } from "./parse-policies.ts";
-import { WouldBeRejections } from "./would-be-rejections.ts";
+import type { Decision, Demand } from "./decisions/decision.ts";
+import { WouldBeRejections } from "./decisions/would-be-rejections.ts";
+import type { Policies } from "./rules/parse-policies.ts";
 
 export type Events = ReturnType<typeof createEvents>;
 

@@ -10,18 +10,18 @@ import {
 } from "../runtime/interceptors.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { serve } from "../runtime/serve.ts";
-import { BucketDirectory } from "./bucket-directory.ts";
 import type { Config } from "./config.ts";
+import { BucketDirectory } from "./decisions/bucket-directory.ts";
+import { Limiter } from "./decisions/limiter.ts";
 import { DOOR } from "./doors.ts";
-import { Engine } from "./engine.ts";
+import { Engine } from "./engine/engine.ts";
 import { createEvents } from "./events.ts";
-import { saltFingerprint } from "./key-digest.ts";
-import { Limiter } from "./limiter.ts";
-import { openStore } from "./open-store.ts";
-import { readPoliciesFile } from "./policies-file.ts";
-import { longestPeriodMs } from "./policy.ts";
-import { createLimiterService } from "./service.ts";
-import { startSweeper } from "./sweeper.ts";
+import { createLimiterService } from "./rpc/service.ts";
+import { readPoliciesFile } from "./rules/policies-file.ts";
+import { longestPeriodMs } from "./rules/policy.ts";
+import { saltFingerprint } from "./store/key-digest.ts";
+import { openStore } from "./store/open-store.ts";
+import { startSweeper } from "./store/sweeper.ts";
 
 /** How far a waiting request may outlive its deadline before it is noticed. */
 const DEADLINE_SLACK_MS = 20;

@@ -6,12 +6,12 @@ import {
   RateLimiterRedis,
   RateLimiterRes,
 } from "rate-limiter-flexible";
-import { BucketDirectory } from "../../services/limiter/bucket-directory.ts";
-import { Engine } from "../../services/limiter/engine.ts";
+import { BucketDirectory } from "../../services/limiter/decisions/bucket-directory.ts";
+import { Limiter } from "../../services/limiter/decisions/limiter.ts";
+import { Engine } from "../../services/limiter/engine/engine.ts";
 import { createEvents } from "../../services/limiter/events.ts";
-import { Limiter } from "../../services/limiter/limiter.ts";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
-import { PostgresStore } from "../../services/limiter/postgres-store.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
+import { PostgresStore } from "../../services/limiter/store/postgres-store.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { createClientDecider, createUnaryDecider } from "./limiter-by-rpc.ts";
 import { createRawUpsert } from "./limiter-raw-upsert.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
-import { bigintArray, uuidArray } from "../../services/limiter/binary-array.ts";
+import { bigintArray, uuidArray } from "../../services/limiter/store/binary-array.ts";
 import type { Decider } from "./limiter-contestants.ts";
 import type { Workload } from "./limiter-workloads.ts";
 

@@ -1,6 +1,6 @@
-import { windowAround } from "../../services/limiter/fixed-window.ts";
-import type { Policies } from "../../services/limiter/parse-policies.ts";
-import type { Policy } from "../../services/limiter/policy.ts";
+import { windowAround } from "../../services/limiter/rules/fixed-window.ts";
+import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
+import type { Policy } from "../../services/limiter/rules/policy.ts";
 
 /** What was admitted, as those saw it who asked; times are the database's, from the receipts. */
 export class AdmissionLog {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { LimiterService, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import { Receipts } from "../../services/limiter/receipt.ts";
+import { Receipts } from "../../services/limiter/rpc/receipt.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { TOKENS } from "../fixtures/services.ts";
 import type { AdmissionLog } from "./admission-log.ts";

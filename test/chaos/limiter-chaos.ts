@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { startPostgresServer } from "../../tools/up/postgres-server.ts";
 import { POLICIES as COLD_CLIENT_POLICIES } from "../clients/test-client.ts";

@@ -1,4 +1,4 @@
-import type { Changes, Found, Store } from "../../services/limiter/store.ts";
+import type { Changes, Found, Store } from "../../services/limiter/store/store.ts";
 
 /** What goes wrong with the next flush. */
 export type Fault = "none" | "not-committed" | "committed-but-lost";

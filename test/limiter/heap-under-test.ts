@@ -1,12 +1,12 @@
-import { BucketDirectory } from "../../services/limiter/bucket-directory.ts";
-import type { Demand } from "../../services/limiter/decision.ts";
-import { Engine } from "../../services/limiter/engine.ts";
+import { BucketDirectory } from "../../services/limiter/decisions/bucket-directory.ts";
+import type { Demand } from "../../services/limiter/decisions/decision.ts";
+import { Limiter } from "../../services/limiter/decisions/limiter.ts";
+import { Engine } from "../../services/limiter/engine/engine.ts";
+import { NoDecisionError } from "../../services/limiter/engine/no-decision.ts";
 import { createEvents } from "../../services/limiter/events.ts";
-import { plainDigest } from "../../services/limiter/key-digest.ts";
-import { Limiter } from "../../services/limiter/limiter.ts";
-import { MemoryStore } from "../../services/limiter/memory-store.ts";
-import { NoDecisionError } from "../../services/limiter/no-decision.ts";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
+import { plainDigest } from "../../services/limiter/store/key-digest.ts";
+import { MemoryStore } from "../../services/limiter/store/memory-store.ts";
 import { createManualClock } from "../../services/runtime/clock.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 

@@ -1,5 +1,5 @@
-import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import type { Policy } from "../../services/limiter/policy.ts";
+import type { BucketState } from "../../services/limiter/rules/bucket-state.ts";
+import type { Policy } from "../../services/limiter/rules/policy.ts";
 
 /** A charge that still counts, by itself. */
 type Entry = {

@@ -1,7 +1,7 @@
-import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import { releaseLeases } from "../../services/limiter/concurrency.ts";
-import { look } from "../../services/limiter/decide.ts";
-import type { Policy } from "../../services/limiter/policy.ts";
+import type { BucketState } from "../../services/limiter/rules/bucket-state.ts";
+import { releaseLeases } from "../../services/limiter/rules/concurrency.ts";
+import { look } from "../../services/limiter/rules/decide.ts";
+import type { Policy } from "../../services/limiter/rules/policy.ts";
 
 /** A bucket without what one charge counts in it, said in the plainest way. */
 export function givenBack(

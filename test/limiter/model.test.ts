@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Decision } from "../../services/limiter/decision.ts";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
+import type { Decision } from "../../services/limiter/decisions/decision.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
 import { createFaultyStore, type Fault, type FaultyStore } from "./faulty-store.ts";
 import { createLimiters, type Replica, type Wish } from "./limiter-under-test.ts";
 import { Model, type ModelCharge, type ModelDecision } from "./model.ts";

@@ -1,10 +1,10 @@
-import type { BucketState, View } from "../../services/limiter/bucket-state.ts";
-import { releaseLeases, renewLeases } from "../../services/limiter/concurrency.ts";
-import { decide, look } from "../../services/limiter/decide.ts";
-import { plainDigest } from "../../services/limiter/key-digest.ts";
-import type { Policies } from "../../services/limiter/parse-policies.ts";
-import { capacityOf, type Policy } from "../../services/limiter/policy.ts";
-import { rowsOfKey } from "../../services/limiter/policy-rows.ts";
+import type { BucketState, View } from "../../services/limiter/rules/bucket-state.ts";
+import { releaseLeases, renewLeases } from "../../services/limiter/rules/concurrency.ts";
+import { decide, look } from "../../services/limiter/rules/decide.ts";
+import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
+import { capacityOf, type Policy } from "../../services/limiter/rules/policy.ts";
+import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
+import { plainDigest } from "../../services/limiter/store/key-digest.ts";
 import { Ledger } from "./ledger.ts";
 import type { Wish } from "./limiter-under-test.ts";
 import { givenBack } from "./model-refund.ts";

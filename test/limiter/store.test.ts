@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { BucketState } from "../../services/limiter/bucket-state.ts";
-import type { Consumed } from "../../services/limiter/consume-operation.ts";
-import { decide } from "../../services/limiter/decide.ts";
-import { plainDigest } from "../../services/limiter/key-digest.ts";
-import { parsePolicies } from "../../services/limiter/parse-policies.ts";
-import type { Store } from "../../services/limiter/store.ts";
+import type { Consumed } from "../../services/limiter/decisions/consume-operation.ts";
+import type { BucketState } from "../../services/limiter/rules/bucket-state.ts";
+import { decide } from "../../services/limiter/rules/decide.ts";
+import { parsePolicies } from "../../services/limiter/rules/parse-policies.ts";
+import { plainDigest } from "../../services/limiter/store/key-digest.ts";
+import type { Store } from "../../services/limiter/store/store.ts";
 import { createLimiters, decisionOf, type Wish } from "./limiter-under-test.ts";
 
 const START_MS = 1_700_000_000_000;

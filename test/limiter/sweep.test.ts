@@ -1,9 +1,9 @@
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
-import { PostgresStore } from "../../services/limiter/postgres-store.ts";
-import { SWEEP_STATEMENTS } from "../../services/limiter/postgres-sweep.ts";
-import { SweepError } from "../../services/limiter/store.ts";
-import { startSweeper } from "../../services/limiter/sweeper.ts";
+import { PostgresStore } from "../../services/limiter/store/postgres-store.ts";
+import { SWEEP_STATEMENTS } from "../../services/limiter/store/postgres-sweep.ts";
+import { SweepError } from "../../services/limiter/store/store.ts";
+import { startSweeper } from "../../services/limiter/store/sweeper.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { createLimiterDatabase } from "./limiter-under-test.ts";

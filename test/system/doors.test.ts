@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { resolve } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
+import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
 import { DOORS, doorTable, frameTable } from "../fixtures/door-table.ts";
 import { type ServiceUrls, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 

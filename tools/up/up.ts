@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { readPoliciesConfig } from "../../services/limiter/policies-config.ts";
-import { readPoliciesFile } from "../../services/limiter/policies-file.ts";
+import { readPoliciesConfig } from "../../services/limiter/rules/policies-config.ts";
+import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
 import { createEnvReader } from "../../services/runtime/env.ts";
 import { assignPorts } from "./assign-ports.ts";
 import { type DemoPublisher, startDemoPublisher } from "./demo-publisher.ts";

@@ -1,8 +1,8 @@
 import { access, constants } from "node:fs/promises";
 import { resolve } from "node:path";
-import { PoliciesError } from "../../../services/limiter/parse-policies.ts";
-import { readPoliciesConfig } from "../../../services/limiter/policies-config.ts";
-import { readPoliciesFile } from "../../../services/limiter/policies-file.ts";
+import { PoliciesError } from "../../../services/limiter/rules/parse-policies.ts";
+import { readPoliciesConfig } from "../../../services/limiter/rules/policies-config.ts";
+import { readPoliciesFile } from "../../../services/limiter/rules/policies-file.ts";
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
 import { createEnvReader, type Environment } from "../../../services/runtime/env.ts";
 import type { Check } from "../verdict.ts";

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
+import { findMissingPolicies } from "./needed-policies.ts";
+import {
+  type ParseOptions,
+  type Policies,
+  PoliciesError,
+  parsePolicies,
+} from "./parse-policies.ts";
+import { readPoliciesDocument } from "./policies-document.ts";
+
+/** The policies every deployment has unless it brings its own file. */
+const BUILT_IN_POLICIES_FILE = new URL("../policies.yaml", import.meta.url);
+
+/**
+ * Policies that services charge since they were first released without them. A file that was
+ * written before does not name them, and gets the built-in ones: an upgrade must not refuse what
+ * worked.
+ */
+const ADDED_POLICIES = [
+  "login.account.known",
+  "refresh.ip",
+  "refresh.session",
+  "revoke.ip",
+  "credential.ip",
+  "realtime.refresh.ip",
+] as const;
+
+/**
+ * Reads a policies file, by default the built-in one; rejects with every problem named, policies that
+ * a service needs and the file lacks among them.
+ */
+export async function readPoliciesFile(
+  file?: string,
+  options: Pick<ParseOptions, "ipv6PrefixBits"> = {},
+): Promise<Policies> {
+  const builtIn = parsePolicies(parse(await readFile(BUILT_IN_POLICIES_FILE, "utf8")));
+  if (file === undefined) return builtIn;
+  const { content, lineOf, problems } = readPoliciesDocument(await readText(file));
+  if (problems.length > 0) throw new PoliciesError(problems, file);
+  const policies = new Map(parsePolicies(content, { ...options, lineOf, file }));
+  for (const name of ADDED_POLICIES) {
+    const policy = builtIn.get(name);
+    if (policy !== undefined && !policies.has(name)) policies.set(name, policy);
+  }
+  const missing = findMissingPolicies(policies, lineOf);
+  if (missing.length > 0) throw new PoliciesError(missing, file);
+  return policies;
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new PoliciesError([`LIMITER_POLICIES_FILE: cannot be read: ${problem}`], file);
+  }
+}
