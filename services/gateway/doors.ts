@@ -4,7 +4,7 @@ import {
   type RoutePolicy,
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
-import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./policies.ts";
+import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./access/policies.ts";
 
 /** Where browsers connect. */
 export const REALTIME_PATH = "/gateway/realtime";

@@ -1,6 +1,6 @@
-import type { SessionSocket } from "../../services/gateway/session.ts";
+import { divideConnections } from "../../services/gateway/session/connection-bounds.ts";
+import type { SessionSocket } from "../../services/gateway/session/session.ts";
 import { chooseEngine } from "../../services/gateway/socket/choose-engine.ts";
-import { divideConnections } from "../../services/gateway/socket/connection-bounds.ts";
 import type { EngineChoice } from "../../services/gateway/socket/engine.ts";
 
 /** One of the doors that the benchmark of engines compares; prints its library and its port. */

@@ -1,9 +1,9 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
-import { RecentRefusals } from "../recent-refusals.ts";
-import { Sessions } from "../sessions.ts";
+import { RecentRefusals } from "../access/recent-refusals.ts";
+import { divideConnections } from "../session/connection-bounds.ts";
+import { Sessions } from "../session/sessions.ts";
 import { createAdmission } from "./admission.ts";
-import { divideConnections } from "./connection-bounds.ts";
 
 const ALLOWED: Verdict = { kind: "allowed", receipt: "r", remaining: 1, isFailOpen: false };
 const HANDSHAKE = new Map([

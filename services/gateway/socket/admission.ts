@@ -3,12 +3,12 @@ import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/ve
 import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
+import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "../access/policies.ts";
+import type { RecentRefusals } from "../access/recent-refusals.ts";
+import { RETRY_AFTER_OUTAGE_MS } from "../access/refusal.ts";
 import type { RefusedStatus, UpgradeResult } from "../events.ts";
-import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "../policies.ts";
-import type { RecentRefusals } from "../recent-refusals.ts";
-import { RETRY_AFTER_OUTAGE_MS } from "../refusal.ts";
-import type { Sessions } from "../sessions.ts";
-import type { Subprotocol } from "../subprotocol.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { Subprotocol } from "../streams/subprotocol.ts";
 import { checkHandshake, type HeaderLines } from "./handshake.ts";
 
 /** An upgrade request, copied. */

@@ -1,4 +1,4 @@
-import { shareKeys } from "./address-shares.ts";
+import { shareKeys } from "../access/address-shares.ts";
 import type { DoorOptions } from "./engine.ts";
 import { type Arrival, Connection, type Wire } from "./exchange.ts";
 import { jsonAnswer, retryAfterSeconds } from "./http-answer.ts";

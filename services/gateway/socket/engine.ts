@@ -1,5 +1,5 @@
 import type { RealtimeEvents } from "../events.ts";
-import type { ConnectionBounds } from "./connection-bounds.ts";
+import type { ConnectionBounds } from "../session/connection-bounds.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** Which library serves websockets; `auto` takes the quickest one that runs here. */

@@ -1,5 +1,5 @@
 import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
-import { chooseSubprotocol, type Subprotocol } from "../subprotocol.ts";
+import { chooseSubprotocol, type Subprotocol } from "../streams/subprotocol.ts";
 
 /** Every line of every header of an upgrade request, by lower-case name. */
 export type HeaderLines = ReadonlyMap<string, readonly string[]>;

@@ -1,0 +1,116 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  type DependencySchema,
+  DependencyService,
+} from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
+import { callerKey } from "../../runtime/caller.ts";
+import type { Secret } from "../../runtime/secret.ts";
+import { readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
+import { CONNECT_BY_IP } from "../access/policies.ts";
+
+export type DependencyOptions = { authUrl: string; limiterUrl: string; token: Secret };
+
+/** Above every deadline of those who are asked, so that their own answer is what is reported. */
+const CHECK_TIMEOUT_MS = 2_000;
+/** An address for documentation (RFC 5737): the bucket that is charged belongs to nobody. */
+const NOBODY = "192.0.2.1";
+
+type Call = {
+  name: string;
+  url: URL;
+  body: object;
+  /** Whether the answer is one that the gateway could go on with. */
+  isUsable(answer: unknown): boolean;
+};
+
+/** Lets the operator see what this gateway reaches. The interceptors have named the caller. */
+export function addDependencyService(router: ConnectRouter, options: DependencyOptions): void {
+  router.service(DependencyService, {
+    async check(_request, context) {
+      if (context.values.get(callerKey) !== "operator") {
+        throw new ConnectError("the operator's token is required", Code.PermissionDenied);
+      }
+      const calls = callsOf(options);
+      const check = async (call: Call) => await checkCall(call, options.token);
+      return { dependencies: await Promise.all(calls.map(check)) };
+    },
+  });
+}
+
+function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
+  const auth = (path: string) => new URL(`${authUrl}/internal/gateway/${path}`);
+  return [
+    {
+      name: "datasource-introspect",
+      url: auth("datasource-introspect"),
+      body: { sessionToken: "dependency-check" },
+      isUsable: (answer) => readIntrospection(answer)?.kind === "inactive",
+    },
+    {
+      name: "revoked-tokens",
+      url: auth("revoked-tokens"),
+      body: { sinceCursor: null, limit: 1 },
+      isUsable: (answer) => readRevocationPage(answer) !== undefined,
+    },
+    {
+      name: "rate-limit-consume",
+      url: auth("rate-limit/consume"),
+      body: { policy: CONNECT_BY_IP, key: NOBODY, cost: 1 },
+      isUsable: (answer) => typeof fieldOf(answer, "allowed") === "boolean",
+    },
+    {
+      name: "limiter",
+      url: new URL(`${limiterUrl}/portcullis.limiter.v1.LimiterService/Peek`),
+      body: { buckets: [{ policy: CONNECT_BY_IP, key: NOBODY }] },
+      isUsable: (answer) => {
+        const outcome = fieldOf(fieldOf(answer, "decision"), "outcome");
+        return outcome === "OUTCOME_ALLOWED" || outcome === "OUTCOME_REJECTED";
+      },
+    },
+  ];
+}
+
+async function checkCall(
+  call: Call,
+  token: Secret,
+): Promise<MessageInitShape<typeof DependencySchema>> {
+  const startedMs = performance.now();
+  const answer = await post(call, token);
+  const latency = durationFromMs(Math.round(performance.now() - startedMs));
+  return { name: call.name, latency, ok: answer.problem === "", ...answer };
+}
+
+async function post(call: Call, token: Secret): Promise<{ status: number; problem: string }> {
+  let status = 0;
+  try {
+    const response = await fetch(call.url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${token.reveal()}`,
+      },
+      body: JSON.stringify(call.body),
+      redirect: "error",
+      signal: AbortSignal.timeout(CHECK_TIMEOUT_MS),
+    });
+    status = response.status;
+    const text = await response.text();
+    if (status !== 200) return { status, problem: `answered ${status}` };
+    return { status, problem: call.isUsable(JSON.parse(text)) ? "" : "answered nothing usable" };
+  } catch (error) {
+    return { status, problem: problemText(error) };
+  }
+}
+
+/** fetch hides what happened to the connection in the cause. */
+function problemText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  const isRecord = typeof value === "object" && value !== null;
+  return isRecord ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+}
