@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ConfigError } from "../runtime/env.ts";
 import { readConfig } from "./config.ts";
-import { generatePrivateKey } from "./signing-key.ts";
+import { generatePrivateKey } from "./tokens/signing-key.ts";
 
 const NOW_MS = Date.parse("2030-01-31T12:00:00Z");
 

@@ -9,11 +9,11 @@ import {
   readProxyTrust,
 } from "../runtime/listen-config.ts";
 import { Secret } from "../runtime/secret.ts";
-import { parsePrivateKey } from "./signing-key.ts";
+import { parsePrivateKey } from "./tokens/signing-key.ts";
 import {
   ACCESS_TOKEN_TTL_SECONDS_MAX,
   DATASOURCE_TOKEN_TTL_SECONDS_MAX,
-} from "./token-lifetimes.ts";
+} from "./tokens/token-lifetimes.ts";
 
 export type Config = ReturnType<typeof readConfig>;
 

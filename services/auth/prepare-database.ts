@@ -3,11 +3,11 @@ import type { Logger } from "../runtime/log.ts";
 import { migrate, readMigrations } from "../runtime/migrate.ts";
 import { createPostgresPool, isDatabaseOutage, type PostgresPool } from "../runtime/postgres.ts";
 import type { Config } from "./config.ts";
-import { seedDemo } from "./demo.ts";
-import { loadRefreshTokenKey } from "./refresh-token-key-store.ts";
-import type { SigningKey } from "./signing-key.ts";
-import { loadSigningKeys } from "./signing-key-store.ts";
-import { readLastUnnamedToken } from "./unnamed-tokens.ts";
+import { seedDemo } from "./login/demo.ts";
+import { loadRefreshTokenKey } from "./store/refresh-token-key-store.ts";
+import { loadSigningKeys } from "./store/signing-key-store.ts";
+import { readLastUnnamedToken } from "./store/unnamed-tokens.ts";
+import type { SigningKey } from "./tokens/signing-key.ts";
 
 /** A database that starts at the same time as we do is up by then. */
 const DATABASE_WAIT_MS = 15_000;

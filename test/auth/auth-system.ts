@@ -1,7 +1,7 @@
 import { ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
-import { hashPassword } from "../../services/auth/password-hash.ts";
+import { hashPassword } from "../../services/auth/login/password-hash.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import { PATIENCE, startSystem, TOKENS } from "../fixtures/services.ts";
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
-import { CONNECTIONS_MAX } from "../../services/auth/databases.ts";
+import { CONNECTIONS_MAX } from "../../services/auth/store/databases.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";
 import {

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hashPassword } from "../../services/auth/password-hash.ts";
+import { hashPassword } from "../../services/auth/login/password-hash.ts";
 import { writePolicies } from "../fixtures/policies.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";

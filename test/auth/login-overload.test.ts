@@ -1,21 +1,21 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
-import { createDatabase } from "../../services/auth/database.ts";
-import { FairQueue } from "../../services/auth/fair-queue.ts";
-import { API_POLICIES } from "../../services/auth/limits.ts";
-import { login } from "../../services/auth/login.ts";
-import { createLoginTurns } from "../../services/auth/login-turns.ts";
-import { createNetworkDigests } from "../../services/auth/network-digest.ts";
-import { hashPassword } from "../../services/auth/password-hash.ts";
-import { RecentNetworks } from "../../services/auth/recent-networks.ts";
-import { RecentRefunds } from "../../services/auth/recent-refunds.ts";
-import { createRefreshTokens } from "../../services/auth/refresh-token.ts";
+import { API_POLICIES } from "../../services/auth/login/limits.ts";
+import { login } from "../../services/auth/login/login.ts";
+import { createLoginTurns } from "../../services/auth/login/login-turns.ts";
+import { createNetworkDigests } from "../../services/auth/login/network-digest.ts";
+import { hashPassword } from "../../services/auth/login/password-hash.ts";
+import { RecentNetworks } from "../../services/auth/login/recent-networks.ts";
+import { RecentRefunds } from "../../services/auth/login/recent-refunds.ts";
+import { createDatabase } from "../../services/auth/store/database.ts";
+import { FairQueue } from "../../services/auth/store/fair-queue.ts";
+import { createRefreshTokens } from "../../services/auth/tokens/refresh-token.ts";
 import {
   createSigningKey,
   generatePrivateKey,
   parsePrivateKey,
-} from "../../services/auth/signing-key.ts";
+} from "../../services/auth/tokens/signing-key.ts";
 import type { ClientIp } from "../../services/runtime/client-ip.ts";
 import { systemClock } from "../../services/runtime/clock.ts";
 import { createLogger } from "../../services/runtime/log.ts";

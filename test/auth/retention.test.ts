@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { LoginSessionSweep } from "../../services/auth/login-session-sweep.ts";
-import { deleteExpired } from "../../services/auth/retention.ts";
+import { LoginSessionSweep } from "../../services/auth/store/login-session-sweep.ts";
+import { deleteExpired } from "../../services/auth/store/retention.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { runSql } from "../fixtures/postgres.ts";
 import type { System } from "../fixtures/services.ts";

@@ -1,4 +1,4 @@
-import { hashPassword } from "../../../services/auth/password-hash.ts";
+import { hashPassword } from "../../../services/auth/login/password-hash.ts";
 import { runSql } from "../../fixtures/postgres.ts";
 
 /** Somebody with an account, an address and a device. */

@@ -1,0 +1,105 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { isDatasourceName } from "../../runtime/datasource-name.ts";
+import type { Queryable } from "../../runtime/postgres.ts";
+import type { Database } from "../store/database.ts";
+import { findDatasources, findPublicDatasource } from "../store/datasource-store.ts";
+import { isTokenLive } from "../store/minted-token-store.ts";
+import {
+  DATASOURCE_SCOPE,
+  PUBLIC_SUBJECT,
+  verifyDatasourceToken,
+} from "../tokens/datasource-token.ts";
+import type { TokenSigner } from "../tokens/signed-token.ts";
+
+/** What somebody wants to do with a datasource. */
+export type Intent = "stream" | "publish";
+
+/** Datasources that may be asked about at once: more than a session may hold. */
+export const DATASOURCES_MAX = 100;
+
+/** What a token or a public datasource allows now. */
+export type Introspection =
+  | { active: false }
+  | {
+      active: true;
+      datasource: string;
+      subject: string;
+      scope: string;
+      /** Null for a public datasource without a token, which has no end. */
+      expiresAt: string | null;
+      intent: {
+        kind: Intent;
+        datasource: string;
+        accessVersion: string;
+        loginSession: string | null;
+      };
+    };
+
+/** Whether a token of ours counts at this moment. Noise costs no database work. */
+export async function introspectToken(
+  { db, signer, clock }: { db: Database; signer: TokenSigner; clock: Clock },
+  caller: string,
+  token: string,
+): Promise<Introspection> {
+  const claims = await verifyDatasourceToken(signer, token, clock.nowMs());
+  if (claims === undefined) return { active: false };
+  const isLive = await db.run(caller, async (queryable) => isTokenLive(queryable, claims.jti));
+  if (!isLive) return { active: false };
+  const { datasource, subject, accessVersion, loginSession = null, expiresAtMs } = claims;
+  return {
+    active: true,
+    datasource,
+    subject,
+    scope: DATASOURCE_SCOPE,
+    expiresAt: new Date(expiresAtMs).toISOString(),
+    intent: { kind: "stream", datasource, accessVersion: String(accessVersion), loginSession },
+  };
+}
+
+/** Whether a datasource may be streamed without a token; private and unknown look the same. */
+export async function introspectDatasource(
+  db: Database,
+  caller: string,
+  datasource: string,
+): Promise<Introspection> {
+  if (!isDatasourceName(datasource)) return { active: false };
+  const find = async (queryable: Queryable) => await findPublicDatasource(queryable, datasource);
+  const accessVersion = await db.run(caller, find);
+  if (accessVersion === undefined) return { active: false };
+  return allow(datasource, accessVersion, "stream");
+}
+
+/**
+ * The same for several datasources, in their order. To publish, it is enough that one exists; who
+ * may publish is for the gateway to know.
+ */
+export async function introspectDatasources(
+  db: Database,
+  caller: string,
+  names: readonly string[],
+  intent: Intent,
+): Promise<Introspection[]> {
+  const wanted = names.filter(isDatasourceName);
+  const find = async (queryable: Queryable) => await findDatasources(queryable, wanted);
+  const found = wanted.length === 0 ? [] : await db.run(caller, find);
+  const open = found.filter(({ visibility }) => intent === "publish" || visibility === "public");
+  const versions = new Map(open.map(({ name, accessVersion }) => [name, accessVersion]));
+  return names.map((name) => {
+    const version = versions.get(name);
+    return version === undefined ? { active: false } : allow(name, version, intent);
+  });
+}
+
+function allow(datasource: string, accessVersion: string, intent: Intent): Introspection {
+  return {
+    active: true,
+    datasource,
+    subject: PUBLIC_SUBJECT,
+    scope: intent === "publish" ? PUBLISH_SCOPE : DATASOURCE_SCOPE,
+    expiresAt: null,
+    intent: { kind: intent, datasource, accessVersion, loginSession: null },
+  };
+}
+
+/** What no token allows, and only a publisher's own credential does. */
+const PUBLISH_SCOPE = "datasource:publish";

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
+import type { ClientIp } from "../../runtime/client-ip.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import {
+  knownDeviceBucket,
+  knownNetworkBuckets,
+  LOGIN_ACCOUNT_POLICIES,
+  STRANGERS_POLICY,
+  strangerLoginBuckets,
+  strangersBucket,
+} from "./limits.ts";
+import type { RecentRefunds } from "./recent-refunds.ts";
+
+/** What a client was taken for when it was charged. */
+export type ChargedAs = "device" | "network" | "stranger";
+
+/** What an attempt to sign in has been charged. */
+export type Charges = {
+  as: ChargedAs;
+  receipts: readonly string[];
+  /** What they were given for. */
+  buckets: readonly Bucket[];
+};
+
+type NotCharged =
+  | { kind: "limited"; retryAfterMs: number; policy: string }
+  | { kind: "unavailable"; retryAfterMs: number };
+
+export type Charged = { kind: "charged"; charges: Charges } | NotCharged;
+
+export type LoginLimits = {
+  limiter: LimiterClient;
+  /** Refuse whenever there is no real decision, whatever the failure mode says. */
+  isAlwaysClosed: boolean;
+  recentRefunds: RecentRefunds;
+  clock: Clock;
+};
+
+export type Applicant = {
+  client: ClientIp;
+  email: string;
+  /** The id on its device token, which is signed but may belong to another account. */
+  deviceId: string | undefined;
+  /** Undefined where the address is doubtful: that network may be anybody's. */
+  network: string | undefined;
+};
+
+/**
+ * Charges an attempt before anything is looked up. Whoever shows a device token is charged as that
+ * device; everybody else as a stranger, and where the strangers' bucket alone refuses that, as a
+ * known network. Whether they are what they were charged as, the database says: by then the look is
+ * paid for.
+ */
+export async function chargeLogin(limits: LoginLimits, applicant: Applicant): Promise<Charged> {
+  const { client, email, deviceId, network } = applicant;
+  if (deviceId !== undefined) {
+    const asDevice = await consume(limits, [knownDeviceBucket(deviceId)], "device");
+    // Somebody with a copy of the token may have used it up.
+    if (asDevice.kind !== "limited") return asDevice;
+  }
+  const asStranger = await consume(limits, strangerLoginBuckets(client, email), "stranger");
+  if (asStranger.kind !== "limited" || asStranger.policy !== STRANGERS_POLICY) return asStranger;
+  if (network === undefined) return asStranger;
+  return await consume(limits, knownNetworkBuckets(client, email, network), "network");
+}
+
+/** Charges a client that was taken for known, and is not, what a stranger pays besides. */
+export async function chargeAsStranger(
+  limits: LoginLimits,
+  { client, email }: Pick<Applicant, "client" | "email">,
+  charges: Charges,
+): Promise<Charged> {
+  const buckets =
+    charges.as === "network" ? [strangersBucket(email)] : strangerLoginBuckets(client, email);
+  const more = await consume(limits, buckets, "stranger");
+  if (more.kind !== "charged") return more;
+  return {
+    kind: "charged",
+    charges: {
+      as: "stranger",
+      receipts: [...charges.receipts, ...more.charges.receipts],
+      buckets: [...charges.buckets, ...more.charges.buckets],
+    },
+  };
+}
+
+/** Gives back all but what bounds the work that a client can cause: its address, or its device. */
+export async function refundMost(limits: LoginLimits, charges: Charges): Promise<void> {
+  if (charges.as === "device") return;
+  await refund(limits, charges, LOGIN_ACCOUNT_POLICIES);
+}
+
+export async function refundAll(limits: LoginLimits, charges: Charges): Promise<void> {
+  await refund(limits, charges, []);
+}
+
+async function refund(
+  { limiter, recentRefunds, clock }: LoginLimits,
+  { receipts, buckets }: Charges,
+  policies: readonly string[],
+): Promise<void> {
+  await Promise.all(receipts.map(async (receipt) => await limiter.refund(receipt, policies)));
+  recentRefunds.note(buckets, clock.nowMs());
+}
+
+async function consume(
+  limits: LoginLimits,
+  buckets: readonly Bucket[],
+  as: ChargedAs,
+): Promise<Charged> {
+  const verdict = await decide(limits, buckets);
+  switch (verdict.kind) {
+    case "allowed":
+      return { kind: "charged", charges: { as, receipts: [verdict.receipt], buckets } };
+    case "rejected":
+      return { kind: "limited", retryAfterMs: verdict.retryAfterMs, policy: verdict.policy };
+    case "no-decision":
+      return { kind: "unavailable", retryAfterMs: verdict.retryAfterMs };
+  }
+}
+
+/** A rejection that a refund may have undone meanwhile is not passed on: it is asked for again. */
+async function decide(
+  { limiter, isAlwaysClosed, recentRefunds, clock }: LoginLimits,
+  buckets: readonly Bucket[],
+): Promise<Verdict> {
+  const options = { alwaysClosed: isAlwaysClosed };
+  const verdict = await limiter.consume(buckets, options);
+  const waitMs = recentRefunds.waitMs(buckets, clock.nowMs());
+  if (verdict.kind !== "rejected" || waitMs === 0) return verdict;
+  await sleep(waitMs);
+  return await limiter.consume(buckets, options);
+}

@@ -1,0 +1,41 @@
+import type { Bucket } from "../../../clients/limiter/verdict.ts";
+
+/** A replica of the limiter repeats a rejection from memory for 250 ms; then it looks again. */
+const BELIEVED_MS = 300;
+/** As many right logins as a process can check within that time, many times over. */
+const BUCKETS_MAX = 4_096;
+
+/**
+ * The buckets to which this process gave something back a moment ago. A rejection that names one of
+ * them may rest on what was there before, and its wait on a lock that the refund has lifted.
+ */
+export class RecentRefunds {
+  /** When, in the order of the refunds. */
+  readonly #refundedAtMs = new Map<string, number>();
+
+  note(buckets: readonly Bucket[], nowMs: number): void {
+    for (const bucket of buckets) {
+      const name = nameOf(bucket);
+      this.#refundedAtMs.delete(name);
+      this.#refundedAtMs.set(name, nowMs);
+    }
+    for (const [name, atMs] of this.#refundedAtMs) {
+      const isOld = Math.abs(nowMs - atMs) >= BELIEVED_MS;
+      if (!isOld && this.#refundedAtMs.size <= BUCKETS_MAX) return;
+      this.#refundedAtMs.delete(name);
+    }
+  }
+
+  /** How long to wait until a rejection by these buckets can be believed; 0 for at once. */
+  waitMs(buckets: readonly Bucket[], nowMs: number): number {
+    const waits = buckets.map((bucket) => {
+      const atMs = this.#refundedAtMs.get(nameOf(bucket)) ?? Number.NEGATIVE_INFINITY;
+      return nowMs < atMs ? 0 : atMs + BELIEVED_MS - nowMs;
+    });
+    return Math.max(0, ...waits);
+  }
+}
+
+function nameOf({ policy, key }: Bucket): string {
+  return `${policy} ${key}`;
+}
