@@ -4,7 +4,7 @@ import type { GateFinding } from "../../tools/rollout/judge/gate.ts";
 import { measureGates, type Tracks } from "../../tools/rollout/judge/measure-gates.ts";
 import { runCanary } from "../../tools/rollout/judge/run-canary.ts";
 import { watchlist } from "../../tools/rollout/judge/watchlist.ts";
-import { overall } from "../../tools/rollout/verdict.ts";
+import { overall } from "../../tools/rollout/terms/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { writePolicies } from "../fixtures/policies.ts";

@@ -1,4 +1,4 @@
-import type { Check } from "../../tools/rollout/verdict.ts";
+import type { Check } from "../../tools/rollout/terms/verdict.ts";
 
 /** What did not pass, in words that a failing test shows. */
 export function notPassed(checks: readonly Check[]): readonly string[] {

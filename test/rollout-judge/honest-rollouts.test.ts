@@ -2,7 +2,7 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { STAGES, type Stage } from "../../tools/rollout/rollout-state.ts";
+import { STAGES, type Stage } from "../../tools/rollout/state/rollout-state.ts";
 import { canRun } from "../edge/can-run.ts";
 import { type Machine, startMachine } from "../smoke/machine.ts";
 import type { CliAnswer } from "../smoke/rollout-cli.ts";

@@ -6,8 +6,8 @@ import { runAlign } from "../../tools/rollout/judge/run-align.ts";
 import { runPreflight } from "../../tools/rollout/judge/run-preflight.ts";
 import { runProbe } from "../../tools/rollout/judge/run-probe.ts";
 import { watchlist } from "../../tools/rollout/judge/watchlist.ts";
-import { renderChecks } from "../../tools/rollout/report.ts";
-import { overall } from "../../tools/rollout/verdict.ts";
+import { renderChecks } from "../../tools/rollout/terminal/report.ts";
+import { overall } from "../../tools/rollout/terms/verdict.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 
 test("a Prometheus that is not there is one doubt with its address, not one for each gate", async () => {

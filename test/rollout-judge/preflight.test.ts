@@ -3,7 +3,7 @@ import type { Environment } from "../../services/runtime/env.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { checkDirectAccess } from "../../tools/rollout/judge/check-direct-access.ts";
 import { type PreflightOptions, runPreflight } from "../../tools/rollout/judge/run-preflight.ts";
-import { overall } from "../../tools/rollout/verdict.ts";
+import { overall } from "../../tools/rollout/terms/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
 import { writePolicies } from "../fixtures/policies.ts";
 import { type System, startSystem, TOKENS } from "../fixtures/services.ts";

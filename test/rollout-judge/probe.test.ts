@@ -3,7 +3,7 @@ import { Secret } from "../../services/runtime/secret.ts";
 import type { Deployment } from "../../tools/rollout/judge/deployment.ts";
 import { runAlign } from "../../tools/rollout/judge/run-align.ts";
 import { runProbe } from "../../tools/rollout/judge/run-probe.ts";
-import { overall } from "../../tools/rollout/verdict.ts";
+import { overall } from "../../tools/rollout/terms/verdict.ts";
 import { canRun } from "../edge/can-run.ts";
 import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
 import { getCheck, notPassed } from "./checks.ts";

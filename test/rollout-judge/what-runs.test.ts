@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readJournal } from "../../tools/rollout/journal.ts";
+import { readJournal } from "../../tools/rollout/state/journal.ts";
 import { canRun } from "../edge/can-run.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type Machine, startMachine } from "../smoke/machine.ts";

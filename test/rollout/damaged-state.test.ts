@@ -1,8 +1,8 @@
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readJournal } from "../../tools/rollout/journal.ts";
-import { findHolder } from "../../tools/rollout/process-lock.ts";
+import { findHolder } from "../../tools/rollout/files/process-lock.ts";
+import { readJournal } from "../../tools/rollout/state/journal.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 

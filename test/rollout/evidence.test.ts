@@ -2,8 +2,8 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { appendEvidence, readEvidence } from "../../tools/rollout/evidence-log.ts";
-import { stateFilesIn } from "../../tools/rollout/state-files.ts";
+import { appendEvidence, readEvidence } from "../../tools/rollout/evidence/evidence-log.ts";
+import { stateFilesIn } from "../../tools/rollout/files/state-files.ts";
 import { createFakeDeployment } from "./rollout-fixture.ts";
 
 test("appendEvidence() by many at once gives one chain without gaps", async () => {

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { appendEvidence, readEvidence } from "../../tools/rollout/evidence-log.ts";
-import { stateFilesIn } from "../../tools/rollout/state-files.ts";
+import { appendEvidence, readEvidence } from "../../tools/rollout/evidence/evidence-log.ts";
+import { stateFilesIn } from "../../tools/rollout/files/state-files.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 import { canMount, mountSmallDisk, type SmallDisk } from "./small-disk.ts";

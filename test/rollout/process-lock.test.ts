@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { identityOf, isAlive } from "../../tools/rollout/process-identity.ts";
-import { acquireLock, findHolder } from "../../tools/rollout/process-lock.ts";
+import { identityOf, isAlive } from "../../tools/rollout/files/process-identity.ts";
+import { acquireLock, findHolder } from "../../tools/rollout/files/process-lock.ts";
 
 const NOW = { purpose: "a test", waitMs: 0 };
 

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TimerReport } from "../../tools/rollout/dead-man-timer.ts";
-import { type Journal, readJournal } from "../../tools/rollout/journal.ts";
-import { stateFilesIn } from "../../tools/rollout/state-files.ts";
+import type { TimerReport } from "../../tools/rollout/dead-man/dead-man-timer.ts";
+import { stateFilesIn } from "../../tools/rollout/files/state-files.ts";
+import { type Journal, readJournal } from "../../tools/rollout/state/journal.ts";
 import { eventually } from "../fixtures/eventually.ts";
 
 /** How one run of the program ended. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type CommandOptions, runCommand } from "../../tools/rollout/run-command.ts";
+import { type CommandOptions, runCommand } from "../../tools/rollout/state/run-command.ts";
 
 test("runCommand() answers that a command could not be started, and why", async () => {
   const { directory, run } = await setup();

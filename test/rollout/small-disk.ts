@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isErrorCode } from "../../tools/rollout/durable-file.ts";
+import { isErrorCode } from "../../tools/rollout/files/durable-file.ts";
 
 /** A disk of its own for one directory, small enough to be filled in no time. */
 export type SmallDisk = {

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { widthOf } from "../../tools/rollout/wrap-text.ts";
+import { widthOf } from "../../tools/rollout/terminal/wrap-text.ts";
 import { createFakeDeployment } from "./rollout-fixture.ts";
 
 const PROGRAM = resolve("dist/tools/rollout/main.js");

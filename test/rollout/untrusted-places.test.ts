@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { EMPTY_JOURNAL } from "../../tools/rollout/journal.ts";
+import { EMPTY_JOURNAL } from "../../tools/rollout/state/journal.ts";
 import { createFakeDeployment, type FakeDeployment } from "./rollout-fixture.ts";
 
 /** Nobody of ours: what it owns could be an attacker's. */

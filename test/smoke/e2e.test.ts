@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { JOURNEY_STEPS, takeJourney } from "../../tools/rollout/judge/journey.ts";
-import { POSITIONS } from "../../tools/rollout/rollout-state.ts";
+import { POSITIONS } from "../../tools/rollout/state/rollout-state.ts";
 import { canRun } from "../edge/can-run.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { canRunPrometheus } from "../rollout-judge/prometheus.ts";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import type { Check, Verdict } from "../../tools/rollout/verdict.ts";
+import type { Check, Verdict } from "../../tools/rollout/terms/verdict.ts";
 
 /** One run of the program with `--json`, decoded. */
 export type CliAnswer = {

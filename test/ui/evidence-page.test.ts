@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { renderEvidencePage, verifyEvidence } from "../../tools/rollout/evidence-file.ts";
+import { renderEvidencePage, verifyEvidence } from "../../tools/rollout/evidence/evidence-file.ts";
 import { twoRollouts } from "./rollout-records.ts";
 
 const HINT = "apt-get install chromium";

@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-import { begin } from "./begin-verb.ts";
-import { evidence } from "./evidence-verb.ts";
-import { align } from "./judge/align-verb.ts";
-import { canary } from "./judge/canary-verb.ts";
-import { preflight } from "./judge/preflight-verb.ts";
-import { probe } from "./judge/probe-verb.ts";
-import { watch } from "./judge/watch-verb.ts";
-import { judges } from "./judges.ts";
-import { readColumns } from "./read-columns.ts";
-import { recordVerb } from "./record-verb.ts";
-import { createRestoreDefaultsVerb, createRollbackVerb } from "./rollback-verb.ts";
-import { runRollout } from "./run-rollout.ts";
-import { createStageVerb } from "./stage-verb.ts";
+import { readColumns } from "./terminal/read-columns.ts";
+import { align } from "./verbs/align-verb.ts";
+import { begin } from "./verbs/begin-verb.ts";
+import { canary } from "./verbs/canary-verb.ts";
+import { evidence } from "./verbs/evidence-verb.ts";
+import { judges } from "./verbs/judges.ts";
+import { preflight } from "./verbs/preflight-verb.ts";
+import { probe } from "./verbs/probe-verb.ts";
+import { recordVerb } from "./verbs/record-verb.ts";
+import { createRestoreDefaultsVerb, createRollbackVerb } from "./verbs/rollback-verb.ts";
+import { runRollout } from "./verbs/run-rollout.ts";
+import { createStageVerb } from "./verbs/stage-verb.ts";
+import { watch } from "./verbs/watch-verb.ts";
 
 const interrupt = new AbortController();
 // The first Ctrl-C ends what is under way in order; the second one ends this program, and the timer

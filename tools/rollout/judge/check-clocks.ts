@@ -1,5 +1,5 @@
-import { ROLLOUT_SERVICES } from "../rollout-config.ts";
-import type { Check } from "../verdict.ts";
+import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
+import type { Check } from "../terms/verdict.ts";
 import { callHttp } from "./call-http.ts";
 import { type Deployment, doorUrl } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";

@@ -6,7 +6,7 @@ import {
   OPERATOR_PATHS,
   PRIVATE_PATHS,
 } from "../../edge/private-paths.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { callHttp, callRpc, type HttpAnswer } from "./call-http.ts";
 import { mapConcurrently } from "./concurrently.ts";

@@ -3,7 +3,7 @@ import { readConfig as readGatewayConfig } from "../../../services/gateway/confi
 import { readConfig as readLimiterConfig } from "../../../services/limiter/config.ts";
 import { ConfigError, type Environment } from "../../../services/runtime/env.ts";
 import { fittingPresets } from "../../edge/presets.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";

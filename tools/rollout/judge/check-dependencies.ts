@@ -4,7 +4,7 @@ import {
   CheckResponseSchema,
   type Dependency,
 } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { answerText, callRpc } from "./call-http.ts";
 import { type Deployment, doorUrl } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, doorUrl, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import { findExposedDoors, moved } from "./exposed-doors.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { isDoubt } from "../../edge/lint/finding.ts";
 import { detectKind, lintFile } from "../../edge/lint/lint-file.ts";
-import type { RolloutTopology } from "../rollout-config.ts";
-import type { Check } from "../verdict.ts";
+import type { RolloutTopology } from "../settings/rollout-config.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 

@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { HeaderLine } from "./call-http.ts";
 import type { Deployment, PublicServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";

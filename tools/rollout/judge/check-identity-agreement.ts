@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import { PROBE_ROUTES } from "./public-route.ts";

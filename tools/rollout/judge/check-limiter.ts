@@ -4,7 +4,7 @@ import {
   type GetInfoResponse,
   GetInfoResponseSchema,
 } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { answerText, callRpc } from "./call-http.ts";
 import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { readMigrations } from "../../../services/runtime/migrate.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { LimiterInfo } from "./check-limiter.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";

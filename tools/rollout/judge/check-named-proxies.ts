@@ -4,7 +4,7 @@ import {
   parseCidr,
   parseIpAddress,
 } from "../../../services/runtime/ip-address.ts";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, warned } from "./finding.ts";

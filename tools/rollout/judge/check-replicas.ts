@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { failed, passed } from "./finding.ts";
 import { queryPrometheus } from "./query-prometheus.ts";

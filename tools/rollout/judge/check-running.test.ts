@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Environment } from "../../../services/runtime/env.ts";
-import type { Change } from "../rollout-state.ts";
+import type { Change } from "../state/rollout-state.ts";
 import type { Identity } from "./ask-identity.ts";
 import { checkFailureModes, checkHops } from "./check-configuration.ts";
 import { checkRunning } from "./check-running.ts";

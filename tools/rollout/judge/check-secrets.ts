@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { callRpc } from "./call-http.ts";
 import { type Deployment, type Door, doorUrl, type ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";

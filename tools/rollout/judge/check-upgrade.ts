@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { type ConnectAnswer, connectRealtime } from "./connect-realtime.ts";
 import type { Deployment } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";

@@ -1,7 +1,7 @@
 import type { Secret } from "../../../services/runtime/secret.ts";
 import { HOPS } from "../../edge/edge-policy.ts";
-import type { RolloutServiceName, RolloutTopology } from "../rollout-config.ts";
-import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "../service-doors.ts";
+import type { RolloutServiceName, RolloutTopology } from "../settings/rollout-config.ts";
+import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "../settings/service-doors.ts";
 
 export type ServiceName = RolloutServiceName;
 

@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 
 /** What a check is about, whatever comes of it. */
 export type Subject = Pick<Check, "id" | "title" | "why">;

@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 
 /** How a measurement is read by people. */

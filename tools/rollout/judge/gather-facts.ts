@@ -1,6 +1,6 @@
 import type { Environment } from "../../../services/runtime/env.ts";
-import type { EnvironmentFiles } from "../environment-files.ts";
-import { ROLLOUT_SERVICES } from "../rollout-config.ts";
+import type { EnvironmentFiles } from "../settings/environment-files.ts";
+import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
 import { askIdentity, type Identity, type IdentityAnswer } from "./ask-identity.ts";
 import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
 

@@ -1,5 +1,5 @@
-import type { HopsByService } from "../good-window.ts";
-import type { RolloutTopology } from "../rollout-config.ts";
+import type { RolloutTopology } from "../settings/rollout-config.ts";
+import type { HopsByService } from "../state/good-window.ts";
 import { PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import type { Gate } from "./gate.ts";
 

@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import { JOURNEY_STEPS, type JourneyStep, type StepResult } from "./journey.ts";
 

@@ -1,5 +1,5 @@
-import type { RolloutTopology } from "../rollout-config.ts";
-import type { Check } from "../verdict.ts";
+import type { RolloutTopology } from "../settings/rollout-config.ts";
+import type { Check } from "../terms/verdict.ts";
 import type { Identity } from "./ask-identity.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import type { PublicRoute } from "./public-route.ts";

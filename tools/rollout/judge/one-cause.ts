@@ -1,6 +1,6 @@
-import { ANSWER_CHECK } from "../cause-groups.ts";
-import { ROLLOUT_SERVICES } from "../rollout-config.ts";
-import type { Check } from "../verdict.ts";
+import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
+import { ANSWER_CHECK } from "../terms/cause-groups.ts";
+import type { Check } from "../terms/verdict.ts";
 import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
 import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
 import { doubtful, passed } from "./finding.ts";

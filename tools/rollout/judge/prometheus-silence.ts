@@ -1,4 +1,4 @@
-import { METRICS_CHECK } from "../cause-groups.ts";
+import { METRICS_CHECK } from "../terms/cause-groups.ts";
 import { doubtful } from "./finding.ts";
 import type { GateFinding } from "./gate.ts";
 import { type QueryAnswer, queryPrometheus } from "./query-prometheus.ts";

@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import { overall, type Verdict } from "../verdict.ts";
+import { overall, type Verdict } from "../terms/verdict.ts";
 import { formatValue, type GateFinding } from "./gate.ts";
 
 const HEADINGS = ["", "metric", "now", "baseline", "limit", "events"] as const;

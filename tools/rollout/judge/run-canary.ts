@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HopsByService } from "../good-window.ts";
-import { type Check, overall, type Verdict } from "../verdict.ts";
+import type { HopsByService } from "../state/good-window.ts";
+import { type Check, overall, type Verdict } from "../terms/verdict.ts";
 import {
   type AgreementSample,
   judgeAgreement,

@@ -1,6 +1,6 @@
-import type { EnvironmentFiles } from "../environment-files.ts";
-import type { Change } from "../rollout-state.ts";
-import type { Check } from "../verdict.ts";
+import type { EnvironmentFiles } from "../settings/environment-files.ts";
+import type { Change } from "../state/rollout-state.ts";
+import type { Check } from "../terms/verdict.ts";
 import { checkClocks } from "./check-clocks.ts";
 import { checkFailureModes, checkFiles, checkHops } from "./check-configuration.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";

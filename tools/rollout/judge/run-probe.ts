@@ -1,4 +1,4 @@
-import type { Check } from "../verdict.ts";
+import type { Check } from "../terms/verdict.ts";
 import { checkClosedAtEdge, checkClosedDirectly } from "./check-closed.ts";
 import { checkDependencies } from "./check-dependencies.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";

@@ -1,4 +1,4 @@
-import type { RolloutServiceName } from "../rollout-config.ts";
+import type { RolloutServiceName } from "../settings/rollout-config.ts";
 import type { Gate } from "./gate.ts";
 import { events, type IdentityGatesOptions, identityGates } from "./identity-gates.ts";
 

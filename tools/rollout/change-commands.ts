@@ -1,8 +1,0 @@
-import type { ChangeCommands, RolloutConfig } from "./rollout-config.ts";
-import type { Change } from "./rollout-state.ts";
-
-/** The commands of one change. */
-export function commandsOf(config: RolloutConfig, change: Change): ChangeCommands {
-  const { proxy, api, gateway } = config.stages;
-  return { proxy, limiter: api.limiter, auth: api.auth, gateway }[change];
-}

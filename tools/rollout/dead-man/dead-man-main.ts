@@ -1,0 +1,38 @@
+import { writeSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { systemClock } from "../../../services/runtime/clock.ts";
+import { stateFilesIn } from "../files/state-files.ts";
+import { createRedactFor } from "../state/redact-for.ts";
+import { isRolloutPlan } from "../state/rollout-plan.ts";
+import { decodeJson } from "../terms/form.ts";
+import { watchDeadMan } from "./watch-dead-man.ts";
+
+const [directory, token] = process.argv.slice(2);
+if (directory === undefined || token === undefined)
+  throw new Error("started by `stage next` alone");
+
+// Before anything is watched: what is run comes from whoever armed the timer, and from no file.
+const plan = decodeJson(await text(process.stdin), isRolloutPlan);
+if (plan === undefined) throw new Error("started without a plan of what to take back");
+
+const redact = await createRedactFor(process.env, plan.envFiles);
+
+// It has to outlive the terminal in which the operator works.
+process.on("SIGHUP", () => undefined);
+await watchDeadMan({
+  files: stateFilesIn(directory),
+  token,
+  environment: process.env,
+  plan,
+  clock: systemClock,
+  report,
+});
+
+/** A log that cannot be written, for example on a full disk, must not end the timer. */
+function report(line: string): void {
+  try {
+    writeSync(process.stdout.fd, `${redact(line)}\n`);
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { isText, mapWith, wholeFrom } from "../terms/form.ts";
+
+/** One process, told apart from a later one with the same id by when it started. */
+export type ProcessIdentity = { pid: number; startedAt: string };
+
+/** Ending a process ends its group, and the group of 1 is everybody. */
+const PID_MIN = 2;
+
+/** A process that was written down, and may be ended. */
+export const isProcessIdentity = mapWith<ProcessIdentity>({
+  pid: wholeFrom(PID_MIN),
+  startedAt: isText,
+});
+
+/** Where the system has no /proc, the id alone must do. */
+const UNKNOWN_START = "unknown";
+/** Fields of /proc/PID/stat behind the name, which itself may hold spaces and parentheses. */
+const STATE_FIELD = 0;
+const START_FIELD = 19;
+
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, startedAt: readStat(pid)?.startedAt ?? UNKNOWN_START };
+}
+
+/** Whether that very process still runs; one that has ended and waits to be collected does not. */
+export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM means that it lives and belongs to another user.
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+  }
+  const stat = readStat(pid);
+  if (stat === undefined) return true;
+  return stat.state !== "Z" && (startedAt === UNKNOWN_START || stat.startedAt === startedAt);
+}
+
+function readStat(pid: number): { state: string; startedAt: string } | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[STATE_FIELD] ?? "", startedAt: fields[START_FIELD] ?? UNKNOWN_START };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+import { ROLLOUT_SERVICES, type RolloutServiceName } from "../settings/rollout-config.ts";
+import { isInstantText, mapOf, mapWith, wholeFrom } from "../terms/form.ts";
+
+/** How many proxies each service trusts, as far as that is known. */
+export type HopsByService = Partial<Record<RolloutServiceName, number>>;
+
+/** A time in which all was well, and the hops with which it was measured. */
+export type GoodWindow = { from: string; to: string; hops: HopsByService };
+
+export const isGoodWindow = mapWith<GoodWindow>({
+  from: isInstantText,
+  to: isInstantText,
+  hops: mapOf(ROLLOUT_SERVICES, wholeFrom(0)),
+});
+
+/** A minute is what the gauges of addresses look back. */
+const WINDOW_MS_MIN = 60_000;
+
+/**
+ * The time to compare with: the one that ends now, as far back as nothing was changed. Where that is
+ * too short to tell, the last time that was judged good serves: what lies before the last change may
+ * hold the harm of what was just taken back.
+ */
+export function chooseWindow(options: {
+  nowMs: number;
+  durationMs: number;
+  /** What the services trust now. */
+  hops: HopsByService;
+  changedAt: string | null | undefined;
+  /** The last first. */
+  known: readonly (GoodWindow | null | undefined)[];
+}): GoodWindow {
+  const { nowMs, hops } = options;
+  const changedMs = options.changedAt ? Date.parse(options.changedAt) : Number.NEGATIVE_INFINITY;
+  const fromMs = Math.max(nowMs - Math.max(options.durationMs, WINDOW_MS_MIN), changedMs);
+  const fresh = { from: new Date(fromMs).toISOString(), to: new Date(nowMs).toISOString(), hops };
+  if (nowMs - fromMs >= options.durationMs) return fresh;
+  return options.known.find((window) => window != null) ?? fresh;
+}
+
+/** The window as what the gates measure. */
+export function windowToBaseline({ from, to }: GoodWindow): {
+  endsAt: Date;
+  windowSeconds: number;
+} {
+  const seconds = Math.ceil((Date.parse(to) - Date.parse(from)) / 1_000);
+  return { endsAt: new Date(to), windowSeconds: Math.max(1, seconds) };
+}

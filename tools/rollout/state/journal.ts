@@ -1,0 +1,144 @@
+import { readIfThere, writeDurably } from "../files/durable-file.ts";
+import { isProcessIdentity, type ProcessIdentity } from "../files/process-identity.ts";
+import {
+  decodeJson,
+  isInstantMs,
+  isInstantText,
+  isText,
+  listOf,
+  mapOf,
+  mapWith,
+  maybe,
+  nullOr,
+  oneOf,
+} from "../terms/form.ts";
+import { type Check, isCheck, isVerdict, type Verdict } from "../terms/verdict.ts";
+import { areEdgeFiles, type EdgeFile } from "./edge-files.ts";
+import { type GoodWindow, isGoodWindow } from "./good-window.ts";
+import { isServiceSnapshot, type ServiceSnapshot } from "./identity-snapshot.ts";
+import {
+  BASELINE,
+  CHANGES,
+  type Change,
+  isRolloutState,
+  POSITIONS,
+  type Position,
+  type RolloutState,
+  STAGES,
+  type Stage,
+} from "./rollout-state.ts";
+
+/** A timer that rolls back by itself, unless it is disarmed in time. */
+export type ArmedTimer = { token: string; deadlineAtMs: number };
+
+/** What was found when a place was last looked at. */
+export type LastChecks = {
+  at: string;
+  /** For example `stage api` or `rollback to baseline`. */
+  of: string;
+  verdict: Verdict;
+  checks: readonly Check[];
+};
+
+/** Everything that must survive a crash; one file, replaced as a whole before each step. */
+export type Journal = {
+  format: typeof JOURNAL_FORMAT;
+  state: RolloutState;
+  /** The digests of what took each change back when it was made; never the commands themselves. */
+  rollbackCommands: Partial<Record<Change, string>>;
+  timer: ArmedTimer | null;
+  /** The command that runs, or ran when its parent died. */
+  running: ProcessIdentity | null;
+  /** What the services were like at each position that was reached. */
+  snapshots: Partial<Record<Position, readonly ServiceSnapshot[]>>;
+  /** What the edge's files held then. */
+  edgeFiles?: Partial<Record<Position, readonly EdgeFile[]>> | undefined;
+  lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
+  /** When the rollout left the baseline: what was measured before is what to compare with. */
+  leftBaselineAt: string | null;
+  /** When something was last changed, taken back or kept. */
+  changedAt?: string | null | undefined;
+  /** The time to compare this rollout with. */
+  baselineWindow?: GoodWindow | null | undefined;
+  /** The time that was last judged good. */
+  lastGoodWindow?: GoodWindow | null | undefined;
+  /** Which rollout this is, where somebody has begun it by name. */
+  rollout?: RolloutName | null | undefined;
+};
+
+/** Which rollout is under way, and who began it. */
+export type RolloutName = {
+  release: string | null;
+  /** The reference of whoever allowed it. */
+  change: string | null;
+  who: string;
+  begunAt: string;
+};
+
+const isRolloutName = mapWith<RolloutName>({
+  release: nullOr(isText),
+  change: nullOr(isText),
+  who: isText,
+  begunAt: isInstantText,
+});
+
+const JOURNAL_FORMAT = "portcullis-rollout-journal/1";
+
+export const EMPTY_JOURNAL: Journal = {
+  format: JOURNAL_FORMAT,
+  state: BASELINE,
+  rollbackCommands: {},
+  timer: null,
+  running: null,
+  snapshots: {},
+  lastChecks: {},
+  leftBaselineAt: null,
+};
+
+const isJournal = mapWith<Journal>({
+  format: oneOf([JOURNAL_FORMAT]),
+  state: isRolloutState,
+  rollbackCommands: mapOf(CHANGES, isText),
+  timer: nullOr(mapWith<ArmedTimer>({ token: isText, deadlineAtMs: isInstantMs })),
+  running: nullOr(isProcessIdentity),
+  snapshots: mapOf(POSITIONS, listOf(isServiceSnapshot)),
+  lastChecks: mapOf(
+    [...STAGES, "rollback"],
+    mapWith<LastChecks>({
+      at: isInstantText,
+      of: isText,
+      verdict: isVerdict,
+      checks: listOf(isCheck),
+    }),
+  ),
+  leftBaselineAt: nullOr(isInstantText),
+  // Journals of earlier releases have none of these.
+  edgeFiles: maybe(mapOf(POSITIONS, areEdgeFiles)),
+  changedAt: maybe(nullOr(isInstantText)),
+  baselineWindow: maybe(nullOr(isGoodWindow)),
+  lastGoodWindow: maybe(nullOr(isGoodWindow)),
+  rollout: maybe(nullOr(isRolloutName)),
+});
+
+/**
+ * Reads the journal; without one, nothing was ever changed. One that cannot be read is an error and
+ * never the baseline.
+ */
+export async function readJournal(file: string): Promise<Journal> {
+  return (await findJournal(file)) ?? EMPTY_JOURNAL;
+}
+
+/** The same for whoever knows that there was one. */
+export async function findJournal(file: string): Promise<Journal | undefined> {
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
+  const journal = decodeJson(text, isJournal);
+  if (journal !== undefined) return journal;
+  throw new Error(
+    `${file} is no journal of this program, or was damaged; see "A journal that cannot be read" in RUNBOOK.md`,
+  );
+}
+
+export async function writeJournal(file: string, journal: Journal): Promise<void> {
+  await writeDurably(file, `${JSON.stringify(journal, undefined, 2)}\n`);
+}

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import type { RolloutConfig, RolloutService } from "../settings/rollout-config.ts";
+import { isDuration, isText, listOf, mapOf, mapWith, maybe } from "../terms/form.ts";
+import type { SnapshotSource } from "./identity-snapshot.ts";
+import { CHANGES, type Change } from "./rollout-state.ts";
+
+/**
+ * What is run, and where. It comes from the operator's file alone, and goes to the dead-man timer
+ * through a pipe: nothing that lies in the state directory is ever run.
+ */
+export type RolloutPlan = {
+  /** Where commands run. */
+  directory: string;
+  commandSeconds: number;
+  /** Files whose secrets must not reach the evidence. */
+  envFiles: readonly string[];
+  /** How to take each change back. */
+  rollbacks: Readonly<Partial<Record<Change, string>>>;
+  /** Who acts, or armed the timer that does. */
+  who: string;
+  /** What is told how going back went. */
+  notify: string | undefined;
+  /** Whom to ask whether everything is as it was. */
+  source: SnapshotSource;
+};
+
+const isService = mapWith<RolloutService>({ url: isText, envFile: maybe(isText) });
+
+export const isRolloutPlan = mapWith<RolloutPlan>({
+  directory: isText,
+  commandSeconds: isDuration,
+  envFiles: listOf(isText),
+  rollbacks: mapOf(CHANGES, isText),
+  who: isText,
+  notify: maybe(isText),
+  source: mapWith<SnapshotSource>({
+    operatorTokenEnv: isText,
+    services: mapWith<SnapshotSource["services"]>({
+      auth: isService,
+      limiter: isService,
+      gateway: isService,
+    }),
+    doors: mapWith<SnapshotSource["doors"]>({ authAdmin: isText, gatewayRpc: isText }),
+  }),
+});
+
+export function planFrom(config: RolloutConfig, who: string): RolloutPlan {
+  const { proxy, api } = config.stages;
+  const { services, doors, operatorTokenEnv, notify } = config;
+  return {
+    directory: config.directory,
+    commandSeconds: config.commandSeconds,
+    envFiles: envFilesOf(config),
+    rollbacks: {
+      proxy: proxy.rollback,
+      limiter: api.limiter.rollback,
+      auth: api.auth.rollback,
+      gateway: config.stages.gateway.rollback,
+    },
+    who,
+    notify,
+    source: { services, doors, operatorTokenEnv },
+  };
+}
+
+/** Files whose secrets must not reach the evidence. */
+export function envFilesOf({ services }: Pick<RolloutConfig, "services">): readonly string[] {
+  const { auth, limiter, gateway } = services;
+  return [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
+}
+
+/** Tells one command from another without saying what it is. */
+export function digestOf(command: string): string {
+  return `sha256:${createHash("sha256").update(command).digest("hex")}`;
+}

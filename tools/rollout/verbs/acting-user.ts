@@ -1,0 +1,32 @@
+import { userInfo } from "node:os";
+import type { Environment } from "../../../services/runtime/env.ts";
+import { UsageError } from "./command-line.ts";
+
+/** Names of people and of machines that act for them; more is no name. */
+const NAME_CHARACTERS_MAX = 128;
+const CONTROL = /\p{Cc}/u;
+
+/** Who acts: the name that was given, or else the system's user and whoever became it. */
+export function findActingUser(named: string | undefined, environment: Environment): string {
+  if (named !== undefined) return checkName(named);
+  const user = findSystemUser();
+  const behind = environment["SUDO_USER"]?.trim();
+  return behind && behind !== user && !CONTROL.test(behind) ? `${behind} as ${user}` : user;
+}
+
+function checkName(named: string): string {
+  const name = named.trim();
+  if (name === "" || name.length > NAME_CHARACTERS_MAX || CONTROL.test(name)) {
+    throw new UsageError(`--as must be a name of at most ${NAME_CHARACTERS_MAX} characters`);
+  }
+  return name;
+}
+
+/** A container may run as a user that has no name. */
+function findSystemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.() ?? "unknown"}`;
+  }
+}

@@ -1,0 +1,59 @@
+import { systemClock } from "../../../services/runtime/clock.ts";
+import { ensureOwnDirectory, isThere } from "../../trust/trusted-path.ts";
+import { type StateFiles, stateFilesIn } from "../files/state-files.ts";
+import { loadRolloutConfig, type RolloutConfig } from "../settings/rollout-config.ts";
+import { planFrom } from "../state/rollout-plan.ts";
+import { openSession, type Session } from "../state/rollout-session.ts";
+import type { VerbContext } from "../terms/verb.ts";
+import { findActingUser } from "./acting-user.ts";
+import { COMMON_OPTIONS, createReport } from "./command-line.ts";
+
+/** What the common options of a verb lead to. */
+export type Rollout = {
+  config: RolloutConfig;
+  files: StateFiles;
+  /** Who acts. */
+  who: string;
+  report: (line: string) => void;
+};
+
+/** Somebody else at work is told at once, but a timer that just ends is waited for. */
+const LOCK_WAIT_MS = 1_000;
+
+export async function openRollout(
+  context: VerbContext,
+  values: { config?: string; json?: boolean; as?: string | undefined },
+): Promise<Rollout> {
+  const who = findActingUser(values.as, context.environment);
+  const config = await loadRolloutConfig(values.config ?? COMMON_OPTIONS.config.default);
+  if (isThere(config.stateDir)) ensureOwnDirectory(config.stateDir);
+  const report = createReport(context, { json: values.json ?? false });
+  return { config, files: stateFilesIn(config.stateDir), who, report };
+}
+
+/** Does something that nobody else may do at the same time. */
+export async function withSession<Answer>(
+  context: VerbContext,
+  { config, files, who, report }: Rollout,
+  options: { purpose: string; withoutRecord: "stop" | "carry-on" },
+  use: (session: Session) => Promise<Answer>,
+): Promise<Answer> {
+  const { environment } = context;
+  const clock = systemClock;
+  const waitMs = LOCK_WAIT_MS;
+  const plan = planFrom(config, who);
+  const session = await openSession({
+    files,
+    report,
+    environment,
+    plan,
+    clock,
+    waitMs,
+    ...options,
+  });
+  try {
+    return await use(session);
+  } finally {
+    await session.close();
+  }
+}
