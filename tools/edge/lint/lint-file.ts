@@ -1,17 +1,17 @@
 import { basename } from "node:path";
 import type { Topology } from "../edge-config.ts";
 import { findPreset } from "../presets.ts";
+import { lintCaddy } from "./caddy/lint.ts";
+import { lintEnvoy } from "./envoy/lint.ts";
 import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
 import { foreignParts, whyNothing } from "./foreign-files.ts";
-import { readHaproxySections } from "./haproxy-sections.ts";
-import { lintCaddy } from "./lint-caddy.ts";
-import { lintEnvoy } from "./lint-envoy.ts";
-import { lintHaproxy } from "./lint-haproxy.ts";
+import { lintHaproxy } from "./haproxy/lint.ts";
+import { readHaproxySections } from "./haproxy/sections.ts";
 import { lintHops, mentionsHops } from "./lint-hops.ts";
-import { lintNginx } from "./lint-nginx.ts";
 import type { Linted, LintOptions } from "./linted.ts";
-import { createIncludeReader } from "./nginx-includes.ts";
-import { readNginxTree } from "./nginx-tree.ts";
+import { createIncludeReader } from "./nginx/includes.ts";
+import { lintNginx } from "./nginx/lint.ts";
+import { readNginxTree } from "./nginx/tree.ts";
 
 /** What a file configures; `settings` are a service's, of which only the hops are looked at. */
 export type FileKind = "nginx" | "haproxy" | "caddy" | "envoy" | "settings";

@@ -1,9 +1,9 @@
-import type { CaddyDirective } from "./caddy-tree.ts";
-import type { EnvoyCluster } from "./envoy-clusters.ts";
+import type { CaddyDirective } from "./caddy/tree.ts";
+import type { EnvoyCluster } from "./envoy/clusters.ts";
 import type { Finding } from "./finding.ts";
-import type { HaproxySection } from "./haproxy-sections.ts";
+import type { HaproxySection } from "./haproxy/sections.ts";
 import { privatePortName } from "./lint-policy.ts";
-import type { NginxDirective } from "./nginx-tree.ts";
+import type { NginxDirective } from "./nginx/tree.ts";
 import type { OurUpstreams } from "./our-upstreams.ts";
 
 /** A place that names an address to forward to. */
