@@ -3,7 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { migrate, readMigrations } from "../../runtime/migrate.ts";
 import { createPostgresPool, isDatabaseOutage, type PostgresPool } from "../../runtime/postgres.ts";
-import type { Config } from "../config.ts";
+import type { Secret } from "../../runtime/secret.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { checkSalts } from "./salt-check.ts";
@@ -17,6 +17,15 @@ const HOLD_SHARE = 2 / 3;
 /** Migrations lock tables and build indexes, which decisions never do. */
 const MIGRATION_STATEMENT_TIMEOUT_MS = 30_000;
 
+/** What of the configuration a store is opened with. */
+export type StoreConfig = {
+  /** Unset for a store in memory. */
+  databaseUrl?: Secret | undefined;
+  salts: readonly Secret[];
+  synchronousCommit: string;
+  decisionTimeoutMs: number;
+};
+
 export type OpenStore = {
   store: Store;
   schemaVersion: number;
@@ -26,7 +35,7 @@ export type OpenStore = {
 
 /** Opens the store that is configured, with its schema up to date. */
 export async function openStore(
-  config: Config,
+  config: StoreConfig,
   options: { log: Logger; clock: Clock; longestPeriodMs: number },
 ): Promise<OpenStore> {
   if (config.databaseUrl === undefined) {
@@ -88,7 +97,7 @@ async function withMigrationPool<T>(
 
 async function prepare(
   pool: PostgresPool,
-  config: Config,
+  config: StoreConfig,
   options: { log: Logger; longestPeriodMs: number },
 ): Promise<number> {
   const migrations = await readMigrations(new URL("../migrations/", import.meta.url));

@@ -7,9 +7,9 @@ import { type GroupedFinding, groupFindings, type Rule } from "./finding.ts";
 import { foreignParts, whyNothing } from "./foreign-files.ts";
 import { lintHaproxy } from "./haproxy/lint.ts";
 import { readHaproxySections } from "./haproxy/sections.ts";
+import { createIncludeReader } from "./includes.ts";
 import { lintHops, mentionsHops } from "./lint-hops.ts";
 import type { Linted, LintOptions } from "./linted.ts";
-import { createIncludeReader } from "./nginx/includes.ts";
 import { lintNginx } from "./nginx/lint.ts";
 import { readNginxTree } from "./nginx/tree.ts";
 

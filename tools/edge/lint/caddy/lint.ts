@@ -1,7 +1,7 @@
 import type { Finding, Rule } from "../finding.ts";
+import { createIncludeReader } from "../includes.ts";
 import { INTERNAL_PATHS } from "../lint-policy.ts";
 import { type Linted, type LintOptions, NONE_OF_OURS } from "../linted.ts";
-import { createIncludeReader } from "../nginx/includes.ts";
 import { lintCaddyPorts } from "../private-port-rules.ts";
 import type { CaddyProxy, CaddyTrust } from "./headers.ts";
 import { inferTopology, lintCaddyIdentity } from "./identity-rules.ts";

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { ReadIncluded } from "./tree.ts";
+import type { ReadIncluded } from "./nginx/tree.ts";
 
 /** nginx looks for included files beside its main file. */
 export function createIncludeReader(main: string): ReadIncluded {
