@@ -12,8 +12,8 @@ import { RefusedError } from "../state/rollout-session.ts";
 import type { Change } from "../state/rollout-state.ts";
 
 /**
- * Refuses a stage whose services would not start with their files, or would start open. What is
- * known before must not be found out by an outage.
+ * Throws a RefusedError if a service of the stage would not start with its environment file, or
+ * would start fail-open: a refusal now is better than an outage later.
  */
 export async function refuseBadFiles(
   config: RolloutConfig,
@@ -47,7 +47,7 @@ async function findProblems(
   return problems;
 }
 
-/** All of them: judges read them too, when everything is changed already. */
+/** Reads the files of all services, since the judges read them all after the change. */
 async function readOrRefuse(config: RolloutConfig): Promise<EnvironmentFiles> {
   try {
     return await readEnvironmentFiles(config.services);

@@ -11,23 +11,23 @@ export type RolloutStatus = {
   position: Journal["state"]["position"];
   activity: Journal["state"]["activity"];
   touched: Journal["state"]["touched"];
-  /** The next stage, or `rollback` after a canary that failed; null when nothing is left. */
+  /** The next stage, or `rollback` after a failed canary; null when nothing is left. */
   next: string | null;
   timer: {
     deadlineAt: string;
     secondsLeft: number;
-    /** Without a living process nothing rolls back by itself; null while nobody knows. */
+    /** False if the timer process is gone: nothing rolls back by itself. Null if unknown. */
     isWatching: boolean | null;
     pid: number | null;
   } | null;
   /** What the last timer did. */
   lastTimer: Pick<TimerReport, "status" | "at" | "detail"> | null;
-  /** Who is at work right now. */
+  /** The process that holds the lock. */
   atWork: { pid: number; purpose: string } | null;
   lastChecks: Journal["lastChecks"];
-  /** Which rollout this is, where it was begun by name. */
+  /** The rollout's name, if `rollout begin` started it. */
   rollout: RolloutName | null;
-  /** What could not be seen, and what to do about it. */
+  /** What could not be read, and what to do about it. */
   problem: string | null;
 };
 
@@ -58,8 +58,8 @@ export async function readStatus(files: StateFiles, nowMs: number): Promise<Roll
 }
 
 /**
- * What comes next. A canary that failed leaves everything as it is, so that going back comes before
- * trying again; a stage that failed was taken back, and is staged again once its reason is mended.
+ * A failed canary leaves the earlier stages applied, so a rollback comes next. Any other failed
+ * stage was already rolled back, so it comes next itself.
  */
 function nextOf(
   { activity, position }: Journal["state"],
@@ -71,7 +71,7 @@ function nextOf(
   return stage ?? null;
 }
 
-/** The failure of a stage that nothing which was looked at since has made a thing of the past. */
+/** The stage's last checks, if they failed and no checks have run since. */
 function findFailure(
   lastChecks: Journal["lastChecks"],
   stage: Stage | undefined,
@@ -82,7 +82,7 @@ function findFailure(
   return since.length === 0 ? last : undefined;
 }
 
-/** The status as a page: the way with our place on it, then what waits for whom. */
+/** Renders the positions with the current one marked, then the details and what to do next. */
 export function renderStatus(status: RolloutStatus, options: { isTerminal: boolean }): string {
   const colors = picocolors.createColors(options.isTerminal);
   const way = POSITIONS.map((position) =>

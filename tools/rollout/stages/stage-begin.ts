@@ -20,8 +20,8 @@ import { commandsOf } from "./change-commands.ts";
 import { refuseBadFiles } from "./refuse-bad-files.ts";
 
 /**
- * Begins the next stage: refuses what cannot go well, notes how things are, and arms the timer. When
- * this returns nothing has changed yet.
+ * Begins the next stage: refuses a stage that cannot succeed, records the current state and arms
+ * the timer. It does not change the deployment. Throws a RefusedError.
  */
 export async function beginNextStage(
   { session, config, environment, files }: VerifyContext & { files: StateFiles },
@@ -42,12 +42,12 @@ export async function beginNextStage(
     return [change, digestOf(commandsOf(config, change).rollback)];
   });
   const timer = isChange ? createTimer(session.nowMs(), config.deadManSeconds) : null;
-  // First of all, so that nothing begins that cannot be recorded.
+  // Record first: a stage that cannot be recorded must not begin.
   await session.record("stage-begun", { stage, from: before.state.position, timer });
   await session.step(transition, {
     timer,
     ...(before.state.position === "baseline" && leavingBaseline(session, config, services ?? [])),
-    // How to undo what may begin from now on.
+    // Digests of the commands that undo the changes of this stage.
     rollbackCommands: { ...before.rollbackCommands, ...Object.fromEntries(rollbacks) },
     snapshots: services
       ? { ...before.snapshots, [before.state.position]: services }
@@ -63,14 +63,14 @@ export async function beginNextStage(
     await session.record("timer-armed", { pid, deadlineAt: new Date(timer.deadlineAtMs) });
     session.report(`dead-man timer armed: ${config.deadManSeconds} s, process ${pid}`);
   } catch (error) {
-    // Nothing has changed, so nothing needs to be taken back.
+    // Nothing has changed, so there is nothing to roll back.
     await session.write({ state: before.state, timer: null });
     throw error;
   }
   return stage;
 }
 
-/** Notes until when all was well: what was measured before is what to compare with. */
+/** Chooses the baseline window: the good time before the first change, to compare metrics with. */
 function leavingBaseline(
   session: Session,
   config: RolloutConfig,
@@ -90,7 +90,10 @@ function leavingBaseline(
   };
 }
 
-/** A degraded mode is no state to start from, nor one to come back to. */
+/**
+ * Throws a RefusedError if a service fails open unplanned: no stage may start from that state, and
+ * no rollback may return to it.
+ */
 function refuseOpen(
   services: readonly ServiceSnapshot[],
   failOpen: readonly RolloutServiceName[],
@@ -104,8 +107,8 @@ function refuseOpen(
 }
 
 /**
- * A program that died between writing a stage down and arming its timer has changed nothing, and
- * nobody will ever take that back.
+ * Drops a stage whose process died between writing the journal and arming the timer: it changed
+ * nothing, and no timer will ever roll it back.
  */
 async function forgetUnbegun(session: Session, files: StateFiles): Promise<void> {
   const { state, timer } = session.journal();

@@ -3,7 +3,10 @@ import type { StateFiles } from "../files/state-files.ts";
 import { RefusedError, type Session } from "../state/rollout-session.ts";
 import { confirmStage, type Position } from "../state/rollout-state.ts";
 
-/** Keeps the stage that waits, and disarms its timer. */
+/**
+ * Confirms the waiting stage and disarms its timer. Throws a RefusedError if not allowed or too
+ * late.
+ */
 export async function confirmWaitingStage(
   session: Session,
   files: StateFiles,
@@ -19,7 +22,7 @@ export async function confirmWaitingStage(
   }
   if (transition.kind === "refused") throw new RefusedError(transition.reason);
   const { position } = transition.state;
-  // First, so that nothing is kept that cannot be recorded.
+  // Record first: a confirmation that cannot be recorded must not count.
   await session.record("stage-confirmed", { position, takesOnDoubt: options.takesOnDoubt });
   await session.step(transition, { timer: null });
   if (timer !== null) {

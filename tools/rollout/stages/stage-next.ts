@@ -17,26 +17,23 @@ import { type Check, overall } from "../terms/verdict.ts";
 import { commandsOf } from "./change-commands.ts";
 import { beginNextStage } from "./stage-begin.ts";
 
-/** What came of a stage. */
+/** The outcome of a stage. */
 export type StageOutcome =
-  /** It waits for the operator, until the timer's deadline if there is one. */
+  /** It waits for the operator, at most until the timer's deadline if there is a timer. */
   | { kind: "awaiting"; stage: Stage; checks: readonly Check[]; deadlineAtMs: number | undefined }
-  /** It failed, and was taken back at once. */
+  /** It failed, and its changes were taken back at once. */
   | {
       kind: "rolled-back";
       stage: Stage;
       checks: readonly Check[];
       reason: string;
-      /** Whether everything is as it was before the stage. */
+      /** Checks that compare the deployment with its state before the stage. */
       restored: readonly Check[];
     }
   /** It failed, and taking it back failed too; the timer will try again. */
   | { kind: "stuck"; stage: Stage; checks: readonly Check[]; reason: string };
 
-/**
- * Applies the next stage and looks at it. The timer that takes it back by itself is armed before
- * anything changes.
- */
+/** Applies and verifies the next stage. It arms the dead-man timer before it changes anything. */
 export async function runNextStage(
   context: VerifyContext & { files: StateFiles },
   named: Stage | undefined,
@@ -58,13 +55,13 @@ export async function runNextStage(
   return { kind: "awaiting", stage, checks, deadlineAtMs: timer?.deadlineAtMs };
 }
 
-/** Applies one change; answers what went wrong, if anything did. */
+/** Applies one change; returns the problem if the command failed. */
 async function apply(
   { session, config, signal }: VerifyContext,
   change: Change,
 ): Promise<string | undefined> {
   const { apply: command } = commandsOf(config, change);
-  // Written down before it begins.
+  // Write the journal first, so that a crash cannot hide the change.
   const next = beginChange(session.journal().state, change);
   await session.step(next, changedNow(session, [change]));
   session.report(`applies ${change}`);
@@ -79,7 +76,7 @@ async function apply(
   return `the command that applies ${change} failed (${stoppedBy ?? `exit ${exitCode}`})`;
 }
 
-/** Takes a stage back that cannot be kept. */
+/** Rolls back a stage that failed or was interrupted, and notifies the operator. */
 async function giveUp(
   context: VerifyContext,
   stage: Stage,
@@ -92,7 +89,7 @@ async function giveUp(
   const { changes, failed } = await takeBack(session, {
     ...goal,
     attempts: 1,
-    // An interrupt ends the stage, and never the way back.
+    // An interrupt ends the stage, but must not end the rollback.
     signal: new AbortController().signal,
   });
   const restored = failed === undefined ? await verifyRollback(context, goal.to) : [];
@@ -101,7 +98,7 @@ async function giveUp(
   return { kind: "rolled-back", stage, checks, reason, restored };
 }
 
-/** The operator gets the whole time for the decision, however long applying took. */
+/** Restarts the deadline: the operator has the full time to decide, however long applying took. */
 async function extendTimer(session: Session, config: RolloutConfig) {
   const { timer } = session.journal();
   if (timer === null) return null;

@@ -1,20 +1,20 @@
 import type { VerbContext } from "../terms/verb.ts";
 import { widthOf } from "./wrap-text.ts";
 
-/** Says what is under way; on a terminal in one line that is overwritten, elsewhere in lines. */
+/** Shows progress: on a terminal as one line that it overwrites, elsewhere as separate lines. */
 export type LiveLine = {
-  /** With an end in time the line counts the seconds down by itself. */
+  /** With `endsAtMs`, the line counts the seconds down by itself. */
   show(text: string, endsAtMs?: number): void;
-  /** Before anything else is written. */
+  /** Call this before writing anything else. */
   clear(): void;
 };
 
 const CLEAR_LINE = "\r\u001b[2K";
 const REDRAW_MS = 1_000;
-/** Without a terminal: as often as a reader of a log wants to know that something lives. */
+/** How often a log repeats the line, so that its reader sees that the process is alive. */
 const REPEAT_MS = 30_000;
 
-/** Writes to standard error, so that standard output stays the answer. */
+/** Writes to standard error, so that standard output holds only the answer. */
 export function createLiveLine(
   { isTerminal, columns, stderr }: Pick<VerbContext, "isTerminal" | "columns" | "stderr">,
   nowMs: () => number,
@@ -34,7 +34,7 @@ export function createLiveLine(
       say();
       if (endsAtMs === undefined) return;
       timer = setInterval(say, isTerminal ? REDRAW_MS : REPEAT_MS);
-      // What is under way keeps the process alive, not its clock.
+      // The timer must not keep the process alive.
       timer.unref();
     },
     clear() {

@@ -1,9 +1,9 @@
-/** Narrower than this nothing can be read any more. */
+/** Narrower lines are unreadable. */
 const COLUMNS_MIN = 20;
 
 /**
- * How wide lines may be: what COLUMNS says, else the width of the terminal. Neither means that
- * nobody has a width, for example a log: lines stay whole there.
+ * The line width: COLUMNS, otherwise the width of the terminal. Undefined without either, for
+ * example in a log, where lines stay whole.
  */
 export function readColumns(
   text: string | undefined,

@@ -4,22 +4,22 @@ import { type Check, overall, type Verdict } from "../terms/verdict.ts";
 
 const WORDS = { pass: "PASS", fail: "FAIL", inconclusive: "DOUBT", warning: "WARN" } as const;
 type Word = keyof typeof WORDS;
-/** The longest word of a verdict. */
+/** The length of the longest word above. */
 const WORD_COLUMNS = 5;
 const GAP = "  ";
 const MARGIN = " ".repeat(WORD_COLUMNS + GAP.length);
-/** Names of checks that are told in a line which only counts them. */
+/** Maximum number of check names in a line that folds several checks. */
 const NAMES_MAX = 6;
 
 export type ReportOptions = {
   isTerminal: boolean;
-  /** Shows every check, also where others matter more. */
+  /** Shows every check in full instead of folding the less important ones. */
   isVerbose?: boolean | undefined;
 };
 
 /**
- * A table for people, with what has to be read first at its top: failures, then doubts, by their
- * cause, then warnings. Beside a failure doubts and what passed are only counted.
+ * Renders a table: failures first, then doubts grouped by cause, warnings and passes. After a
+ * failure, doubts and passes are folded into a line each unless `isVerbose`; causes stay visible.
  */
 export function renderChecks(checks: readonly Check[], options: ReportOptions): string {
   const colors = picocolors.createColors(options.isTerminal);
@@ -93,7 +93,7 @@ function namesOf(checks: readonly Check[], { isVerbose }: ReportOptions): string
   return `${named.map(({ id }) => id).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** The last line is what is still on the screen: the verdict, and what failed. */
+/** The last line, which stays visible on the screen: the verdict and the counts. */
 function summaryOf(checks: readonly Check[], paint: Paint): string {
   const verdict = overall(checks);
   const count = (wanted: Verdict) => checks.filter((check) => check.verdict === wanted).length;
@@ -105,7 +105,7 @@ function summaryOf(checks: readonly Check[], paint: Paint): string {
   return `${paint(verdict)(verdict)} (${counts.join(", ")})`;
 }
 
-/** The same for machines: one JSON document on one line. */
+/** Renders the checks as one JSON document on one line. */
 export function renderChecksJson(checks: readonly Check[]): string {
   return `${JSON.stringify({ verdict: overall(checks), checks })}\n`;
 }

@@ -1,19 +1,19 @@
 const ESCAPE = "\u001b";
-/** What colours a text or moves on a terminal, and takes no place there. */
+/** Escape sequences for colour and cursor movement, and carriage returns: they take no columns. */
 const INVISIBLE = new RegExp(`${ESCAPE}\\[[0-9;]*[HJKm]|\\r`, "g");
 /** A column of text narrower than this is harder to read than text that begins further left. */
 const ROOM_MIN = 30;
 const STEP = 2;
 
-/** How many places a text takes on a terminal. */
+/** The number of terminal columns that a text takes. */
 export function widthOf(text: string): number {
   return Array.from(text.replace(INVISIBLE, "")).length;
 }
 
 /**
- * Breaks every line that is longer than a terminal is wide, between words. What follows begins under
- * the last column of the line, as far as there is room, so that tables stay tables. A word that is
- * longer than the room stays whole: it is a path or an address that somebody will copy.
+ * Breaks lines longer than `columns` between words. Continuation lines start under the last table
+ * column if there is room, so that tables stay readable. A longer word stays whole: it is a path or
+ * an address that somebody will copy.
  */
 export function wrapText(text: string, columns: number): string {
   return text
@@ -39,7 +39,7 @@ function wrapLine(line: string, columns: number): string {
   return [...lines, current].join("\n");
 }
 
-/** Where the last column of a line begins that leaves enough room. */
+/** The start of the rightmost table column that leaves at least ROOM_MIN. */
 function marginOf(plain: string, columns: number): number {
   const leading = /^ */.exec(plain)?.[0].length ?? 0;
   const begins = [...plain.matchAll(/[^ ] {2,}(?=[^ ])/g)].map((gap) => gap.index + gap[0].length);

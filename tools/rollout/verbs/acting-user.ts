@@ -2,11 +2,14 @@ import { userInfo } from "node:os";
 import type { Environment } from "../../../services/runtime/env.ts";
 import { UsageError } from "./command-line.ts";
 
-/** Names of people and of machines that act for them; more is no name. */
+/** Fits the names of people and of the machines that act for them. */
 const NAME_CHARACTERS_MAX = 128;
 const CONTROL = /\p{Cc}/u;
 
-/** Who acts: the name that was given, or else the system's user and whoever became it. */
+/**
+ * Returns the --as name; otherwise the system user, after the user who called sudo if there is one.
+ * Throws a UsageError for a bad name.
+ */
 export function findActingUser(named: string | undefined, environment: Environment): string {
   if (named !== undefined) return checkName(named);
   const user = findSystemUser();
@@ -22,7 +25,7 @@ function checkName(named: string): string {
   return name;
 }
 
-/** A container may run as a user that has no name. */
+/** A container may run as a user without a name. */
 function findSystemUser(): string {
   try {
     return userInfo().username;

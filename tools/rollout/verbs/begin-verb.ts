@@ -26,7 +26,7 @@ const OPTIONS = {
   yes: { type: "boolean", default: false },
 } as const;
 
-/** Starts the next rollout where the last one has ended. */
+/** Starts the next rollout: what runs now becomes its baseline. */
 export const begin: Verb = {
   name: "begin",
   summary: "[--release NAME] [--change REF]: start the next rollout from the state that stands",
@@ -54,9 +54,9 @@ type Begun = {
   release: string | null;
   change: string | null;
   from: Journal["state"]["position"];
-  /** What can no longer be done. */
+  /** What the new rollout drops from the journal; the evidence keeps it. */
   forgotten: readonly string[];
-  /** What to look at before the first stage. */
+  /** What the operator should check before the first stage. */
   notes: readonly string[];
 };
 
@@ -86,7 +86,7 @@ async function beginRollout(
     return `the rollback command of ${name} is that of the last rollout; see that it leads to what runs now`;
   });
   const begun = { release, change, from: position, forgotten, notes };
-  // First, so that nothing is forgotten that cannot be recorded.
+  // Record first: if recording fails, the journal stays as it was.
   await session.record("rollout-begun", begun);
   const begunAt = new Date(session.nowMs()).toISOString();
   await session.write({
@@ -99,7 +99,7 @@ async function beginRollout(
   return begun;
 }
 
-/** What the journal knows of the last rollout alone. */
+/** Lists what the new rollout drops: the way back to baseline, and the recorded snapshots. */
 function whatIsLost({ state, snapshots }: Journal): string[] {
   const changes = revertsTo(state, "baseline");
   const noted = Object.keys(snapshots);

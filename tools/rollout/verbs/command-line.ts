@@ -27,7 +27,7 @@ export const COMMON_HELP = `  --config FILE   the description of the deployment 
 Exit codes: 0 pass, 1 fail or refused, 2 usage or configuration, 3 inconclusive.
 `;
 
-/** Parses what stands behind a verb; whatever it does not know is a usage error. */
+/** Parses the arguments after the verb. Throws a UsageError for unknown or surplus ones. */
 export function readArguments<const T extends Options>(
   arguments_: readonly string[],
   options: T,
@@ -49,7 +49,7 @@ export function readArguments<const T extends Options>(
   }
 }
 
-/** Tells people how it goes: beside the answer when that is for a machine. */
+/** Prints progress: with --json on stderr, since stdout holds the document. */
 export function createReport(context: VerbContext, { json }: { json: boolean }) {
   const write = json ? context.stderr : context.stdout;
   return (line: string) => write(`${line}\n`);

@@ -61,7 +61,7 @@ async function write(
     return EXIT.inconclusive;
   }
   const written = [`${values.out}.json`, `${values.out}.html`];
-  // Whoever can exchange what is in there could exchange the report.
+  // Whoever may write to this directory could replace the report.
   ensureTrustedWay(join(dirname(resolve(values.out)), "report"));
   replaceFile(`${values.out}.json`, renderEvidenceJson(records));
   replaceFile(`${values.out}.html`, renderEvidencePage(records));

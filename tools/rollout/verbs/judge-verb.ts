@@ -14,13 +14,13 @@ import { COMMON_HELP, COMMON_OPTIONS, readArguments, UsageError } from "./comman
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A verb that looks and judges, and changes nothing. */
+/** Creates a verb that checks the deployment and changes nothing. */
 export function createJudgeVerb(options: {
   name: string;
   summary: string;
-  /** What it looks at, for `--help`. */
+  /** What the verb checks, for `--help`. */
   description: string;
-  /** The help of its own options, aligned as the common ones. */
+  /** Help text of the verb's own options, aligned like the common ones. */
   optionsHelp?: string;
   options?: NonNullable<ParseArgsConfig["options"]>;
   judge(
@@ -64,7 +64,7 @@ export function createJudgeVerb(options: {
   };
 }
 
-/** Reads a number of seconds, requests or the like from the command line. */
+/** Reads a numeric option; undefined if absent. Throws a UsageError if it is out of bounds. */
 export function readNumber(
   values: Values,
   name: string,
@@ -77,7 +77,7 @@ export function readNumber(
   throw new UsageError(`--${name} must be a number from ${bounds.min} to ${bounds.max}`);
 }
 
-/** The options with which the gates compare two tracks instead of two times. */
+/** Options that make the gates compare two tracks instead of two times. */
 export const TRACK_OPTIONS = {
   track: { type: "string" },
   control: { type: "string" },

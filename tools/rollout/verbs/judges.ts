@@ -6,19 +6,19 @@ import { runProbe } from "../judge/run-probe.ts";
 import type { Judges } from "../judge/verify-position.ts";
 
 /**
- * A stage waits under its timer, so the silent websocket only shows that upgrades work; `probe`
- * alone waits as long as real clients are silent.
+ * Short, since the dead-man timer runs during a stage: this only shows that upgrades work. The verb
+ * `probe` keeps its websocket silent for as long as real clients are.
  */
 const IDLE_SECONDS = 2;
 
-/** Everything that looks at a deployment for a stage. */
+/** The judges that a stage can name, except `identity`. */
 export const judges: Judges = {
   preflight: async (request) => await runPreflight(await preflightFrom(request)),
   probe: async ({ onProgress, ...request }) =>
     await runProbe({ ...deploymentFrom(request), idleSeconds: IDLE_SECONDS, onProgress }),
   align: async (request) => (await runAlign(deploymentFrom(request))).checks,
   canary: async (request) => {
-    // Compared with the time before the rollout, and not with an earlier stage of it.
+    // The baseline is the time before the rollout, not an earlier stage of it.
     return await runCanary({ ...canaryFrom(request), onProgress: request.onProgress });
   },
 };

@@ -8,16 +8,16 @@ import type { VerbContext } from "../terms/verb.ts";
 import { findActingUser } from "./acting-user.ts";
 import { COMMON_OPTIONS, createReport } from "./command-line.ts";
 
-/** What the common options of a verb lead to. */
+/** What the common options of a verb resolve to. */
 export type Rollout = {
   config: RolloutConfig;
   files: StateFiles;
-  /** Who acts. */
+  /** The acting user, for the evidence. */
   who: string;
   report: (line: string) => void;
 };
 
-/** Somebody else at work is told at once, but a timer that just ends is waited for. */
+/** Long enough for an ending timer to release the lock; any other holder is reported soon. */
 const LOCK_WAIT_MS = 1_000;
 
 export async function openRollout(
@@ -31,7 +31,7 @@ export async function openRollout(
   return { config, files: stateFilesIn(config.stateDir), who, report };
 }
 
-/** Does something that nobody else may do at the same time. */
+/** Runs `use` while holding the session lock. Throws a LockedError if another process keeps it. */
 export async function withSession<Answer>(
   context: VerbContext,
   { config, files, who, report }: Rollout,

@@ -12,13 +12,13 @@ import { recordAside } from "../state/rollout-session.ts";
 import type { Verb } from "../terms/verb.ts";
 import { findActingUser } from "./acting-user.ts";
 
-/** A live table repaints itself for hours; its end says what matters. */
+/** A live table repaints for hours; the evidence keeps only its end. */
 const PRINTED_CHARACTERS_MAX = 16_384;
 
 /** No secret of ours is longer. */
 const SECRET_CHARACTERS_MAX = 4_096;
 
-/** The same verb, with what it printed and how it ended added to the evidence. */
+/** Wraps a verb: adds its output and its exit code to the evidence. */
 export function recordVerb(verb: Verb): Verb {
   return {
     ...verb,
@@ -30,7 +30,7 @@ export function recordVerb(verb: Verb): Verb {
       };
       const exitCode = await verb.run({ ...context, stdout });
       const config = await findConfig(context.arguments);
-      // Help and a wrong command line have looked at nothing.
+      // With --help, or without a readable configuration, the verb has checked nothing.
       if (config === undefined || isHelp(context.arguments)) return exitCode;
       try {
         const redact = await createRedactFor(context.environment, envFilesOf(config));
@@ -44,7 +44,7 @@ export function recordVerb(verb: Verb): Verb {
           },
         );
       } catch (error) {
-        // A judge's answer stands, whether or not it could be kept.
+        // A failure to record must not change the judge's exit code.
         context.stderr(`not added to the evidence: ${String(error)}\n`);
       }
       return exitCode;
@@ -68,7 +68,7 @@ function isHelp(arguments_: readonly string[]): boolean {
   return arguments_.includes("--help") || arguments_.includes("-h");
 }
 
-/** Secrets go before the text is cut, since half a secret is not found. */
+/** Redacts before cutting: redaction would miss half a secret. */
 function endOf(printed: string, redact: Redact): unknown {
   if (printed.length <= PRINTED_CHARACTERS_MAX) return decodeJson(printed);
   return redact(printed).slice(SECRET_CHARACTERS_MAX).slice(-PRINTED_CHARACTERS_MAX);

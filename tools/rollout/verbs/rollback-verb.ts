@@ -48,7 +48,7 @@ are as they were, every one of them fails closed, and the canary passes.
   --dry-run       show what would be taken back
 ${COMMON_HELP}`;
 
-/** The operator sees the failure, and decides whether to try again. */
+/** The operator sees the failure and decides whether to try again. */
 const ATTEMPTS = 1;
 
 export function createRollbackVerb(judges: Judges): Verb {
@@ -79,7 +79,7 @@ export function createRestoreDefaultsVerb(judges: Judges): Verb {
 
 type Wish = {
   to: Position | undefined;
-  /** Whether the canary has to show that the result serves. */
+  /** Whether to end degraded modes and run the canary afterwards (restore-defaults). */
   isRestored: boolean;
   config: string;
   json: boolean;
@@ -133,20 +133,20 @@ async function takeBackUnderTimer(
     attempts: ATTEMPTS,
     signal: new AbortController().signal,
   });
-  // A timer ends when the journal says so.
+  // The timer ends only once the written journal no longer names it.
   const isWritten = failed === undefined && !session.unrecorded().has("the journal");
   if (isWritten && timer !== null) await waitUntilEnded(rollout.files, timer.token);
   return { failed };
 }
 
-/** A plan for what would be refused helps nobody. */
+/** Refuses a dry run for the same reasons as the rollback itself. */
 function refuseLikeRollback(state: RolloutState, to: Position, wish: Wish): void {
   if (wish.isRestored && isAlreadyAt(state, to)) return;
   const transition = beginRollback(state, { to, by: "operator", reason: reasonOf(wish) });
   if (transition.kind === "refused") throw new RefusedError(transition.reason);
 }
 
-/** Restoring what already is there is no refusal: it is then only shown to serve. */
+/** restore-defaults is not refused at baseline: it then only verifies. */
 function isAlreadyAt({ activity, position }: RolloutState, to: Position): boolean {
   return activity.kind === "settled" && position === to;
 }
@@ -155,7 +155,7 @@ function reasonOf({ isRestored }: Pick<Wish, "isRestored">): string {
   return isRestored ? "restore defaults" : "asked for";
 }
 
-/** Whoever kills this program half-way back must not leave the deployment there. */
+/** Arms a timer that completes the rollback if this process is killed half-way. */
 async function ensureTimer(
   context: VerbContext,
   { config, files, report }: Rollout,
@@ -176,7 +176,7 @@ async function verifyAll(verify: VerifyContext, to: Position, wish: Wish): Promi
   return [...ended, ...(await verifyRollback(verify, to)), ...(await verifyRestored(verify))];
 }
 
-/** To where the stage under way began; else all the way. */
+/** The goal of a rollback under way, or where the stage under way began; otherwise baseline. */
 function defaultGoal(session: Session): Position {
   const { activity, position } = session.journal().state;
   if (activity.kind === "rolling-back") return activity.to;
@@ -204,7 +204,7 @@ type Answer = {
   takenBack: readonly Change[];
   failed: Change | undefined;
   checks: readonly Check[];
-  /** What could not be written down. */
+  /** Which of the journal and the evidence could not be written. */
   unrecorded: readonly string[];
 };
 
@@ -221,7 +221,7 @@ function renderAnswer(answer: Answer, context: VerbContext): string {
   return `${compared}${what}; ${place}\n`;
 }
 
-/** Loud, since the deployment is not where the record says it is. */
+/** A loud warning: the records do not match the deployment. */
 function unrecordedText(session: Session, { files }: Rollout): string {
   const problems = [...session.unrecorded()].map(([what, problem]) => `${what} (${problem})`);
   if (problems.length === 0) return "";

@@ -16,7 +16,7 @@ Judges look and never change anything; stage, rollback and restore-defaults chan
 the next rollout.
 `;
 
-/** Runs the verb that the command line names, and answers the exit code whatever happens. */
+/** Runs the verb that the command line names. An error becomes a message and an exit code. */
 export async function runRollout(verbs: readonly Verb[], given: VerbContext): Promise<ExitCode> {
   const context = fitToTerminal(given);
   const colors = picocolors.createColors(context.isTerminal);
@@ -41,7 +41,7 @@ export async function runRollout(verbs: readonly Verb[], given: VerbContext): Pr
         ? `${colors.red(message)}\nsee: rollout ${verb?.name ?? ""} --help\n`
         : `${colors.red(`${reason}: ${message}`)}\n`,
     );
-    // With --json there is always one document to read.
+    // With --json, stdout always holds one document.
     if (context.arguments.includes("--json")) {
       const answer = { verb: name, verdict: "fail", exitCode, reason, error: message };
       context.stdout(`${JSON.stringify(answer)}\n`);
@@ -50,7 +50,7 @@ export async function runRollout(verbs: readonly Verb[], given: VerbContext): Pr
   }
 }
 
-/** Wraps what people read to the width of their terminal; documents for machines stay as they are. */
+/** Wraps output to the width of the terminal; JSON is never wrapped. */
 function fitToTerminal(context: VerbContext): VerbContext {
   const { columns, stdout, stderr } = context;
   if (columns === undefined || context.arguments.includes("--json")) return context;

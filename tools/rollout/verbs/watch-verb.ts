@@ -16,7 +16,7 @@ const INTERVAL_SECONDS = { min: 0.2, max: 3_600 };
 const INTERVAL_SECONDS_DEFAULT = 10;
 /** A week. */
 const DURATION_SECONDS = { min: 1, max: 604_800 };
-/** Home, then erase: a table that is redrawn in place does not flicker. */
+/** Cursor home, then erase: a table that is redrawn in place does not flicker. */
 const REDRAW = "\u001b[H\u001b[2J";
 
 const HELP = `Usage: rollout watch [options]
@@ -58,7 +58,7 @@ export const watch: Verb = {
     const { environment, signal } = context;
     const deployment = deploymentFrom({ config, environment, signal });
     const look = async () => {
-      // Anew each time: a rollout may go on while it is watched.
+      // Read every time: the rollout may move on while it is watched.
       const place = await findPlace(config);
       const hopsNow = await findHopsNow(deployment, place);
       const at = new Date();
@@ -94,7 +94,7 @@ export const watch: Verb = {
   },
 };
 
-/** As far back as it watches, but not past what runs now: that would be red from the change itself. */
+/** At most the duration, and never past the last change, which itself makes gates fail. */
 function windowSecondsAt(nowMs: number, beganMs: number, durationSeconds: number): number {
   const sinceBegin = Math.ceil((nowMs - beganMs) / 1_000);
   return Math.max(1, Math.min(durationSeconds, sinceBegin));
@@ -115,7 +115,7 @@ async function watchUntil(
   let verdict: Verdict = "inconclusive";
   for (;;) {
     const findings = await options.look();
-    // What was interrupted in the middle says nothing about the deployment.
+    // An interrupted measurement says nothing about the deployment.
     if (context.signal.aborted) return EXIT[verdict];
     verdict = overall(findings.map(({ check }) => check));
     const leftMs = Math.max(0, endsMs - Date.now());
@@ -131,7 +131,7 @@ const showTable: Show = ({ stdout, columns }, findings, leftMs) => {
   stdout(`${REDRAW}${renderWatch(findings, { leftMs, isTerminal: true, columns })}`);
 };
 
-/** A log has no use for what is well. */
+/** In a log, only gates that do not pass get a line. */
 const showLines: Show = ({ stdout }, findings, leftMs) => {
   const time = new Date().toISOString();
   const verdict = overall(findings.map(({ check }) => check));
