@@ -11,13 +11,13 @@ const [directory, token] = process.argv.slice(2);
 if (directory === undefined || token === undefined)
   throw new Error("started by `stage next` alone");
 
-// Before anything is watched: what is run comes from whoever armed the timer, and from no file.
+// The commands come on stdin from the process that armed the timer, never from a file.
 const plan = decodeJson(await text(process.stdin), isRolloutPlan);
 if (plan === undefined) throw new Error("started without a plan of what to take back");
 
 const redact = await createRedactFor(process.env, plan.envFiles);
 
-// It has to outlive the terminal in which the operator works.
+// The timer must outlive the operator's terminal.
 process.on("SIGHUP", () => undefined);
 await watchDeadMan({
   files: stateFilesIn(directory),

@@ -11,7 +11,7 @@ import type { ArmedTimer } from "../state/journal.ts";
 import type { RolloutPlan } from "../state/rollout-plan.ts";
 import { decodeJson, isInstantText, isText, mapWith, oneOf } from "../terms/form.ts";
 
-/** What the timer's process says of itself, in a file that only it writes. */
+/** What the timer process reports about itself, in a file that only it writes. */
 export type TimerReport = {
   token: string;
   process: ProcessIdentity;
@@ -30,15 +30,15 @@ const isTimerReport = mapWith<TimerReport>({
   detail: isText,
 });
 
-/** What a timer's file tells; a damaged one is no reason to stop, since each timer writes it anew. */
+/** The content of the timer file. A damaged file is not fatal: each timer writes it anew. */
 export type TimerReading =
   | { kind: "none" }
   | { kind: "report"; report: TimerReport }
   | { kind: "damaged"; problem: string };
 
-/** A process that has not begun by then has not begun at all. */
+/** A timer process that has not reported by then counts as not started. */
 const BEGIN_TIMEOUT_MS = 10_000;
-/** The timer looks at the journal twice a second. */
+/** Ample, since the timer reads the journal twice a second. */
 const END_TIMEOUT_MS = 5_000;
 const POLL_MS = 25;
 
@@ -47,8 +47,9 @@ export function createTimer(nowMs: number, seconds: number): ArmedTimer {
 }
 
 /**
- * Starts the process that rolls back by itself, and returns when it says that it watches. The
- * journal must name the timer already: a timer that the journal does not name ends at once.
+ * Starts the timer process, and returns its identity once it reports that it is armed. The journal
+ * must already name the timer: a timer that it does not name ends at once. Throws if the process
+ * does not start in time.
  */
 export async function startTimer(
   files: StateFiles,
@@ -63,10 +64,10 @@ export async function startTimer(
       cwd: "/",
       env: environment,
       stdio: ["pipe", log.fd, log.fd],
-      // A session of its own: it outlives this process, its terminal and its signals.
+      // A session of its own: the timer outlives this process, its terminal and its signals.
       detached: true,
     });
-    // What it shall run must not lie where others may look, or write.
+    // The plan goes over stdin: other users could read or change a file.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(JSON.stringify(plan));
     child.unref();
@@ -76,12 +77,12 @@ export async function startTimer(
   }
 }
 
-/** Waits until the timer's process has noticed that it is not needed any more. */
+/** Waits until the timer process has ended; returns false if it still runs after END_TIMEOUT_MS. */
 export async function waitUntilEnded(files: StateFiles, token: string): Promise<boolean> {
   const deadline = performance.now() + END_TIMEOUT_MS;
   for (;;) {
     const reading = await readTimer(files);
-    // What cannot be read may be that timer's.
+    // An unreadable file may belong to that timer.
     const mayWatch = reading.kind === "damaged" || isLiving(reading, token);
     if (!mayWatch) return true;
     if (performance.now() > deadline) return false;
@@ -89,7 +90,7 @@ export async function waitUntilEnded(files: StateFiles, token: string): Promise<
   }
 }
 
-/** Whether the process of a timer is known to live and watch. */
+/** Whether the timer's process is known to be alive. */
 export async function isWatching(files: StateFiles, { token }: ArmedTimer): Promise<boolean> {
   return isLiving(await readTimer(files), token);
 }

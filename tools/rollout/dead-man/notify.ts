@@ -4,7 +4,7 @@ import type { Session } from "../state/rollout-session.ts";
 import type { Change, Position, RollbackBy } from "../state/rollout-state.ts";
 import { type Check, overall } from "../terms/verdict.ts";
 
-/** What came of going back, for whoever was not there. */
+/** The outcome of a rollback, for an operator who was not watching. */
 export type RollbackOutcome = {
   to: Position;
   by: RollbackBy;
@@ -12,14 +12,14 @@ export type RollbackOutcome = {
   takenBack: readonly Change[];
   /** The change whose command failed, if one did. */
   failed: Change | undefined;
-  /** What was compared afterwards; nothing where nobody had looked before. */
+  /** The comparison with the state before; empty if no snapshot had been taken. */
   checks: readonly Check[];
 };
 
-/** A message that takes longer is lost; the way back is over, and waits for nobody. */
+/** A notification that takes longer is lost: the rollback is complete and does not wait. */
 const NOTIFY_TIMEOUT_MS = 30_000;
 
-/** Hands the outcome to the operator's command; a failure of it changes nothing else. */
+/** Runs the operator's notify command with the outcome on stdin. A failure is only reported. */
 export async function notify(session: Session, outcome: RollbackOutcome): Promise<void> {
   const { notify: command, who } = session.plan;
   if (command === undefined) return;

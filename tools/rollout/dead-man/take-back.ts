@@ -16,21 +16,21 @@ export type TakeBackOptions = {
   to: Position;
   by: RollbackBy;
   reason: string;
-  /** How often one command is tried: more than once where nobody watches. */
+  /** How often each command is tried: more than once if no operator watches. */
   attempts: number;
   signal: AbortSignal;
 };
 
-/** What was taken back, and the command that failed, if one did. */
+/** The changes taken back, and the change whose command failed, if one did. */
 export type TakenBack = { changes: readonly Change[]; failed: Change | undefined };
 
-/** What an outage of seconds needs to pass. */
+/** Lets an outage of a few seconds pass. */
 const RETRY_PAUSE_MS = 2_000;
 const UNKNOWN_COMMAND = "echo 'no rollback command is known' >&2; exit 1";
 
 /**
- * Takes changes back, the last one first, until a position is reached. Stops at the first command
- * that fails: what came before it must not go back under it. Calling it again continues.
+ * Rolls back to a position, the last change first. Stops at the first command that fails, since a
+ * later change may depend on an earlier one. A second call continues.
  */
 export async function takeBack(session: Session, options: TakeBackOptions): Promise<TakenBack> {
   const { to, by, reason } = options;
@@ -54,7 +54,7 @@ export async function takeBack(session: Session, options: TakeBackOptions): Prom
   return { changes, failed: undefined };
 }
 
-/** A command whose parent died may still be changing things; it must not do so any longer. */
+/** Ends a command that survived its crashed parent: it may still be changing things. */
 async function endLeftover(session: Session): Promise<void> {
   const { running } = session.journal();
   if (running === null) return;

@@ -25,18 +25,18 @@ export type DeadManOptions = {
   report(line: string): void;
 };
 
-/** Often enough that nobody waits for the timer to end, rarely enough to cost nothing. */
+/** Short enough that nobody waits long for the timer to end, long enough to cost nothing. */
 const POLL_MS = 500;
-/** What a confirmation at the last moment needs to be written down. */
+/** Time for a last-moment confirmation to finish writing. */
 const LAST_WORD_MS = 3_000;
-/** Nobody watches, so a command that fails is tried again. */
+/** No operator watches, so a failed command is tried again. */
 const ATTEMPTS = 3;
-/** Between attempts to begin, for as long as it takes: nobody else goes back by himself. */
+/** Pause between attempts to open the session; they never stop, since nothing else rolls back. */
 const RETRY_PAUSE_MS = 2_000;
 
 /**
- * Watches the journal until this timer is disarmed or its time has come, and then rolls back: an
- * unconfirmed stage to where it began, a rollback cut short to where it was going.
+ * Watches the journal until this timer is disarmed or expires. On expiry it rolls back an
+ * unconfirmed stage, or completes a rollback that was cut short.
  */
 export async function watchDeadMan(options: DeadManOptions): Promise<void> {
   const { files, token, clock } = options;
@@ -46,7 +46,7 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
     options.report(`${at} ${status} ${detail}`);
     return writeDurably(files.timer, JSON.stringify(report));
   };
-  // A full disk must not keep it from rolling back.
+  // A full disk must not stop the rollback.
   const tellIfPossible = async (status: TimerReport["status"], detail?: string) => {
     await tell(status, detail).catch((error: unknown) => options.report(String(error)));
   };
@@ -58,7 +58,7 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
   try {
     const goal = goalOf(session.journal(), token);
     if (goal === undefined) {
-      // A program that died between arming and acting has left nothing to take back.
+      // Nothing began after the timer was armed, so there is nothing to roll back.
       if (session.journal().timer?.token === token) await session.write({ timer: null });
       return await tellIfPossible("disarmed");
     }
@@ -85,7 +85,10 @@ export async function watchDeadMan(options: DeadManOptions): Promise<void> {
   }
 }
 
-/** Looks whether everything is as it was, as after any rollback. Being back counts more. */
+/**
+ * Compares the deployment with the state before, as after any rollback. A failure to compare is
+ * only reported: the rollback is already done.
+ */
 async function compare(
   { plan, environment, report }: DeadManOptions,
   session: Session,
@@ -99,31 +102,28 @@ async function compare(
   }
 }
 
-/**
- * Answers, when the time has come, what the journal said when it could last be read; nothing when
- * the timer was disarmed before.
- */
+/** Returns the last readable journal once the timer expires; undefined if it was disarmed first. */
 async function waitForExpiry(options: DeadManOptions): Promise<Journal | undefined> {
   const { files, token, clock, report } = options;
   let lastKnown: Journal | undefined;
   let lastProblem = "";
   let known = { deadlineAtMs: Number.POSITIVE_INFINITY, endMs: Number.POSITIVE_INFINITY };
   for (;;) {
-    // Replaced as a whole, so every reading is one of a moment.
+    // The file is replaced as a whole, so each read sees one complete journal.
     const journal = await findJournal(files.journal).catch((error: unknown) => {
-      // Once, and not at every look: it would fill the disk.
+      // Report a problem once: repeating it at every poll would fill the disk.
       if (String(error) !== lastProblem) report(String(error));
       lastProblem = String(error);
     });
     if (journal && journal.timer?.token !== token) return undefined;
-    // With its directory a rollout is put away; a journal that is gone alone was damaged.
+    // A missing directory means that the rollout was removed; a missing journal alone is damage.
     if (!journal && !(await isThere(files.directory))) return undefined;
     if (journal?.timer && journal.timer.deadlineAtMs !== known.deadlineAtMs) {
       const { deadlineAtMs } = journal.timer;
       known = { deadlineAtMs, endMs: performance.now() + deadlineAtMs - clock.nowMs() };
     }
     lastKnown = journal ?? lastKnown;
-    // By either clock: one that is set back must not give a bad change more time.
+    // Either clock suffices: setting one back must not give a bad change more time.
     const isOver = clock.nowMs() >= known.deadlineAtMs || performance.now() >= known.endMs;
     if (isOver && lastKnown !== undefined) return lastKnown;
     await sleep(POLL_MS);
@@ -138,9 +138,9 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /**
- * Takes the right to change things. Whoever confirms at the last moment may finish, and so may a
- * rollback that makes progress; any other holder has had its time, and is ended. Without a lock,
- * and with the journal as it last was, it goes back all the same.
+ * Takes the session lock. A last-moment confirmation or a running rollback gets time to finish; a
+ * holder that keeps the lock longer is killed. If the lock or the journal is unusable, the timer
+ * goes on without the lock or with the last known journal.
  */
 async function takeOver(options: DeadManOptions, lastKnown: Journal): Promise<Session> {
   const { report } = options;
@@ -169,7 +169,7 @@ function endHolder({ process: holder }: LockHolder, report: (line: string) => vo
   try {
     if (isAlive(holder)) process.kill(holder.pid, "SIGKILL");
   } catch (error) {
-    // It ended meanwhile, or is another user's; the next attempt waits for it again.
+    // The holder has ended, or belongs to another user; the next attempt waits for it again.
     report(String(error));
   }
 }
