@@ -18,7 +18,9 @@ export type Identity = {
   configHash: string;
   /** Unset by services of earlier releases. */
   settings?: { backend: string; policiesHash: string } | undefined;
-  /** What each number of hops from 0 on would derive; empty where doubtful. For probes only. */
+  /**
+   * The address that each number of hops from 0 on would derive; empty if doubtful. Probes only.
+   */
   byHops: readonly string[];
 };
 
@@ -28,7 +30,7 @@ export type IdentityAnswer =
   | { kind: "unseen" }
   | { kind: "unknown"; problem: string };
 
-/** Asks a service directly who is calling, or who was calling with a probe. */
+/** Asks a service directly which address it derives for us, or for the sender of a probe. */
 export async function askIdentity(
   deployment: Deployment,
   name: ServiceName,
@@ -61,7 +63,7 @@ export async function askIdentity(
   return readIdentity(answer.body);
 }
 
-/** The gateway answers operators at a door of its own; one of an earlier release has none yet. */
+/** Asks the gateway at its operator door first; an earlier release answers at its public port. */
 async function askGateway(
   name: ServiceName,
   askAt: (url: string) => Promise<HttpAnswer>,

@@ -6,10 +6,10 @@ export type HeaderLine = readonly [name: string, value: string];
 export type HttpCall = {
   url: string | URL;
   method?: "GET" | "POST" | "OPTIONS";
-  /** Sent as they are, in this order, repeated names and all. */
+  /** Sent unchanged and in this order; names may repeat. */
   headers?: readonly HeaderLine[];
   body?: string;
-  /** The path exactly as it is put on the wire; the URL's own would be normalised. */
+  /** The exact path on the wire; a path in the URL would be normalised. */
   path?: string;
   signal?: AbortSignal | undefined;
 };
@@ -18,14 +18,15 @@ export type HttpAnswer =
   | { kind: "answer"; status: number; headers: IncomingHttpHeaders; body: string }
   | { kind: "none"; problem: string };
 
-/** Every answer of ours comes within three seconds; proxies may add some. */
+/** Our services answer within three seconds; proxies may add some. */
 const CALL_TIMEOUT_MS = 5_000;
-/** Nothing that a judge asks for is longer; the rest is not read. */
+/** No answer that a judge needs is longer; the rest is dropped. */
 const BODY_BYTES_MAX = 1024 * 1024;
 
 /**
- * Makes one call on a connection of its own. Unlike fetch it repeats headers, keeps their spelling
- * and can ask for an upgrade, which ends right after the 101.
+ * Makes one call on a connection of its own; a failed call resolves to `none`. Unlike fetch it can
+ * repeat headers, keeps their spelling and can ask for an upgrade, whose socket it closes after the
+ * 101.
  */
 export async function callHttp(call: HttpCall): Promise<HttpAnswer> {
   const url = new URL(call.url);

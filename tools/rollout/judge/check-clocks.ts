@@ -10,12 +10,12 @@ const SUBJECT = {
   why: "tokens end by the clock of whoever verifies them",
 };
 
-/** How far a machine's clock is from ours, as far as an answer with whole seconds tells. */
+/** The offset of a service's clock from ours, as precise as a Date header allows. */
 export type ClockReading = { name: string; skewMs: number | undefined };
 
 /** A Date header holds whole seconds, and servers renew it once a second. */
 const RESOLUTION_MS = 1_000;
-/** As much as a token's life is short of, at most, without anybody noticing. */
+/** Skew that shortens the lifetime of a token without anybody noticing. */
 const SKEW_MS_MAX = 2_000;
 
 export async function checkClocks(deployment: Deployment): Promise<Check> {
@@ -36,7 +36,7 @@ export async function checkClocks(deployment: Deployment): Promise<Check> {
   return judgeClocks(readings);
 }
 
-/** The services must agree with each other; the machine that looks may be wrong for itself. */
+/** Compares the services with each other only: this machine's own clock may be wrong. */
 export function judgeClocks(readings: readonly ClockReading[]): Check {
   const known = readings.flatMap(({ skewMs }) => (skewMs === undefined ? [] : [skewMs]));
   const observed = readings

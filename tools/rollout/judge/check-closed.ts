@@ -13,7 +13,7 @@ import { mapConcurrently } from "./concurrently.ts";
 import { type Deployment, type Door, doorUrl, PUBLIC_SERVICES } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
-/** What must stay inside, also when it is spelled so that a proxy and a service disagree on it. */
+/** Private paths, also in spellings that a proxy and a service may resolve differently. */
 const NOT_PUBLIC = [
   ...PRIVATE_PATHS,
   ...NEIGHBOURING_PATHS,
@@ -29,7 +29,7 @@ const NOT_PUBLIC = [
   "/internal/gateway/revoked-tokens?x=/gateway/realtime",
 ];
 
-/** What services answer to the operator or to each other alone. */
+/** Endpoints that only the operator or another service may call. */
 const GUARDED: readonly { service: Door; path: string }[] = [
   ...GATEWAY_ENDPOINTS.map((path) => ({ service: "auth" as const, path })),
   ...OPERATOR_PATHS.map((path) => ({ service: "authAdmin" as const, path })),
@@ -43,10 +43,10 @@ const GUARDED: readonly { service: Door; path: string }[] = [
 ];
 
 const CALLS_MAX = 8;
-/** One cause keeps all of them from answering; more names than this hide it. */
+/** Calls without an answer usually share one cause; a longer list of names would hide it. */
 const NAMED_MAX = 3;
 
-/** Nothing but the browser's routes gets through the edge; asked of the services themselves. */
+/** Checks that no private path gets through the edge, by asking the services what reached them. */
 export async function checkClosedAtEdge(deployment: Deployment): Promise<Check> {
   const subject = {
     id: "closed.edge",
@@ -92,16 +92,16 @@ async function reach(deployment: Deployment, path: string): Promise<string> {
     if (identity.kind === "identity") return `reached ${name}`;
     if (identity.kind === "unknown") return "unknown";
   }
-  // The limiter remembers no probes; its answers give it away.
+  // The limiter remembers no probes, so only the status shows whether it was reached.
   return answer.status >= 400 && answer.status <= 404 && answer.status !== 401
     ? "closed"
     : `answered ${answer.status}`;
 }
 
-/** A door that was shown many wrong tokens limits whoever shows more. */
+/** A door that has seen many wrong tokens answers 429 instead of 401. */
 const REFUSED = new Set([401, 429]);
 
-/** Directly, the guarded endpoints refuse everybody without the right token. */
+/** Checks that guarded endpoints, called directly, refuse every wrong token. */
 export async function checkClosedDirectly(deployment: Deployment): Promise<Check> {
   const subject = {
     id: "closed.direct",
@@ -114,7 +114,7 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
   ];
   const operator = deployment.operatorToken?.reveal();
   const calls = GUARDED.flatMap(({ service, path }) => {
-    // What is the gateway's alone is closed to the operator, too.
+    // Endpoints for the gateway alone must refuse the operator's token, too.
     const isGatewayOnly = GATEWAY_ENDPOINTS.some((internal) => internal === path);
     const others = isGatewayOnly && operator !== undefined;
     const all = others ? [...tokens, { label: "the operator's token", token: operator }] : tokens;

@@ -8,7 +8,7 @@ import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
-/** The very readers that the services start with: what they refuse, a start would refuse. */
+/** The readers that the services use at start, so that both refuse the same files. */
 const READERS: Readonly<Record<ServiceName, (environment: Environment) => object>> = {
   auth: readAuthConfig,
   limiter: readLimiterConfig,
@@ -30,7 +30,7 @@ export function checkFiles(facts: readonly ServiceFacts[]): Check[] {
   });
 }
 
-/** Everything for which a service would refuse to start with a file. */
+/** Every problem for which a service would refuse to start with this file. */
 export function findFileProblems(name: ServiceName, file: Environment): readonly string[] {
   try {
     READERS[name](file);
@@ -73,7 +73,7 @@ export function checkHops(facts: readonly ServiceFacts[], topology: string): Che
   return passed(subject, observed);
 }
 
-/** Where all services agree on a number, it may be what is written in front of them that is wrong. */
+/** If all services agree on a number, edge.topology may be wrong: names the presets that fit. */
 function nameOthers(facts: readonly ServiceFacts[]): string {
   const [hops, ...others] = new Set(facts.map((service) => service.hops));
   if (hops === undefined || others.length > 0) return "";
@@ -82,19 +82,19 @@ function nameOthers(facts: readonly ServiceFacts[]): string {
   return `; where ${hops} is what align measures, edge.topology is ${names.join(" or ")}`;
 }
 
-/** Without a rollout under way nobody knows the right number, but never is it one too many. */
+/** Outside a rollout the right number is unknown, but it never exceeds the topology's. */
 function runsWithWrongHops({ running, expectedHops, topologyHops }: ServiceFacts): boolean {
   if (running === undefined) return false;
   return running.hops > topologyHops || running.hops !== (expectedHops ?? running.hops);
 }
 
-/** What runs is right before its turn; a file must be right for afterwards. */
+/** A file must hold the final number; without one, the running number must fit the stage. */
 function plansWrongHops({ file, hops, expectedHops, topologyHops }: ServiceFacts): boolean {
   if (file !== undefined) return hops !== topologyHops;
   return hops !== (expectedHops ?? topologyHops);
 }
 
-/** In the middle of a rollout services differ by plan; else all must trust the same number. */
+/** During a rollout services may differ by plan; otherwise all must trust the same number. */
 function disagree(facts: readonly ServiceFacts[]): boolean {
   if (facts.some(({ expectedHops }) => expectedHops !== undefined)) return false;
   return new Set(facts.flatMap(({ running }) => running?.hops ?? [])).size > 1;
@@ -106,8 +106,8 @@ function describeHops({ name, hops, running }: ServiceFacts): string {
 }
 
 /**
- * Whether every surface refuses when no decision can be had, now and after its file is deployed; those
- * apart that a rollout is meant to open.
+ * Whether every service fails closed, now and once its file is deployed, except those that the
+ * rollout may open (`failOpen`).
  */
 export function checkFailureModes(
   facts: readonly ServiceFacts[],

@@ -9,7 +9,7 @@ import { answerText, callRpc } from "./call-http.ts";
 import { type Deployment, doorUrl } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
-/** Whether the gateway itself reaches what it relies on, with its own credential. */
+/** Whether the gateway reaches its dependencies with its own credential. */
 export async function checkDependencies(deployment: Deployment): Promise<Check> {
   const subject = {
     id: "dependencies.gateway",

@@ -9,17 +9,17 @@ import { PROBE_ROUTES } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
 import { SPOOFED_V4 } from "./spoof.ts";
 
-/** As many entries as hops can be, so that any number of them finds one. */
+/** As many entries as there can be hops, so that any number of hops derives a spoofed one. */
 const SPOOFED_LIST = Array.from({ length: 8 }, () => SPOOFED_V4).join(", ");
-/** A machine with more addresses than this is asked at the first ones. */
+/** Of more addresses than this, only the first are tried. */
 const ADDRESSES_MAX = 8;
 
 type Place = { name: PublicServiceName; url: string };
 
 /**
- * Whether whoever reaches a service past the edge may say who he is, and whether the ports of
- * operators and services can be reached at all. A service at a loopback address is tried at this
- * machine's other addresses, too: it may listen there as well.
+ * Checks what clients can do without the edge: whether a service called directly believes
+ * X-Forwarded-For, and whether the doors of operators and services are reachable. A service at a
+ * loopback address is also tried at this machine's other addresses, where it may listen too.
  */
 export async function checkDirectAccess(
   deployment: Deployment,
@@ -84,7 +84,7 @@ async function askAt(deployment: Deployment, place: Place) {
   const headers = [["X-Forwarded-For", SPOOFED_LIST]] as const;
   const answer =
     place.name === "gateway"
-      ? // Its public port tells nobody who is calling: the operators' door says what it saw there.
+      ? // Its public port tells nobody who is calling; its operator door reports the probe.
         await sendProbe({ ...deployment, edgeUrl: place.url }, PROBE_ROUTES.gateway, headers)
       : await askIdentity(
           { ...deployment, services: { ...deployment.services, [place.name]: place.url } },
@@ -95,7 +95,10 @@ async function askAt(deployment: Deployment, place: Place) {
   return { ...place, isKnown, isBelieved: isKnown && answer.address === SPOOFED_V4 };
 }
 
-/** Addresses under which other machines may reach this one; link-local ones need an interface. */
+/**
+ * Addresses at which other machines may reach this one; not link-local ones, which need an
+ * interface.
+ */
 function findMachineAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((infos) => infos ?? [])

@@ -13,7 +13,7 @@ test("judgeEdgeHeader() demands of the edge what the hops will count on", () => 
     { hops: 1, honest: [CLIENT], lying: [CLIENT, LIE], verdict: "pass" },
     { hops: 0, honest: [], lying: [LIE], verdict: "pass" },
     { hops: 0, honest: [CLIENT], lying: [CLIENT], verdict: "pass" },
-    // Raised before the edge writes the header.
+    // Hops raised before the edge writes the header.
     { hops: 1, honest: [], lying: [], verdict: "fail" },
     { hops: 1, honest: [], lying: [LIE], verdict: "fail" },
     // One hop too many: the client's own entry would count.
@@ -40,7 +40,7 @@ test("judgeEdgeHeader() is in doubt without both answers and the hops", () => {
   }
 });
 
-/** What a service without hops sees of entries from right to left. */
+/** What a service with 0 hops reports; `fromRight` holds entries from right to left. */
 function seen(fromRight: readonly string[]): Identity {
   return {
     kind: "identity",

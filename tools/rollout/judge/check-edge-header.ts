@@ -10,8 +10,8 @@ import { SPOOFED_V4 } from "./spoof.ts";
 const LIE: HeaderLine = ["X-Forwarded-For", SPOOFED_V4];
 
 /**
- * Whether the edge writes as many entries as a service will count on, before anything counts on
- * them: a service measures that whatever hops it runs with.
+ * Whether the edge writes as many entries as the service's hops will need. This can be measured
+ * before the hops are raised, since a service counts entries whatever its hops.
  */
 export async function checkEdgeHeader(
   deployment: Deployment,
@@ -29,7 +29,7 @@ export async function checkEdgeHeader(
   return judgeEdgeHeader(subject, { hops: facts?.hops, honest, lying });
 }
 
-/** Judges what the edge made of an honest request and of one with an entry of the client's own. */
+/** Compares how an honest request and one with a forged entry arrive behind the edge. */
 export function judgeEdgeHeader(
   subject: Subject,
   measured: { hops: number | undefined; honest: ProbeResult; lying: ProbeResult },

@@ -15,7 +15,10 @@ export async function sampleAgreement(deployment: Deployment): Promise<Agreement
   return { auth, gateway };
 }
 
-/** Every sample must show one client, without doubt: services that disagree split its limits. */
+/**
+ * Every sample must show one address at both services, without a warning: services that disagree
+ * split a client's limits.
+ */
 export function judgeAgreement(samples: readonly AgreementSample[]): Check {
   const subject = {
     id: "canary.identity",

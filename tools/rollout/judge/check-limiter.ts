@@ -37,7 +37,7 @@ const DURABILITY_TEXTS: Readonly<Record<Durability, string>> = {
   [Durability.NONE]: "not durable",
 };
 
-/** Whether the limiter keeps its state where everybody was promised it does. */
+/** Whether the limiter keeps its state, durably, in the backend that the environment files name. */
 export function checkBackend(limiter: LimiterInfo, facts: readonly ServiceFacts[]): Check {
   const subject = {
     id: "limiter.backend",

@@ -5,17 +5,17 @@ import type { LimiterInfo } from "./check-limiter.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
-/** Both apply their own at start; the gateway has no database. */
+/** These services apply their own migrations at start; the gateway has no database. */
 type Migrated = "auth" | "limiter";
 
 const FOLDERS: Readonly<Record<Migrated, URL>> = {
   auth: new URL("../../../services/auth/migrations/", import.meta.url),
   limiter: new URL("../../../services/limiter/migrations/", import.meta.url),
 };
-/** Looking must never wait for a busy database. */
+/** A check must not wait long for a busy database. */
 const QUERY_TIMEOUT_MS = 3_000;
 
-/** Whether the database has what this release needs. */
+/** Whether the schemas of auth and the limiter are at least at this release's version. */
 export async function checkMigrations(
   facts: readonly ServiceFacts[],
   limiter: LimiterInfo,

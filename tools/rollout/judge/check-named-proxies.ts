@@ -14,12 +14,12 @@ import { sendProbe } from "./send-probe.ts";
 import { SPOOFED_V4 } from "./spoof.ts";
 
 const VARIABLE = "TRUSTED_PROXY_CIDRS";
-/** An edge of several machines shows more than one of its addresses. */
+/** Several probes, since an edge of several machines has several addresses. */
 const PROBES = 3;
-/** As many entries as hops can be, so that any number of them finds one. */
+/** As many entries as there can be hops, so that any number of hops derives a spoofed one. */
 const CLAIM = Array.from({ length: 8 }, () => SPOOFED_V4).join(", ");
 
-/** Whether the services name the proxies that they believe, and name those that really come. */
+/** Whether the services name the proxies that they trust, and whether the edge is among them. */
 export async function checkNamedProxies(
   deployment: Deployment,
   facts: readonly ServiceFacts[],
@@ -45,11 +45,11 @@ export async function checkNamedProxies(
 export type SeenProxies = {
   name: PublicServiceName;
   hops: number | undefined;
-  /** Whether it believes named peers only; undefined where that cannot be known. */
+  /** Whether the service trusts named peers only; undefined if unknown. */
   isNamed: boolean | undefined;
-  /** The named ones, as far as they are at hand. */
+  /** The named ranges, if an environment file holds them. */
   cidrs: readonly Cidr[];
-  /** From where the requests came that went through the edge. */
+  /** The peer addresses from which requests through the edge arrived. */
   peers: readonly string[];
 };
 
@@ -98,7 +98,7 @@ function isIn(cidrs: readonly Cidr[], text: string): boolean {
   return address !== undefined && cidrs.some((cidr) => cidrContains(cidr, address));
 }
 
-/** Without hops a derived address is the socket's: that of the last proxy. */
+/** With 0 hops the derived address is the socket's, which belongs to the last proxy. */
 async function findPeers(deployment: Deployment, name: PublicServiceName): Promise<string[]> {
   const peers = new Set<string>();
   for (let probe = 0; probe < PROBES; probe++) {
@@ -109,7 +109,7 @@ async function findPeers(deployment: Deployment, name: PublicServiceName): Promi
   return [...peers];
 }
 
-/** A service that does not believe us, who are no proxy, names its proxies. */
+/** We are no proxy: a service that rejects our header names its proxies. Undefined if unknown. */
 async function refusesUs(
   deployment: Deployment,
   name: PublicServiceName,

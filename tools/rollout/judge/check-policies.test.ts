@@ -45,7 +45,7 @@ test("findPlannedPolicies() tells limits apart, and knows the built-in ones", as
   expect(await hashOf("gone.yaml")).toBeUndefined();
 });
 
-/** The built-in policies with another limit of logins. */
+/** The built-in policies with another login limit. */
 function limitedTo(limit: string): string {
   return readFileSync(BUILT_IN, "utf8").replace(/(login\.ip:[\s\S]*?limit: )\d+/, `$1${limit}`);
 }

@@ -10,14 +10,14 @@ import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
 
-/** Which file an environment file names. */
+/** The variable of an environment file that names the policies file. */
 export const POLICIES_VARIABLE = "LIMITER_POLICIES_FILE";
 
 /** A service with its environment file. */
 type Filed = { name: ServiceName; file: Environment | undefined };
 
 export type PoliciesPlace = {
-  /** Where paths begin that are not absolute. */
+  /** The base of relative paths. */
   directory: string;
   urls: Partial<Readonly<Record<ServiceName, string>>>;
 };
@@ -44,7 +44,10 @@ export async function checkPolicies(
   return (await Promise.all(checks)).flat();
 }
 
-/** Names the limits that a service would apply with its file; undefined where nobody can tell. */
+/**
+ * The hash of the policies that a service would load with this file; undefined if it cannot read
+ * them, or if they are invalid.
+ */
 export async function findPlannedPolicies(
   file: Environment,
   directory: string,
@@ -81,7 +84,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What is not here may be where the service is, unless that is this machine. */
+/** A file missing here may exist on the service's own machine, unless that is this one. */
 function judgeUnread(
   subject: Subject,
   { kind, problem }: { kind: "unreadable" | "invalid"; problem: string },

@@ -5,8 +5,8 @@ import { queryPrometheus } from "./query-prometheus.ts";
 import { failureModeGate } from "./watchlist.ts";
 
 /**
- * Whether any replica fails open, by the metrics: an address behind a balancer speaks for one alone.
- * Without metrics there is no such check; only the canary needs them.
+ * Whether any replica fails open. Asks the metrics, since an address behind a load balancer answers
+ * for one replica only. Returns no check without metrics: only the canary requires them.
  */
 export async function checkReplicas(options: {
   prometheusUrl: string | undefined;

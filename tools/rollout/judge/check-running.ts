@@ -6,8 +6,8 @@ import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
 /**
- * Whether what runs is what each environment file says. Before its stage a service has its change
- * still to come; afterwards a difference means that somebody changed one of the two by hand.
+ * Compares what each service runs with to its environment file. A difference is expected before the
+ * service's stage; afterwards it means that somebody changed one of the two by hand.
  */
 export async function checkRunning(
   facts: readonly ServiceFacts[],
@@ -28,7 +28,7 @@ export async function checkRunning(
     if (differences.length === 0) return [passed(subject, "as its file says")];
     const observed = differences.join(", ");
     const mend = `restart ${name} with its file, or correct the file`;
-    // Open without a file that says so is nobody's plan.
+    // Fail-open at runtime but not in the file was never planned.
     const isOpened = running.failureMode === "fail-open" && service.plannedMode !== "fail-open";
     if (isOpened || options.applied.includes(name)) return [failed(subject, observed, mend)];
     return [passed(subject, `to be changed by its stage: ${observed}`)];

@@ -5,7 +5,7 @@ import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 import { isLoopback } from "./loopback.ts";
 
-/** What anybody can read in our sources, and where it would open something. */
+/** Development tokens from our public sources, and the endpoints that each would open. */
 const WELL_KNOWN: readonly { service: Door; rpc: string; token: string }[] = [
   ...(["auth", "limiter", "gatewayRpc"] as const).map((service) => ({
     service,
@@ -23,7 +23,7 @@ const WELL_KNOWN: readonly { service: Door; rpc: string; token: string }[] = [
     token,
   })),
   {
-    // It names no datasource, so that it changes nothing where the token is taken.
+    // Without a datasource name the call changes nothing, even if the token is accepted.
     service: "authAdmin",
     rpc: "portcullis.auth.v1.DatasourceService/Put",
     token: "development-operator-token",
@@ -35,7 +35,7 @@ const WELL_KNOWN: readonly { service: Door; rpc: string; token: string }[] = [
   },
 ];
 
-/** Whether a service takes a token that everybody knows. */
+/** Whether a service accepts a token from the public sources. */
 export async function checkWellKnownSecrets(deployment: Deployment): Promise<Check> {
   const subject = {
     id: "secrets.well-known",
@@ -66,7 +66,10 @@ export async function checkWellKnownSecrets(deployment: Deployment): Promise<Che
   return passed(subject, observed);
 }
 
-/** Whether those who call present what those who are called accept. */
+/**
+ * Whether each service accepts the tokens that its callers present. No check unless every service's
+ * file is given.
+ */
 export function checkAgreement(
   facts: readonly ServiceFacts[],
   operatorToken: string | undefined,

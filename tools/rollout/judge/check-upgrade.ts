@@ -10,10 +10,10 @@ const SUBJECT = {
   why: "proxies that cut idle connections make every browser reconnect at once",
 };
 
-/** A limit that asks for more than this has been spent, and that is worth telling. */
+/** A longer Retry-After means that a limit is used up, which is worth reporting. */
 const RETRY_AFTER_SECONDS_MAX = 5;
 
-/** Opens a websocket, lets it be silent, and asks whether it still answers. */
+/** Opens a websocket, stays silent for `idleSeconds`, and checks that a ping is still answered. */
 export async function checkUpgrade(
   { edgeUrl, signal }: Deployment,
   idleSeconds: number,
@@ -48,7 +48,7 @@ export async function checkUpgrade(
   }
 }
 
-/** Comes back once when it is told to, as every client does: one busy moment is no finding. */
+/** Retries once after Retry-After, as every client does: one busy moment is no finding. */
 async function connectPatiently(
   edgeUrl: string,
   signal: AbortSignal | undefined,

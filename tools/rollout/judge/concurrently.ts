@@ -1,4 +1,4 @@
-/** Maps items with at most `concurrencyMax` under way at once; results keep their order. */
+/** Maps items with at most `concurrencyMax` in flight; results keep the order of the items. */
 export async function mapConcurrently<T, R>(
   items: readonly T[],
   concurrencyMax: number,

@@ -5,11 +5,10 @@ export type Frame = Readonly<Record<string, unknown>>;
 
 /** An open connection to a gateway. */
 export type RealtimeConnection = {
-  /** Sends a frame and answers the frame that answers it. */
+  /** Resolves to the answer with the frame's id. Rejects on close or after ANSWER_TIMEOUT_MS. */
   ask(frame: Frame): Promise<Frame>;
-  /** Whether it is still open. */
   isOpen(): boolean;
-  /** How it ended, once it has. */
+  /** The close code and reason; empty while the connection is open. */
   closeText(): string;
   close(): void;
 };
@@ -22,7 +21,7 @@ export type ConnectAnswer =
 const SUBPROTOCOL = "portcullis.realtime.v1.json";
 /** The gateway decides about an upgrade within two seconds. */
 const OPEN_TIMEOUT_MS = 5_000;
-/** A frame is answered within a second, and within three when auth cannot be reached. */
+/** The gateway answers a frame within one second, or within three if it cannot reach auth. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Opens a websocket through the edge and waits for the gateway's hello. */

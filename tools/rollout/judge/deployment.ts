@@ -9,25 +9,24 @@ export type ServiceName = RolloutServiceName;
 export type PublicServiceName = "auth" | "gateway";
 export const PUBLIC_SERVICES: readonly PublicServiceName[] = ["auth", "gateway"];
 
-/** Where a deployment is reached, and how its operator identifies himself. */
+/** The addresses of a deployment, and its operator's token. */
 export type Deployment = {
   edgeUrl: string;
   topology: RolloutTopology;
-  /** What stands in front, and how many entries it writes; what fits the topology when absent. */
+  /** The proxies in front and how many entries they write; derived from the topology if absent. */
   front?: { name: string; hops: number; standsAlone: boolean } | undefined;
-  /** The direct addresses; an inner door that is not named is at its usual port. */
+  /** Direct addresses; an inner door without one is at its default port. */
   services: Readonly<Record<ServiceName, string> & Partial<Record<InnerDoor, string>>>;
-  /** Without one most of what is only said to the operator cannot be known. */
+  /** Without it, checks that ask the services are inconclusive. */
   operatorToken: Secret | undefined;
-  /** How many hops each service shall trust now; what fits the topology unless it says otherwise. */
+  /** Hops that each service should trust at this point of the rollout; absent if unknown. */
   expectedHops?: Partial<Readonly<Record<ServiceName, number>>> | undefined;
   signal?: AbortSignal | undefined;
 };
 
-/** A place at which a service answers. */
+/** A listener of a service. */
 export type Door = ServiceName | InnerDoor;
 
-/** Where a door is. */
 export function doorUrl({ services }: Pick<Deployment, "services">, door: Door): string {
   if (door !== "authAdmin" && door !== "gatewayRpc") return services[door];
   return services[door] ?? innerDoorUrl(door, services[INNER_DOORS[door].service]);

@@ -5,8 +5,8 @@ import type { Check } from "../terms/verdict.ts";
 import { snapshot, type VerifyContext } from "./verify-position.ts";
 
 /**
- * Ends every degraded mode with the operator's command for it. Answers a check for each service that
- * was found open: whether it is closed is for those who look afterwards.
+ * Ends every degraded mode with the operator's command. Returns a check for each service that was
+ * open; later checks verify that it is closed.
  */
 export async function endDegradedModes(context: VerifyContext): Promise<Check[]> {
   const services = await snapshot(context);

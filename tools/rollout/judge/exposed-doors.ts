@@ -3,12 +3,12 @@ import { callHttp } from "./call-http.ts";
 import { type Deployment, type Door, doorUrl } from "./deployment.ts";
 import { isLoopback } from "./loopback.ts";
 
-/** Where only services and operators call. */
+/** Doors for services and operators only. */
 const INNER: readonly Door[] = ["limiter", "authAdmin", "gatewayRpc"];
 
 /**
- * The ports of operators and services that answer where others may call them: under the name of
- * the edge, and, of a door at a loopback address, under this machine's other addresses.
+ * Finds inner doors that other clients can reach: at the host name of the edge and, for a door at a
+ * loopback address, at this machine's other addresses.
  */
 export async function findExposedDoors(
   deployment: Deployment,
@@ -34,7 +34,7 @@ export function moved(url: string, address: string): string {
   return there.origin;
 }
 
-/** The edge's name, unless it stands for this machine: from inside nobody sees what others see. */
+/** The edge's host name; none if it resolves to this machine, which cannot test outside access. */
 async function findOutsideName(
   edgeUrl: string,
   machineAddresses: readonly string[],
@@ -49,7 +49,7 @@ async function findOutsideName(
   return isHere || found.length === 0 ? [] : [hostname];
 }
 
-/** Something else may listen at that port there; our services say that they are alive. */
+/** Another program may listen on that port; only our services answer /healthz with "alive". */
 async function isOurs({ signal }: Deployment, url: string): Promise<boolean> {
   const answer = await callHttp({ url: new URL("/healthz", url), signal });
   return answer.kind === "answer" && /"status":\s*"alive"/.test(answer.body);

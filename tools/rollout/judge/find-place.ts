@@ -7,15 +7,15 @@ import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
 import { hopsOfServices } from "./identity-judge.ts";
 
-/** Where the rollout stands, for whoever only looks. */
+/** Where the rollout stands, for verbs that only read. */
 export type Place = {
   journal: Journal;
-  /** The hops of each service at this position; what nobody noted is missing. */
+  /** The hops of each service at this position; absent where never recorded. */
   expectedHops: HopsByService;
   applied: readonly Change[];
 };
 
-/** Reads it from the journal. A damaged one tells nothing, and is for others to refuse. */
+/** Reads the place from the journal. A damaged one counts as empty here; other verbs refuse it. */
 export async function findPlace({ stateDir, edge }: RolloutConfig): Promise<Place> {
   const file = stateFilesIn(stateDir).journal;
   const journal = await readJournal(file).catch(() => EMPTY_JOURNAL);
@@ -25,7 +25,7 @@ export async function findPlace({ stateDir, edge }: RolloutConfig): Promise<Plac
   return { journal, applied, expectedHops };
 }
 
-/** The hops of the services that clients reach: of the position, else those that they run with. */
+/** The hops of the public services: those of the position, otherwise those that they run with. */
 export async function findHopsNow(
   deployment: Deployment,
   { expectedHops }: Place,
@@ -42,8 +42,8 @@ export async function findHopsNow(
 }
 
 /**
- * The time to compare with. In the middle of a rollout it is the one before it, else the one that ends
- * now, as long as nothing was changed in it.
+ * Chooses the time to compare with. During a rollout it is the time before the rollout; otherwise
+ * it ends now, or is the last good one if the last change is too recent.
  */
 export function findBaseline(
   { journal }: Place,
@@ -57,7 +57,10 @@ export function findBaseline(
   return chooseWindow({ nowMs, durationMs: durationSeconds * 1_000, hops, changedAt, known });
 }
 
-/** When what runs now began to run: nothing from before tells anything about it. */
+/**
+ * When the last change was made, in ms; -Infinity if never. Metrics from before say nothing about
+ * what runs now.
+ */
 export function placeBeganMs({ journal }: Place): number {
   return journal.changedAt ? Date.parse(journal.changedAt) : Number.NEGATIVE_INFINITY;
 }

@@ -1,13 +1,13 @@
 import type { Check } from "../terms/verdict.ts";
 
-/** What a check is about, whatever comes of it. */
+/** What a check is about, independent of its verdict. */
 export type Subject = Pick<Check, "id" | "title" | "why">;
 
 export function passed(subject: Subject, observed: string): Check {
   return { ...subject, verdict: "pass", observed, mend: "" };
 }
 
-/** Works, and is worth mending: it stops nobody. */
+/** A pass with a warning: worth mending, but it blocks nothing. */
 export function warned(subject: Subject, observed: string, mend: string): Check {
   return { ...subject, verdict: "pass", observed, mend, severity: "warning" };
 }
@@ -16,7 +16,7 @@ export function failed(subject: Subject, observed: string, mend: string): Check 
   return { ...subject, verdict: "fail", observed, mend };
 }
 
-/** Neither shown nor refuted: `mend` says what would make it possible to tell. */
+/** Inconclusive: `mend` says what would allow a verdict. */
 export function doubtful(subject: Subject, observed: string, mend: string): Check {
   return { ...subject, verdict: "inconclusive", observed, mend };
 }

@@ -1,7 +1,7 @@
 import type { Check } from "../terms/verdict.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
 
-/** How a measurement is read by people. */
+/** How a measurement is shown. */
 export type GateUnit = "events" | "percent" | "seconds" | "number";
 
 /** What a measurement must satisfy. */
@@ -17,51 +17,51 @@ export type GateRule =
 export type RelativeLimit = {
   factor: number;
   margin: number;
-  /** A relative limit is never stricter than this: noise around nothing is no regression. */
+  /** The relative limit is never stricter than this, so that noise is no regression. */
   slack?: number;
 };
 
-/** One metric that decides over a rollout. */
+/** One metric that decides whether a rollout may go on. */
 export type Gate = Subject & {
   unit: GateUnit;
   rule: GateRule;
   /** PromQL with one value as its result; `window` is a range such as `600s`. */
   value(window: string): string;
-  /** PromQL for the number of events that the value rests on; none for a state. */
+  /** PromQL for the number of events that the value rests on; absent for a state. */
   samples?(window: string): string;
-  /** Which part of the required number of requests suffices for this gate. */
+  /** The fraction of the required number of requests that suffices for this gate. */
   samplesShare?: number;
-  /** Which part of the deployment it is about, where it is one of the parts of another gate. */
+  /** The name of the part that this gate measures, if it is one of another gate's `parts`. */
   part?: string | undefined;
-  /** Judged one by one in its place: what is right for one service may be wrong for another. */
+  /** Gates judged in place of this one: a right value for one service may be wrong for another. */
   parts?: readonly Gate[];
-  /** The limit is broken only if this value is above its own limit as well, taken from the baseline. */
+  /** If set, the gate fails only if this value exceeds its own limit, too (from the baseline). */
   also?: { value(window: string): string; limit(window: string): string } | undefined;
-  /** A value that falls to nothing while the baseline has something is suspicious, not good. */
+  /** Whether a fall to zero from a baseline above zero is suspicious rather than good. */
   isZeroSuspicious?: boolean;
   mend: string;
 };
 
-/** What Prometheus knows about one gate; undefined is missing, never zero. */
+/** What Prometheus knows about one gate; undefined is missing data, never zero. */
 export type Measurement = {
   value: number | undefined;
   baseline: number | undefined;
   samples: number | undefined;
-  /** The same two of what the gate names in `also`. */
+  /** The value and the limit of the gate's `also`. */
   also?: { value: number | undefined; limit: number | undefined } | undefined;
 };
 
 /** A gate with its verdict, and the numbers it rests on. */
 export type GateFinding = { check: Check; unit: GateUnit; limit: string } & Measurement;
 
-/** What floating point makes of nothing when extrapolated counters are subtracted. */
+/** Tolerance for floating-point residue when extrapolated counters are subtracted. */
 const NOTHING = 1e-6;
-/** A baseline below this may fall to nothing by chance. */
+/** A baseline below this may fall to zero by chance. */
 const SUSPICIOUS_BASELINE_MIN = 0.01;
 
 /**
- * Judges one measurement. What must never happen fails however few the samples; everything else
- * takes enough of them, and passing takes every number that the rule speaks of.
+ * Judges one measurement. A broken absolute rule fails on however few samples. Every other verdict
+ * needs enough samples, and a pass also needs every number that the rule refers to.
  */
 export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number): GateFinding {
   const { value, samples } = measured;
@@ -75,7 +75,7 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
   const text = formatValue(value, gate.unit);
   const isBroken =
     limits.some((bound) => !isWithin(gate.rule, value, bound)) && isAlsoBroken(gate, measured);
-  // What must not happen at all has happened; a share of few events is chance.
+  // One event suffices to break an absolute rule; a share of few events may be chance.
   if (isBroken && isAbsolute(gate.rule)) {
     return finding(failed(gate, `${text}, limit ${limit}`, gate.mend));
   }
@@ -98,12 +98,11 @@ export function judgeGate(gate: Gate, measured: Measurement, requestsMin: number
   return finding(passed(gate, `${text}, limit ${limit}`));
 }
 
-/** The number of events below which a gate cannot tell. */
+/** The number of events below which a gate is inconclusive. */
 export function samplesMinOf(gate: Gate, requestsMin: number): number {
   return Math.max(1, Math.ceil(requestsMin * (gate.samplesShare ?? 1)));
 }
 
-/** A number as people read it. */
 export function formatValue(value: number, unit: GateUnit): string {
   if (unit === "percent") return `${round(value * 100, 2)} %`;
   if (unit === "seconds")
@@ -111,13 +110,13 @@ export function formatValue(value: number, unit: GateUnit): string {
   return String(round(value, 2));
 }
 
-/** What nobody knows does not excuse what is known. */
+/** Missing data of `also` does not excuse a broken limit. */
 function isAlsoBroken({ also }: Gate, measured: Measurement): boolean {
   const { value, limit } = measured.also ?? {};
   return also === undefined || value === undefined || limit === undefined || value > limit;
 }
 
-/** Makes one finding of those of all parts: the worst verdict and its numbers, and all texts. */
+/** Merges the findings of all parts: the verdict and numbers of the worst, and the texts of all. */
 export function mergeFindings(
   { parts = [] }: Gate,
   findings: readonly GateFinding[],
@@ -137,7 +136,7 @@ function isAbsolute(rule: GateRule): boolean {
   return rule.kind === "none" || rule.kind === "exactly";
 }
 
-/** Within its slack a relative limit holds whatever the baseline was. */
+/** A value within the slack satisfies the relative limit whatever the baseline was. */
 function needsBaseline(rule: GateRule, value: number): boolean {
   if (rule.kind === "none" || rule.kind === "exactly") return false;
   if (rule.relative === undefined) return false;
@@ -145,7 +144,7 @@ function needsBaseline(rule: GateRule, value: number): boolean {
   return slack === undefined || !isWithin(rule, value, slack);
 }
 
-/** Every bound that can be said with what is known. */
+/** Every bound that can be computed from the known numbers. */
 function limitsOf(rule: GateRule, baseline: number | undefined): number[] {
   if (rule.kind === "none") return [0];
   if (rule.kind === "exactly") return [rule.value];

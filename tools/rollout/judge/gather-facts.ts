@@ -9,16 +9,16 @@ export type ServiceFacts = {
   name: ServiceName;
   /** What it says about itself now. */
   identity: IdentityAnswer;
-  /** The same where it answers. */
+  /** `identity` if the service answered. */
   running: Identity | undefined;
   file: Environment | undefined;
   /** The hops it will run with: those of its file, else those it runs with. */
   hops: number | undefined;
-  /** The hops that are right at this moment; undefined while nobody knows. */
+  /** The right number at this point of the rollout; undefined if unknown. */
   expectedHops: number | undefined;
-  /** The hops that its topology has once everything is rolled out. */
+  /** The right number once everything is rolled out, from the topology. */
   topologyHops: number;
-  /** What its file says. */
+  /** The failure mode that its file sets. */
   plannedMode: string | undefined;
 };
 
@@ -34,7 +34,7 @@ const FAILURE_MODE_VARIABLE: Readonly<Record<ServiceName, string | undefined>> =
   gateway: "REALTIME_LIMITER_FAILURE_MODE",
 };
 
-/** Collects what the files say and what runs; a file says what will run. */
+/** Collects what each service runs with now, and what its file will make it run with. */
 export async function gatherFacts(
   deployment: Deployment,
   files: EnvironmentFiles,
@@ -58,13 +58,13 @@ export async function gatherFacts(
   );
 }
 
-/** Unset is 0; what is no number is for the reader of the configuration to name. */
+/** Unset is 0. Undefined for text that is no integer, which the configuration reader reports. */
 function readHops(text: string | undefined): number | undefined {
   const hops = Number(text?.trim() || "0");
   return Number.isInteger(hops) ? hops : undefined;
 }
 
-/** What a service does without a decision, by its file. */
+/** The failure mode that a service would have with this file. */
 export function plannedMode(name: ServiceName, file: Environment): string {
   const variable = FAILURE_MODE_VARIABLE[name];
   return (variable === undefined ? undefined : file[variable]?.trim()) || "fail-closed";

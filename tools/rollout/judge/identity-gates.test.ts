@@ -25,7 +25,7 @@ test("distinct-keys fails when both the addresses and their share of the request
   expect(verdictOf(same, { ...measured, also: { value: 90, limit: 24 } })).toBe("fail");
   // A quiet hour: fewer requests of the same clients.
   expect(verdictOf(same, { ...measured, also: { value: 20, limit: 24 } })).toBe("pass");
-  // What is not known excuses nothing.
+  // Missing data excuses nothing.
   expect(verdictOf(same, measured)).toBe("fail");
 });
 

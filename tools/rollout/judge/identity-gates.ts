@@ -8,28 +8,28 @@ export type IdentityGatesOptions = {
   /** What services trust unless `hopsNow` says otherwise. */
   hops: number;
   hopsNow?: HopsByService | undefined;
-  /** What they trusted in the time to compare with; the same unless it is said. */
+  /** What services trusted in the baseline; the same as now if absent. */
   hopsBefore?: HopsByService | undefined;
 };
 
 const DERIVATIONS = "portcullis_client_ip_derivations_total";
-/** Boundaries of the histogram of entries lie one apart up to here. */
+/** Up to here the histogram of entries has a boundary at every integer. */
 const EXACT_ENTRIES_MAX = 4;
-/** A gauge is looked at this often within a window where moments without requests must not count. */
+/** The number of samples of a gauge per window, where moments without requests must not count. */
 const LOOKS = 60;
 
-/** Counts events of the window; missing labels count as none as long as the metric is there. */
+/** PromQL for the number of events in the window; no data while no series matches. */
 export const events = (selector: string) => (window: string) =>
   `sum(increase(${selector}[${window}]))`;
 
-/** Services share the traffic unevenly; a tenth of it says enough about one of them. */
+/** Services share the traffic unevenly; a tenth of it suffices to judge one of them. */
 const SERVICE_SHARE = 0.1;
-/** One address, of which the first scrapes know nothing yet. */
+/** Half of one address: the first scrapes of a window may not have seen it yet. */
 const SOMEBODY = 0.5;
 
 const stepOf = (window: string) => `${Math.ceil(Number.parseInt(window, 10) / LOOKS)}s`;
 
-/** What tells that clients are taken for others than they are. */
+/** The gates that show when services derive wrong client addresses. */
 export function identityGates(options: IdentityGatesOptions): Gate[] {
   const { topology, hopsNow, hopsBefore } = options;
   const nowOf = (service: PublicServiceName) => hopsNow?.[service] ?? options.hops;
@@ -51,7 +51,10 @@ const warnings: Gate = {
   mend: "roll back the hops, or the edge that does not write X-Forwarded-For on every route",
 };
 
-/** Without hops nothing of the header counts; past the last boundary it cannot be told exactly. */
+/**
+ * Covers services with 1 to EXACT_ENTRIES_MAX hops: with 0 the header is unused, and above that the
+ * histogram is not exact.
+ */
 function entriesGates(
   hopsOf: (service: PublicServiceName) => number,
   topology: RolloutTopology,
@@ -95,14 +98,14 @@ function entriesGates(
 type Trust = { service: PublicServiceName; before: number; now: number };
 
 /**
- * Another number of hops gives everybody another address: one proxy becomes its many clients, or the
- * other way. Then the time before says nothing about how many addresses there should be.
+ * A changed number of hops changes every derived address: one proxy becomes its many clients, or
+ * the reverse. The baseline then says nothing about the number of addresses.
  */
 function isExpectedToMove({ before, now }: Trust): boolean {
   return before !== now;
 }
 
-/** When clients collapse into the address of a proxy. */
+/** Detects clients that collapse into the address of a proxy. */
 function topKeyShare(trusts: readonly Trust[]): Gate {
   const whole = topKeyShareOf('service=~"auth|gateway"', "every service");
   const parts = trusts.map((trust): Gate => {
@@ -123,11 +126,11 @@ function topKeyShareOf(selector: string, part: string): Gate {
     part,
     why: "when all clients collapse into the address of a proxy, this rises",
     unit: "percent",
-    // Of two or three clients one is more active than the others by chance.
+    // Among two or three clients, one may be more active by chance.
     rule: { kind: "at-most", relative: { factor: 1.25, margin: 0.05 } },
     value: share,
-    // When other clients leave, one has a larger share of fewer requests, but has not more of them. An
-    // address into which clients collapse takes over what many of them had.
+    // When clients leave, another's share grows but not its number of requests. An address into
+    // which clients collapse takes over their requests.
     also: {
       value: (window) => `${share(window)} * ${all(window)}`,
       limit: (window) =>
@@ -139,7 +142,7 @@ function topKeyShareOf(selector: string, part: string): Gate {
   };
 }
 
-/** When clients can make addresses up. */
+/** Detects clients that can choose their addresses. */
 function distinctKeys(trusts: readonly Trust[]): Gate {
   const whole = distinctKeysOf('service=~"auth|gateway"', "every service");
   const parts = trusts.map((trust): Gate => {
@@ -162,7 +165,7 @@ function distinctKeysOf(selector: string, part: string): Gate {
     rule: { kind: "at-most", relative: { factor: 1.2, margin: 0, slack: 0.5 } },
     value: (window) =>
       `${count(window)} / (60 * sum(rate(${DERIVATIONS}{${selector}}[${window}])))`,
-    // In a quiet hour each address has fewer requests, but there are not more addresses.
+    // In a quiet hour each address has fewer requests, but the number of addresses does not grow.
     also: { value: count, limit: (window) => `1.2 * ${count(window)}` },
     samples: events(`${DERIVATIONS}{${selector}}`),
     samplesShare: SERVICE_SHARE,
@@ -170,7 +173,7 @@ function distinctKeysOf(selector: string, part: string): Gate {
   };
 }
 
-/** All that can be foreseen of a service whose hops were changed: somebody is there. */
+/** After a change of hops only one thing is certain: there is at least one address. */
 function movedKeysOf(selector: string, { service, before, now }: Trust): Gate {
   return {
     ...distinctKeysOf(selector, service),

@@ -31,7 +31,7 @@ test("judgeStageIdentity() judges a service before its turn by what ran at the b
     "identity.hops.gateway": "pass",
     ...untouched,
   });
-  // Restarted by hand between two stages, it is the same before and after this one.
+  // Restarted by hand between two stages, it is equal before and after this stage.
   expect(judge(1, [gateway({ hops: 0 })])).toMatchObject({ "identity.hops.gateway": "fail" });
   expect(judge(1, undefined)).toMatchObject({ "identity.hops.gateway": "pass" });
   expect(judge(2, undefined)).toMatchObject({ "identity.hops.gateway": "fail" });

@@ -14,7 +14,7 @@ import {
 import { type Change, POSITIONS, type Position, type Stage } from "../state/rollout-state.ts";
 import type { Check } from "../terms/verdict.ts";
 
-/** From which position on a service must trust the edge. */
+/** The position from which on each service must trust the edge. */
 const RAISED_AT: Readonly<Record<RolloutServiceName, Position>> = {
   limiter: "api",
   auth: "api",
@@ -22,16 +22,16 @@ const RAISED_AT: Readonly<Record<RolloutServiceName, Position>> = {
 };
 
 /**
- * Judges what a stage did to the services: exactly those of the stage were changed, and each trusts
- * exactly as many proxies as there are in front of it at this point.
+ * Judges the effect of a stage: only the services of the stage changed, and each service trusts the
+ * number of proxies that is right at this position.
  */
 export function judgeStageIdentity(options: {
   stage: Stage;
-  /** Where a confirmation would lead. */
+  /** The position after a confirmation. */
   reached: Position;
   changes: readonly Change[];
   topology: RolloutTopology;
-  /** How many entries the proxies write; what fits the topology unless it says otherwise. */
+  /** How many entries the proxies write; the topology's number if absent. */
   hops?: number | undefined;
   /** What ran at the baseline. */
   baseline?: readonly ServiceSnapshot[] | undefined;
@@ -55,7 +55,7 @@ export function judgeStageIdentity(options: {
   });
 }
 
-/** Judges whether going back led exactly back: each service is configured as it was then. */
+/** Judges whether a rollback restored the configuration of every service. */
 export function judgeRestored(
   to: Position,
   before: readonly ServiceSnapshot[] | undefined,
@@ -67,7 +67,7 @@ export function judgeRestored(
   });
 }
 
-/** How many proxies each service shall trust at a position; undefined while nobody knows. */
+/** How many proxies each service should trust at a position; absent if unknown. */
 export function expectedHops(
   reached: Position,
   topology: RolloutTopology,
@@ -77,7 +77,7 @@ export function expectedHops(
   return hopsOfServices((service) => isRaised(service, reached), raisedTo, baseline);
 }
 
-/** The hops of each service: raised, or as at the baseline, which nobody may have looked at. */
+/** The hops of each service: raised, or those of the baseline; absent if that was not recorded. */
 export function hopsOfServices(
   isRaisedNow: (service: RolloutServiceName) => boolean,
   raisedTo: number,
@@ -112,8 +112,8 @@ function judgeHops(
     why: "One hop too few puts everybody in one bucket; one too many lets clients choose theirs.",
   };
   if (said === undefined) return unanswered(common, service, problem);
-  // Before its turn a service keeps the number it had at baseline, or, where nobody looked then, one
-  // that no client can use: never more than there are proxies.
+  // Before its turn a service keeps its baseline number. If none was recorded, any number up to the
+  // count of proxies is accepted, since no client can exploit it.
   const expected = at.hops ?? Math.min(said.hops, most);
   const isRight = said.hops === expected;
   return {
@@ -148,7 +148,7 @@ function judgeSame(
       mend: `Make ${service} answer WhoIsCalling before a stage begins.`,
     };
   }
-  // Nobody goes back to a degraded mode: it is enough that it has ended.
+  // A rollback never restores a degraded mode: it is enough that the mode has ended.
   if (isOpen(before)) return judgeClosedAgain(common, service, said.failureMode);
   const differences = differencesOf(said, before.said);
   const isSame = differences.length === 0;
@@ -177,7 +177,7 @@ function judgeClosedAgain(
   };
 }
 
-/** What differs, in words, the hash first: it covers everything else that is named. */
+/** The differences as text, the hash first. */
 function differencesOf(now: Said, then: Said): string[] {
   const differ = (name: string, here: unknown, there: unknown) =>
     here === there ? [] : [`${name} ${here ?? "unknown"} instead of ${there ?? "unknown"}`];

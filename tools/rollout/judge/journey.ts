@@ -8,7 +8,7 @@ export type JourneyOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** The steps of a user, in their order. */
+/** The steps of a user's journey, in order. */
 export const JOURNEY_STEPS = [
   "login",
   "mint-public",

@@ -12,7 +12,7 @@ const WHY: Readonly<Record<JourneyStep, string>> = {
   logout: "a session that cannot be ended stays open for whoever has its token",
 };
 
-/** One check for each step, over every journey that was taken: one failure fails it. */
+/** One check for each step over all journeys; a single failure fails the step. */
 export function judgeJourneys(journeys: readonly (readonly StepResult[])[]): Check[] {
   return JOURNEY_STEPS.map((step) => {
     const subject = {

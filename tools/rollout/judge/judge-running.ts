@@ -8,17 +8,17 @@ import {
 import type { Change } from "../state/rollout-state.ts";
 import type { Check } from "../terms/verdict.ts";
 
-/** What must hold of everything that runs, whatever a stage was meant to change. */
+/** Requirements on every running service, whatever the stage changed. */
 export type Demands = {
-  /** The services that this rollout is meant to open. */
+  /** The services that this rollout may open. */
   failOpen: readonly RolloutServiceName[];
-  /** Where the limits of each service must be kept. */
+  /** The limiter backend that each service must use. */
   backends: Readonly<Record<RolloutServiceName, string>>;
-  /** What the changed services must be of, as far as the plan says. */
+  /** The release that the changed services must report. */
   release: ExpectedRelease;
 };
 
-/** The release that a rollout brings; what is not said may be any. */
+/** The release that a rollout brings; an undefined field accepts any value. */
 export type ExpectedRelease = { version: string | undefined; revision: string | undefined };
 
 const CLOSED_WHY =
@@ -28,7 +28,7 @@ const BACKEND_WHY =
 const RELEASE_WHY =
   "A change that did not take effect, or came from another build, proves nothing.";
 
-/** Judges failure mode and backend of every service, as each says of itself. */
+/** Judges the reported failure mode and backend of every service that answered. */
 export function judgeRunning(
   services: readonly ServiceSnapshot[],
   demands: Pick<Demands, "failOpen" | "backends">,
@@ -41,7 +41,7 @@ export function judgeRunning(
     ]);
 }
 
-/** Whether a service refuses without a decision, unless this rollout is meant to open it. */
+/** Whether a service fails closed, unless this rollout may open it. */
 export function judgeFailureMode(
   snapshot: ServiceSnapshot,
   failOpen: readonly RolloutServiceName[],
@@ -61,7 +61,7 @@ export function judgeFailureMode(
   };
 }
 
-/** An earlier release does not say where its limits are; the limiter always does. */
+/** No check for an earlier release, which does not report its backend. The limiter always does. */
 function judgeBackend({ service, said }: ServiceSnapshot, required: string): Check[] {
   if (said?.backend === undefined) return [];
   const isRight = said.backend === required;
@@ -116,7 +116,7 @@ function isExpected({ version, revision }: ExpectedRelease, said: Said | undefin
   if (version !== undefined && said?.version !== version) return false;
   if (revision === undefined) return true;
   const running = said?.revision ?? "";
-  // A commit may be written shorter on either side.
+  // Either side may abbreviate the commit.
   return running !== "" && (running.startsWith(revision) || revision.startsWith(running));
 }
 

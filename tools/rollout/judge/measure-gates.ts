@@ -11,32 +11,32 @@ export type GatesOptions = {
   windowSeconds: number;
   at: Date;
   baseline: Baseline;
-  /** What to compare with where Prometheus knows nothing of that time any more, or not yet. */
+  /** The time to compare with if Prometheus has too few samples of `baseline`. */
   fallback?: Baseline | undefined;
-  /** Compares two tracks at the same time instead of two times. */
+  /** Compares two tracks over the same time instead of two times. */
   tracks?: Tracks | undefined;
-  /** Fewer requests than this show nothing. */
+  /** With fewer requests than this, a gate is inconclusive. */
   requestsMin: number;
   signal?: AbortSignal | undefined;
 };
 
-/** The values of the label `track` of the targets that are judged, and of those to compare with. */
+/** Values of the label `track`: of the judged targets, and of those to compare with. */
 export type Tracks = { canary: string; control: string };
 
 /** The time to compare with: before the change. */
 export type Baseline = { endsAt: Date; windowSeconds: number };
 
 /**
- * A baseline of next to nothing would compare the rollout with chance; as much as the rollout
- * itself needs would be asked too much of a night.
+ * The baseline needs a tenth of the samples that the rollout needs: a comparison with fewer would
+ * be chance, and a night may not have more.
  */
 const BASELINE_SHARE = 0.1;
-/** Prometheus evaluates in parallel, but a judge should not be what slows it down. */
+/** Prometheus evaluates in parallel, but a judge must not slow it down. */
 const QUERIES_MAX = 4;
 
 /**
- * Measures every gate and judges it. What cannot be asked is missing data, not a pass; when
- * Prometheus does not answer, that is one finding and not one for each gate.
+ * Measures and judges every gate. A failed query is missing data, never a pass. If Prometheus does
+ * not answer, one finding replaces all gates without a value.
  */
 export async function measureGates(options: GatesOptions): Promise<GateFinding[]> {
   const { prometheusUrl, at, tracks, requestsMin, signal } = options;

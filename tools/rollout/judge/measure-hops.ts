@@ -2,11 +2,11 @@ import { HOPS_MAX } from "../../../services/runtime/client-ip.ts";
 
 /** One request through the edge, as the service behind it saw it. */
 export type HopSample = {
-  /** The entries that the sender wrote into X-Forwarded-For himself. */
+  /** The forged entries that the sender put into X-Forwarded-For. */
   spoofed: readonly string[];
-  /** Entries that the service saw. */
+  /** The number of entries that the service saw. */
   entries: number;
-  /** What each number of hops from 0 on would derive; empty where doubtful. */
+  /** The address that each number of hops would derive, from 0 on; empty if doubtful. */
   byHops: readonly string[];
 };
 
@@ -19,7 +19,7 @@ export type HopMeasurement =
       hops: number;
       habit: EdgeHabit;
       address: string;
-      /** Where the last proxy comes from: the peers that may be trusted. */
+      /** The addresses of the last proxy: the peers that may be trusted. */
       peers: readonly string[];
     }
   | { kind: "ambiguous"; reason: string; mend: string };
@@ -28,7 +28,7 @@ const RENDER = "deploy an edge that writes the header: npm run -s edge -- render
 
 /**
  * Finds how many entries at the right end of X-Forwarded-For the proxies write, whatever the client
- * sends. The outermost of them wrote the leftmost of those: that entry is the client.
+ * sends. The leftmost of these comes from the outermost proxy and names the client.
  */
 export function measureHops(samples: readonly HopSample[], clientAddress?: string): HopMeasurement {
   const honest = samples.filter(({ spoofed }) => spoofed.length === 0);
@@ -103,7 +103,7 @@ function findClient(
       "say from which address you measure: --client ADDRESS",
     );
   }
-  // Without hops the derived address is the socket's.
+  // With 0 hops the derived address is the socket's.
   const peers = [...new Set(samples.map(({ byHops }) => byHops[0] ?? ""))].filter(Boolean);
   return { kind: "unique", hops: written, habit, address, peers };
 }

@@ -5,7 +5,7 @@ import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
 import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
 import { doubtful, passed } from "./finding.ts";
 
-/** In doubt for reasons of their own: files, settings, time, and what Prometheus knows. */
+/** Checks that are in doubt for their own reasons: files, settings, time, Prometheus. */
 const INDEPENDENT = /^(edge\.config|canary\.account|canary\.duration|gate\.|config\.|services\.)/;
 
 /** Whether each service says how it is configured. */
@@ -38,8 +38,8 @@ export function checkAnswers(
 const NO_TOKEN = "no operator token is set";
 
 /**
- * Tells one cause once: where a service does not answer, or nobody may ask it, everything that
- * cannot be known for that names this cause.
+ * Reports one cause once: if a service does not answer, or there is no operator token, every check
+ * that is in doubt for this reason refers to the one check of the cause.
  */
 export async function withOneCause(
   deployment: Deployment,

@@ -12,11 +12,11 @@ export type JudgeInput = {
   config: RolloutConfig;
   environment: Environment;
   expectedHops?: Deployment["expectedHops"];
-  /** What was changed so far, and so must run as its file says. */
+  /** Changes already applied: these services must run as their files say. */
   applied?: readonly Change[];
   /** The time to compare with. */
   baseline?: GoodWindow | undefined;
-  /** The time to compare with where nothing is known of that one. */
+  /** The time to compare with if `baseline` has no data. */
   fallback?: GoodWindow | undefined;
   signal: AbortSignal;
 };
@@ -38,7 +38,7 @@ export function deploymentFrom({
       standsAlone: config.edge.standsAlone,
     },
     services: { auth: auth.url, limiter: limiter.url, gateway: gateway.url, ...config.doors },
-    // While it is rotated there are two; the first one is in use.
+    // During a rotation there are two tokens; the first is in use.
     operatorToken: token ? new Secret(token.split(",")[0]?.trim() ?? "") : undefined,
     expectedHops,
     signal,

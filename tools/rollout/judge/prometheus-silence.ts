@@ -10,8 +10,8 @@ const SUBJECT = {
 };
 
 /**
- * Asks Prometheus for a constant: when even that has no answer, no gate has one, and that is one
- * thing to mend. Undefined when it answers.
+ * Asks Prometheus for a constant. Returns undefined if it answers, otherwise one finding for all
+ * gates.
  */
 export async function findSilence(
   prometheusUrl: string,
@@ -22,7 +22,7 @@ export async function findSilence(
   return answer.kind === "value" ? undefined : describeSilence(prometheusUrl, answer);
 }
 
-/** The one finding that stands for all gates which could not be measured. */
+/** The finding that stands for all gates that could not be measured. */
 export function describeSilence(
   prometheusUrl: string,
   answer: Exclude<QueryAnswer, { kind: "value" }>,

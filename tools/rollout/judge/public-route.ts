@@ -66,15 +66,15 @@ function getRoute(id: string): PublicRoute {
 }
 
 /**
- * A request that takes the route to its end without costing anything there: RPCs come in no known
- * content type, and upgrades ask for a version that no gateway speaks.
+ * A request that reaches the service but consumes nothing there: RPCs carry an unknown content
+ * type, and upgrades ask for a websocket version that the gateway does not speak.
  */
 export function harmlessCall(
   baseUrl: string,
   route: PublicRoute,
   headers: readonly HeaderLine[],
 ): HttpCall {
-  // A spoof may nominate headers in Connection; an upgrade names itself there too.
+  // A spoof may list headers in Connection, where an upgrade must be listed too.
   const nominated = headers.filter(([name]) => name === "Connection").map(([, value]) => value);
   const others = headers.filter(([name]) => name !== "Connection");
   const upgrade: HeaderLine[] = [

@@ -1,17 +1,17 @@
-/** How long Prometheus itself may take for one of our small queries. */
+/** How long one of our small queries may take. */
 const QUERY_TIMEOUT_MS = 5_000;
 
-/** A value, nothing at all, an answer that is of no use, or none. */
+/** A value, an empty result, an unusable answer, or no answer. */
 export type QueryAnswer =
   | { kind: "value"; value: number }
   | { kind: "nothing" }
   | { kind: "unknown"; problem: string }
   | Silence;
 
-/** Why Prometheus could not be asked; it is the same for every question. */
+/** Why Prometheus did not answer; the same for every query. */
 export type Silence = { kind: "silent"; problem: string };
 
-/** Evaluates PromQL at one moment; more than one series is not one value. */
+/** Evaluates PromQL at one moment. More than one series is `unknown`. */
 export async function queryPrometheus(
   prometheusUrl: string,
   promql: string,
@@ -38,7 +38,7 @@ export async function queryPrometheus(
   }
 }
 
-/** What fetch says of a connection that fails is in its cause. */
+/** fetch puts the reason of a failed connection into the error's cause. */
 function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
@@ -55,6 +55,6 @@ function readAnswer(answer: Answer): QueryAnswer {
   const series: { value?: [number, string] } | undefined = result[0];
   const value = Number(series?.value?.[1]);
   if (result.length > 1) return { kind: "unknown", problem: "more than one series" };
-  // A share of nothing is not a number: there is no such value yet.
+  // A ratio of zero events is NaN: there is no value yet.
   return Number.isFinite(value) ? { kind: "value", value } : { kind: "nothing" };
 }

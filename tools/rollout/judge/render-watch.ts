@@ -3,12 +3,12 @@ import { overall, type Verdict } from "../terms/verdict.ts";
 import { formatValue, type GateFinding } from "./gate.ts";
 
 const HEADINGS = ["", "metric", "now", "baseline", "limit", "events"] as const;
-/** What a narrow terminal goes without, first things first. */
+/** Columns that a narrow terminal drops, in this order. */
 const LESS_NEEDED = ["events", "baseline"] as const;
 const GAP = "  ";
 const WORDS: Readonly<Record<Verdict, string>> = { pass: "ok", fail: "FAIL", inconclusive: "wait" };
 
-/** The watchlist as a table: one line a gate, and what is wrong below. */
+/** Renders the watchlist as a table, one line a gate, with the failures explained below. */
 export function renderWatch(
   findings: readonly GateFinding[],
   options: { leftMs: number; isTerminal: boolean; columns?: number | undefined },
@@ -41,7 +41,7 @@ export function renderWatch(
   return `${[colors.bold(line(HEADINGS)), ...table, "", ...notes, summary].join("\n")}\n`;
 }
 
-/** The columns that have room, in their order; a table that wraps cannot be read. */
+/** The indexes of the columns that fit; a table that wraps is unreadable. */
 function fitting(widths: readonly number[], columns: number | undefined): number[] {
   const shown = HEADINGS.map((_heading, column) => column);
   for (const heading of LESS_NEEDED) {

@@ -12,17 +12,20 @@ import { PROBE_ROUTES } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
 
 export type AlignOptions = Deployment & {
-  /** The address that the outermost proxy sees us under, where we know it. */
+  /** Our address as the outermost proxy sees it, if known. */
   clientAddress?: string | undefined;
 };
 
 export type Alignment = {
   checks: Check[];
-  /** The number of hops that every service shall trust; undefined when it is not unique. */
+  /** The number of hops that every service should trust; undefined if not unique. */
   hops: number | undefined;
 };
 
-/** How the requests of one measurement lie; honest ones in between show that ways do not differ. */
+/**
+ * Forged entries and header lines of each request of a measurement. The honest requests in between
+ * show whether requests take paths with different proxies.
+ */
 const LIES: readonly { entries: number; lines: number }[] = [
   { entries: 0, lines: 0 },
   { entries: 1, lines: 1 },
@@ -33,7 +36,7 @@ const LIES: readonly { entries: number; lines: number }[] = [
   { entries: 0, lines: 0 },
 ];
 
-/** Measures how many hops are right, by what really arrives at each service behind the edge. */
+/** Measures the right number of hops from what arrives at each service behind the edge. */
 export async function runAlign(options: AlignOptions): Promise<Alignment> {
   const measured = await Promise.all(
     PUBLIC_SERVICES.map(async (name) => ({ name, measurement: await measureAt(options, name) })),
@@ -56,7 +59,7 @@ function hopsOf(measurement: HopMeasurement): number | undefined {
 
 async function measureAt(options: AlignOptions, name: PublicServiceName): Promise<HopMeasurement> {
   const samples: HopSample[] = [];
-  // One after the other: a proxy that spreads connections evenly shows all of its ways.
+  // One after the other, so that a proxy that spreads connections evenly shows all its paths.
   for (const lie of LIES) {
     const spoofed = Array.from({ length: lie.entries }, randomNobody);
     const result = await sendProbe(options, PROBE_ROUTES[name], toLines(spoofed, lie.lines));
@@ -70,10 +73,10 @@ async function measureAt(options: AlignOptions, name: PublicServiceName): Promis
   return measureHops(samples, options.clientAddress);
 }
 
-/** An address for documentation that nobody else uses at this moment. */
+/** A random address of a documentation range, so that no other client uses it now. */
 function randomNobody(): string {
   const network = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8::"][randomInt(4)];
-  // No leading zeros, and as hexadecimal in its shortest form as well.
+  // From 10 on: no leading zeros, and already the shortest form of an IPv6 group.
   return `${network}${randomInt(10, 100)}`;
 }
 
@@ -114,7 +117,7 @@ function agreementCheck(
   return doubtful(subject, `not unique: ${each.join(", ")}`, "mend what the lines above say");
 }
 
-/** Whether what is written in front is what the configuration says, and by which name it goes. */
+/** Compares what the proxies write with edge.topology, and names the presets that would fit. */
 function frontCheck({ topology, front }: Deployment, measured: Writing): Check {
   const subject = {
     id: "align.topology",
@@ -123,7 +126,7 @@ function frontCheck({ topology, front }: Deployment, measured: Writing): Check {
   };
   const observed = `${measured.hops} ${measured.hops === 1 ? "entry" : "entries"}, and the edge ${measured.habit}`;
   const expected = front?.hops ?? HOPS[topology];
-  // Where a CDN replaces what the client sent, an edge that appends seems to overwrite.
+  // Behind a CDN that replaces the header, an edge that appends seems to overwrite.
   const isAppended = measured.habit === "appends";
   const isSame = measured.hops === expected && (topology === "cdn-append" || !isAppended);
   if (isSame) return passed(subject, `${observed}, as ${front?.name ?? topology} does`);
@@ -155,7 +158,7 @@ async function configuredCheck(options: AlignOptions, hops: number | undefined):
   if (hops === undefined || running.some((service) => service.hops === undefined)) {
     return doubtful(subject, observed, "measure the right number first");
   }
-  // Before its turn a service rightly trusts fewer.
+  // Before its stage a service rightly trusts fewer hops.
   const isRight = (service: (typeof running)[number]) =>
     service.hops === hops || service.hops === options.expectedHops?.[service.name];
   if (running.every(isRight)) return passed(subject, observed);

@@ -20,32 +20,32 @@ export type CanaryOptions = Deployment & {
   /** Without it the gates are inconclusive. */
   prometheusUrl: string | undefined;
   durationSeconds: number;
-  /** Fewer requests than this within the duration show nothing. */
+  /** With fewer requests in the duration, the gates are inconclusive. */
   requestsMin: number;
-  /** What to compare with; the same time right before the canary unless it is given. */
+  /** The time to compare with; by default one of the same length right before the canary. */
   baseline?: Baseline | undefined;
-  /** What to compare with where nothing is known of that time. */
+  /** The time to compare with if `baseline` has no data. */
   fallback?: Baseline | undefined;
-  /** The hops that services trusted then. */
+  /** The hops that services trusted in the baseline. */
   hopsBefore?: HopsByService | undefined;
-  /** The services that may be open. */
+  /** The services that may fail open. */
   failOpen?: readonly ServiceName[] | undefined;
-  /** Compares two tracks at the same time instead. */
+  /** Compares two tracks over the same time instead of two times. */
   tracks?: Tracks | undefined;
-  /** How often a journey is taken and the gates are looked at. */
+  /** Seconds between journeys, and between measurements of the gates. */
   intervalSeconds?: number;
-  /** Tells people how it stands, and when it ends. */
+  /** Reports progress, and when the canary ends. */
   onProgress?: ((text: string, endsAtMs?: number) => void) | undefined;
 };
 
 /** Often enough that a failure stops a rollout early, rare enough for the account's limits. */
 const INTERVAL_SECONDS = 30;
-/** The moments before a short canary, in which services were restarted, are no baseline. */
+/** A short canary would otherwise compare with the moments in which services restarted. */
 const BASELINE_SECONDS_MIN = 60;
 
 /**
- * Watches a deployment for a while: users' journeys through the edge, what the services take the
- * user for, and the gates. Ends early when something fails; passes only after the whole time.
+ * Watches a deployment for `durationSeconds`: journeys through the edge, the address that services
+ * derive, and the gates. Ends at the first failure; passes only after the whole time.
  */
 export async function runCanary(options: CanaryOptions): Promise<Check[]> {
   const startedAt = new Date();

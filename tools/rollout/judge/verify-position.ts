@@ -22,23 +22,23 @@ import { type Check, overall } from "../terms/verdict.ts";
 import { expectedHops, judgeRestored, judgeStageIdentity } from "./identity-judge.ts";
 import { judgeFailureMode, judgeReleases, judgeRunning } from "./judge-running.ts";
 
-/** What a judge is asked: how do things stand, given how many hops each service shall trust now? */
+/** What a judge gets: the configuration, and what should run at this point of the rollout. */
 export type JudgeRequest = {
   config: RolloutConfig;
   environment: Environment;
   expectedHops: Partial<Record<RolloutServiceName, number>>;
-  /** What was changed so far, and so must run as its file says. */
+  /** Changes already applied: these services must run as their files say. */
   applied: readonly Change[];
-  /** The time to compare with; undefined when nobody noted one. */
+  /** The time to compare with; undefined if none was recorded. */
   baseline: GoodWindow | undefined;
-  /** The time to compare with where nothing is known of that one. */
+  /** The time to compare with if `baseline` has no data. */
   fallback: GoodWindow | undefined;
-  /** Tells people how it goes, for a judge that takes minutes. */
+  /** Reports the progress of a judge that takes minutes. */
   onProgress?: LiveLine["show"] | undefined;
   signal: AbortSignal;
 };
 
-/** The judges that look at a running deployment; they never change anything. */
+/** The judges of a running deployment; they never change it. */
 export type Judges = Readonly<
   Record<Exclude<StageJudge, "identity">, (request: JudgeRequest) => Promise<Check[]>>
 >;
@@ -48,12 +48,12 @@ export type VerifyContext = {
   config: RolloutConfig;
   environment: Environment;
   judges: Judges;
-  /** Shows what is under way; nobody looks at a timer. */
+  /** Shows progress, if an operator is there to see it. */
   live?: LiveLine | undefined;
   signal: AbortSignal;
 };
 
-/** Looks at the deployment after a stage was applied, with every judge that the stage names. */
+/** Verifies the deployment after a stage was applied, with every judge that the stage names. */
 export async function verifyStage(context: VerifyContext, stage: Stage): Promise<Check[]> {
   const { session, config } = context;
   const { judges, verify } = config.stages[stage];
@@ -70,7 +70,7 @@ export async function verifyStage(context: VerifyContext, stage: Stage): Promise
   return clean;
 }
 
-/** Asks every service what runs, and judges that and what the stage changed of it. */
+/** Takes a snapshot of every service, and judges what runs and what the stage changed. */
 async function verifyIdentity(context: VerifyContext, stage: Stage): Promise<Check[]> {
   const { session, config } = context;
   const { snapshots, state, edgeFiles } = session.journal();
@@ -92,21 +92,21 @@ async function verifyIdentity(context: VerifyContext, stage: Stage): Promise<Che
   ];
 }
 
-/** Where each service must have its limits, by its file; a file that is gone is named by others. */
+/** The backend that each service's file names. Other checks report an unreadable file. */
 async function backendsOf(config: RolloutConfig) {
   const files = await readEnvironmentFiles(config.services).catch(() => undefined);
   const backend = (name: RolloutServiceName) => files?.[name]?.["DB_BACKEND"]?.trim() || "postgres";
   return { auth: backend("auth"), limiter: backend("limiter"), gateway: backend("gateway") };
 }
 
-/** What it takes to look whether going back led exactly back; a timer has no more. */
+/** What verifyRollback needs; the timer has no more than this. */
 export type RestoredContext = {
   session: Session;
   config: SnapshotSource;
   environment: Environment;
 };
 
-/** Looks whether going back led exactly back; answers nothing when nobody had looked before. */
+/** Compares the deployment after a rollback with the snapshot taken at `to`; empty without one. */
 export async function verifyRollback(context: RestoredContext, to: Position): Promise<Check[]> {
   const { session } = context;
   const { snapshots, edgeFiles } = session.journal();
@@ -120,14 +120,14 @@ export async function verifyRollback(context: RestoredContext, to: Position): Pr
   return checks;
 }
 
-/** The services speak first; of the edge's files only a difference is worth a line. */
+/** Reports the edge's files only if they differ: the services matter more. */
 async function judgeRestoredEdge(before: readonly EdgeFile[], to: Position): Promise<Check[]> {
   const after = await readEdgeFiles(before.map(({ file }) => file));
   const check = judgeEdgeFiles("edge.restored", before, after, `at ${to}`);
   return check.verdict === "pass" ? [] : [check];
 }
 
-/** Shows that everything is closed, and runs the canary, after everything was restored. */
+/** After a restore, checks that every service fails closed, and runs the canary. */
 export async function verifyRestored(context: VerifyContext): Promise<Check[]> {
   const { session } = context;
   const closed = (await snapshot(context))
@@ -138,7 +138,7 @@ export async function verifyRestored(context: VerifyContext): Promise<Check[]> {
   const checks = redactChecks(found, session.redact);
   const verdict = overall(checks);
   await session.record("checks", { of: "restored baseline", verdict, checks });
-  // What it was compared with is now older than what it was found to be.
+  // The window that just passed is newer than the baseline that it was compared with.
   const { lastGoodWindow } = session.journal();
   if (verdict === "pass") await session.write({ baselineWindow: lastGoodWindow });
   return checks;
@@ -170,7 +170,7 @@ async function ask(
     expectedHops: hops,
     applied: state.touched,
     baseline: baselineWindow ?? undefined,
-    // At the baseline itself, what was measured since it stands is no worse than nothing.
+    // At the baseline, the time since the last change is better than no time to compare with.
     fallback:
       reached === "baseline"
         ? chooseWindow({

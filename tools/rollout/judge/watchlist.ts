@@ -7,16 +7,16 @@ const RPC_COUNT = "rpc_server_call_duration_count";
 const UPGRADES = "portcullis_realtime_upgrades_total";
 const CLOSES = "portcullis_realtime_closes_total";
 
-/** Calls of auth that fail because of us, not because of the caller. */
+/** Status codes of auth that mean our failure, not the caller's. */
 const OUR_ERRORS = "unavailable|internal|unknown|deadline_exceeded|data_loss|unimplemented";
 const AUTH_RPCS = 'rpc_method=~"portcullis[.]auth[.]v1[.].*"';
 const CONSUME_RPCS = 'rpc_method=~"portcullis[.]limiter[.]v1[.]LimiterService/Consume(Batch)?"';
-/** Logins and upgrades are rarer than requests; a tenth of the events says enough about them. */
+/** Logins and upgrades are rarer than requests; a tenth of the events suffices. */
 const RARER = 0.1;
 const ratio = (part: string, whole: string) => (window: string) =>
   `(${events(part)(window)} or vector(0)) / ${events(whole)(window)}`;
 
-/** The gates of a canary: what tells that a rollout does harm, each with its limit and reason. */
+/** The gates of a canary: metrics that show harm, each with its limit and reason. */
 export function watchlist(options: WatchlistOptions): Gate[] {
   const failOpen = options.failOpen ?? [];
   return [
@@ -29,7 +29,7 @@ export function watchlist(options: WatchlistOptions): Gate[] {
 }
 
 export type WatchlistOptions = IdentityGatesOptions & {
-  /** The services that may be open. */
+  /** The services that may fail open. */
   failOpen?: readonly RolloutServiceName[] | undefined;
 };
 
@@ -67,7 +67,7 @@ const limiterGates: readonly Gate[] = [
     rule: {
       kind: "at-most",
       bound: 0.3,
-      // A fifth of the time after which callers give up is no regression.
+      // A fifth of the callers' deadline is no regression.
       relative: { factor: 1.3, margin: 0, slack: 0.1 },
     },
     value: (window) =>
@@ -160,18 +160,18 @@ const serviceGates: readonly Gate[] = [
   },
 ];
 
-/** Which surfaces a service that is meant to be open has; auth speaks for the gateway, too. */
+/** The surface of each service in the metrics. Auth also exports the gateway's surface. */
 const SURFACES_OF: Readonly<Record<RolloutServiceName, string>> = {
   auth: "api",
   gateway: "realtime",
   limiter: "",
 };
 
-/** Also asks what was true last, since a window remembers what has ended. */
+/** `last` asks for the current value, since a window also covers a mode that has ended. */
 export function failureModeGate(failOpen: readonly RolloutServiceName[]): Gate & { last: string } {
   const meant = failOpen.map((service) => SURFACES_OF[service]).join("|");
   const surfaces = meant === "" ? "" : `,surface!~"${meant}"`;
-  // Where every surface is meant to be open, none is left to look at.
+  // If every surface may be open, no series is left: vector(0) stands for none.
   const none = meant === "" ? "" : " or vector(0)";
   return {
     id: "gate.failure-mode",
