@@ -20,9 +20,9 @@ const REQUESTS_MIN = 6;
 const BASELINE_TIMEOUT_MS = 30_000;
 
 const HOPS_1 = { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" };
-/** Patient enough that a busy machine is not taken for an outage. */
+/** Long enough that a busy machine does not look like an outage. */
 const PATIENT = { LIMITER_TIMEOUT_MS: "2000", LIMITER_DECISION_TIMEOUT_MS: "1800" };
-/** What these say depends on how busy the machine is that runs the tests. */
+/** These gates depend on how busy the test machine is. */
 const SPEED_GATES = new Set(["gate.limiter.p99", "gate.event-loop"]);
 
 describe.runIf(canRun("nginx") && canRunPrometheus())("runCanary() with a real Prometheus", () => {
@@ -128,7 +128,7 @@ async function setup(given: {
   return {
     options,
     postgres,
-    /** Until the time before the canary has seen as many requests as the canary needs. */
+    /** Waits until the baseline has more than twice the requests that the canary needs. */
     waitForBaseline: async () => {
       await eventually(async () => {
         const { samples } = await measureGate("gate.client-ip.warnings", options());
@@ -138,7 +138,7 @@ async function setup(given: {
   };
 }
 
-/** The users and the canary are one address here: together they must not reach its limits. */
+/** Users and canary share one address here; together they must not reach its limits. */
 function allowManyFromOneAddress(yaml: string): string {
   const lines = yaml.split("\n").map((line) => {
     return line.includes("concurrency") ? line : line.replaceAll(/limit: \d+/g, "limit: 60000");

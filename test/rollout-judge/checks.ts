@@ -1,6 +1,6 @@
 import type { Check } from "../../tools/rollout/terms/verdict.ts";
 
-/** What did not pass, in words that a failing test shows. */
+/** The checks that did not pass, as text for a failing test. */
 export function notPassed(checks: readonly Check[]): readonly string[] {
   const bad = checks.filter(({ verdict }) => verdict !== "pass");
   return bad.map(({ id, verdict, observed }) => `${verdict} ${id}: ${observed}`);

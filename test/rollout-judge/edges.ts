@@ -47,7 +47,7 @@ export async function startRenderedEdge(
   };
 }
 
-/** Starts a real nginx as somebody might have written it by hand: everything goes through. */
+/** Starts a real nginx with a hand-written configuration that forwards every path. */
 export async function startHandWrittenEdge(urls: ServiceUrls, headerLine: string): Promise<Edge> {
   const port = await findFreePort();
   const directory = createDirectory();

@@ -9,9 +9,9 @@ import type { CliAnswer } from "../smoke/rollout-cli.ts";
 import { startClients } from "./many-clients.ts";
 import { canRunPrometheus } from "./prometheus.ts";
 
-/** A rollout restarts everything; a busy machine takes its time for it. */
+/** A rollout restarts everything, which takes long on a busy machine. */
 const ROLLOUT_TIMEOUT_MS = 240_000;
-/** What these say depends on how busy the machine is that runs the tests. */
+/** These gates depend on how busy the test machine is. */
 const SPEED_GATES = new Set(["gate.limiter.p99", "gate.event-loop"]);
 const SPEED_ATTEMPTS = 5;
 const SERVICES = ["limiter", "auth", "gateway"] as const;
@@ -21,15 +21,15 @@ const CLIENTS_SETTLE_MS = 2_000 * CANARY_SECONDS;
 type Honest = {
   release: string;
   clients: number;
-  /** What the release sets anew, in every environment file. */
+  /** Variables that the release sets in every environment file. */
   variables?: Readonly<Record<string, string>>;
-  /** What its policies file says in place of the limits before. */
+  /** The limit in the release's policies file, if it changes. */
   limits?: number;
-  /** Whether it is taken back once from here, and staged anew. */
+  /** The stage after which the rollout is taken back once and staged again. */
   restagedFrom?: Stage;
 };
 
-/** One after the other, each from what the one before has left. */
+/** Run in this order; each starts from what the one before left. */
 const HONEST: readonly Honest[] = [
   { release: "hops", clients: 20 },
   { release: "few clients", clients: 2 },
@@ -52,7 +52,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
   let machine: Machine;
   let clients: ReturnType<typeof startClients> | undefined;
   beforeAll(async () => {
-    // Its own users open and close websockets meanwhile.
+    // The machine's own users open and close websockets meanwhile.
     machine = await startMachine();
     await writeLimits(60_000);
     const policies = { LIMITER_POLICIES_FILE: at("policies.60000.yaml") };
@@ -73,7 +73,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
       await clients?.stop();
       clients = startClients(machine.edgeUrl, honest.clients);
       await machine.waitForBaseline();
-      // What the clients of before did is no baseline for these.
+      // The traffic of earlier clients must not become the baseline of these.
       await sleep(CLIENTS_SETTLE_MS);
       const begun = await machine.rollout.run("begin", "--release", honest.release);
       expect(begun, begun.text).toMatchObject({ exitCode: 0 });
@@ -101,7 +101,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
     expect(confirmed, confirmed.text).toMatchObject({ exitCode: 0 });
   }
 
-  /** A canary changes nothing, so that it may be tried again where the machine was too busy. */
+  /** Retries a stage that only speed gates failed. A canary changes nothing, so a retry is safe. */
   async function stageUntilFast(stage: Stage): Promise<CliAnswer> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await machine.rollout.run("stage", "next", stage);
@@ -118,7 +118,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
     expect(restored, restored.text).toMatchObject({ exitCode: 0, verdict: "pass" });
   }
 
-  /** The way back of the next rollout leads to what stands now. */
+  /** Saves the current files as the rollback target of the next rollout. */
   async function copyAll(file?: string): Promise<void> {
     for (const service of SERVICES)
       await copyFile(at(file ?? fileOf(service)), at(`${service}.old`));
@@ -135,7 +135,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())("ten honest rollouts in a 
       .replace(/durationSeconds: \d+/, `durationSeconds: ${CANARY_SECONDS}`);
   }
 
-  /** Users and canary are one address before the hops are raised; no limit must stop them. */
+  /** Before the hops are raised, users and canary share one address; no limit must stop them. */
   async function writeLimits(limit: number): Promise<void> {
     const yaml = await readFile("services/limiter/policies.yaml", "utf8");
     const lines = yaml.split("\n").map((line) => {

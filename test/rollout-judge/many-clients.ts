@@ -2,10 +2,10 @@ import { setMaxListeners } from "node:events";
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Between the requests of one client. */
+/** Pause of one client between its requests. */
 const PAUSE_MS = 400;
 
-/** Clients with loopback addresses of their own, who come through the edge until they are stopped. */
+/** Starts clients, each with its own loopback address, that call through the edge until stopped. */
 export function startClients(edgeUrl: string, count: number) {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -30,7 +30,7 @@ export function startClients(edgeUrl: string, count: number) {
   };
 }
 
-/** A client who is refused, for example while a service restarts, comes again. */
+/** Ignores errors and refusals, for example while a service restarts: the client calls again. */
 async function ask(call: {
   edgeUrl: string;
   localAddress: string;

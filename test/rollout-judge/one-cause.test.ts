@@ -88,7 +88,7 @@ async function listen(handle: RequestListener): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-/** A deployment of which nothing runs. */
+/** A deployment with no service running. */
 async function nowhere(token: string | undefined) {
   const url = `http://127.0.0.1:${await findFreePort()}`;
   return {

@@ -9,7 +9,7 @@ import { type System, startSystem, TOKENS } from "../fixtures/services.ts";
 import { getCheck, notPassed } from "./checks.ts";
 import { type Edge, startHandWrittenEdge, startRenderedEdge } from "./edges.ts";
 
-/** Long enough to show that silence is waited for. */
+/** Long enough to show that the probe waits. */
 const IDLE_SECONDS = 0.5;
 
 describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
@@ -118,7 +118,7 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
     expect(getCheck(checks, "spoof.jwks").verdict).toBe("inconclusive");
   });
 
-  /** Runs something against the system behind an edge that is gone afterwards. */
+  /** Runs `work` against the system behind an edge, and stops the edge afterwards. */
   async function withEdge<T>(
     starting: Promise<Edge>,
     work: (deployment: Deployment) => Promise<T>,

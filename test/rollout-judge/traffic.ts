@@ -4,7 +4,7 @@ import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
 const PAUSE_MS = 400;
 
-/** Users who mint and connect through the edge until they are stopped. */
+/** Starts users that mint tokens and connect through the edge until stopped. */
 export function startTraffic(edgeUrl: string) {
   const stopping = new AbortController();
   const running = (async () => {

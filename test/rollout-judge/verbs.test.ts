@@ -15,7 +15,7 @@ import { DEMO_ACCOUNT, type System, startSystem, TOKENS } from "../fixtures/serv
 import { type Edge, startRenderedEdge } from "./edges.ts";
 import { canRunPrometheus, startPrometheus } from "./prometheus.ts";
 
-/** Scrapes of a busy machine may be late. */
+/** Scrapes may be late on a busy machine. */
 const SCRAPES_TIMEOUT_MS = 20_000;
 
 const VERBS = [preflight, probe, align, canary, watch];

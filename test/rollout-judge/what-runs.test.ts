@@ -10,10 +10,10 @@ import { canRunPrometheus } from "./prometheus.ts";
 
 const CHAPTER_TIMEOUT_MS = 240_000;
 const AN_HOUR_MS = 3_600_000;
-/** The time without a confirmation, a restart of a service, and a machine that is busy. */
+/** Covers the confirmation deadline, a service restart and a busy machine. */
 const TOLD_TIMEOUT_MS = 120_000;
 
-// One story: each chapter begins where the one before it ended.
+// These tests build on each other: each begins where the one before ended.
 describe.runIf(canRun("nginx") && canRunPrometheus())(
   "what runs is judged, not what files say",
   () => {
@@ -21,7 +21,7 @@ describe.runIf(canRun("nginx") && canRunPrometheus())(
     beforeAll(async () => {
       machine = await startMachine();
       const text = await readFile(at("rollout.yaml"), "utf8");
-      // Any account will do: here nobody waits for a canary to pass.
+      // No test here waits for a canary to pass, so one second is enough.
       const quick = text
         .replace("  proxy:\n", "  proxy:\n    judges: [identity]\n")
         .replace("  api:\n", "  api:\n    judges: [identity]\n")

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 
-/** Hangs until the test lets it go, and tells that it has begun. */
+/** Logs that it has begun, then hangs until a file `go` exists. */
 const HANG = "echo begun >> log; while [ ! -e go ]; do sleep 0.05; done; echo ended >> log";
 
 test("a stage that nobody confirms in time is taken back by the timer alone", async () => {
@@ -55,12 +55,12 @@ test("killed in the middle of a change, the program leaves the way back to the t
   const deployment = await setup({ commands: { "apply-auth": HANG } });
   await deployment.run("stage", "next");
   await deployment.run("stage", "confirm");
-  // From the first change on, the limiter's, up to the hanging one.
+  // Long enough for the limiter's change to end and for auth's, which hangs, to begin.
   await deployment.setDeadManSeconds(8);
   const cli = deployment.start("stage", "next");
   await eventually(async () => expect(await deployment.log()).toContain("begun"), 10_000);
   await kill(cli);
-  // What it had started still runs, and must not end its work under the way back.
+  // The command that it started still runs, and must not complete during the rollback.
   expect(await deployment.journal()).toMatchObject({ running: { pid: expect.any(Number) } });
   expect(await deployment.settled()).toMatchObject({
     state: { position: "proxy", touched: ["proxy"] },
@@ -140,7 +140,7 @@ test("status says so when the timer itself is gone", async () => {
   expect(await deployment.settled()).toMatchObject({ state: { position: "baseline" } });
 });
 
-// From before the lock to after the verification, wherever that falls on this machine.
+// From before taking the lock to after the verification; what falls where depends on the machine.
 test.each([60, 150, 250, 350, 450, 700])(
   "killed after %i ms, it begins again from where nothing was left half-done",
   async (afterMs) => {
@@ -175,7 +175,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** One that has ended already says no more that it does. */
+/** A child that has already exited emits no further `exit` event. */
 async function isOver(child: ChildProcess): Promise<void> {
   await eventually(() => expect([child.exitCode, child.signalCode]).not.toEqual([null, null]));
 }

@@ -6,7 +6,7 @@ import { readJournal } from "../../tools/rollout/state/journal.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 
-/** A loaded machine takes seconds to start a process; the timer is one more. */
+/** A loaded machine takes seconds to start a process, and the timer is another process. */
 const TIMER_TIMEOUT_MS = 20_000;
 const RUNBOOK_SECTION = '"A journal that cannot be read" in RUNBOOK.md';
 
@@ -15,7 +15,7 @@ test.each([
   ["empty", (lock: string) => writeFile(lock, "")],
   ["a link to nobody", (lock: string) => symlink("nobody", lock)],
 ])("a lock that is %s stops neither the timer nor any verb", async (_what, damageNow) => {
-  // Whoever has just settled gives the lock back a moment after, and must not be in the way.
+  // A process that has just settled releases the lock a moment later: wait for that.
   const damage = async (file: string) => {
     await eventually(async () => expect(await findHolder(file)).toBeUndefined(), TIMER_TIMEOUT_MS);
     await damageNow(file);
@@ -42,7 +42,7 @@ test.each([
 test("a lock that cannot be replaced does not stop the way back", async () => {
   const deployment = await setup();
   await deployment.run("stage", "next");
-  // Neither a link nor a file: no lock can be put in its place.
+  // A directory that is not empty: no lock can replace it.
   await mkdir(join(deployment.directory, "state/lock/inside"), { recursive: true });
   const rollback = await deployment.run("rollback");
   expect(rollback.stdout).toContain("took back proxy");
@@ -56,7 +56,7 @@ test.each<[string, (file: string) => Promise<void>]>([
   "a journal %s while a stage waits: the timer goes back as it last knew",
   async (_how, damage) => {
     const deployment = await setup({ deadManSeconds: 3 });
-    // At once: the timer may have looked last before the change began.
+    // Damage the journal at once: the timer may have last read it before the change began.
     await deployment.run("stage", "next");
     await damage(join(deployment.directory, "state/journal.json"));
     expect(await deployment.run("stage", "confirm")).toMatchObject({ exitCode: 1 });

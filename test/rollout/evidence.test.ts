@@ -47,7 +47,7 @@ test("a log that somebody shortened or changed is refused, and nothing is added 
 
 test("one byte of the log that is no UTF-8 any more is noticed, next to one that never was", async () => {
   const { files, append } = await setup();
-  // As decoded from a command's output that was cut in the middle of a character.
+  // U+FFFD, as in command output that was cut in the middle of a character.
   await append("cut off: \ufffd");
   await append("second");
   const bytes = await readFile(files.evidence);

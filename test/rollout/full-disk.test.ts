@@ -9,7 +9,7 @@ import { canMount, mountSmallDisk, type SmallDisk } from "./small-disk.ts";
 
 /** A loaded machine takes seconds to start a process; the timer tries more than once. */
 const TIMER_TIMEOUT_MS = 20_000;
-/** Ends at once when what it says cannot be written. */
+/** Exits at once if its output cannot be written. */
 const TALKATIVE = "set -e; echo going back; echo rollback-proxy >> log";
 
 describe.runIf(canMount())("the state directory's disk", () => {
@@ -44,7 +44,7 @@ describe.runIf(canMount())("the state directory's disk", () => {
       takenBack: ["proxy"],
       unrecorded: expect.arrayContaining(["the journal"]),
     });
-    // What could not be written is not left half-written either, however often it is tried.
+    // Failed writes leave no partial files behind, however often they are tried.
     const left = await readdir(join(deployment.directory, "state"));
     expect(left.filter((name) => /[0-9a-f]{8}-/.test(name))).toEqual([]);
     disk.free();
@@ -61,7 +61,7 @@ describe.runIf(canMount())("the state directory's disk", () => {
       appendEvidence(files, { kind: "note", data, nowMs: Date.now() });
     await append("first");
     disk.fill();
-    // There is room for them behind the first one, but none for a new head.
+    // The records fit behind the first one, but the disk has no room for a new head.
     for (const data of ["second", "third", "fourth"]) {
       await expect(append(data)).rejects.toThrow("ENOSPC");
     }

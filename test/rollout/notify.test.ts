@@ -5,7 +5,7 @@ import { eventually } from "../fixtures/eventually.ts";
 import { createFakeDeployment, type FakeDeployment, type FakeOptions } from "./rollout-fixture.ts";
 
 const NOTIFY = "notify: cat >> told";
-/** The time without a confirmation, and a machine that is busy. */
+/** Covers the confirmation deadline on a busy machine. */
 const TOLD_TIMEOUT_MS = 30_000;
 
 test("notify is told what the timer took back, with the outcome on its standard input", async () => {

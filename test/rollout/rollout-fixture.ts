@@ -11,40 +11,40 @@ import { eventually } from "../fixtures/eventually.ts";
 export type CliRun = { exitCode: number | null; stdout: string; stderr: string };
 
 /**
- * A deployment made of text files: each command of the operator writes what it did to a log. It
- * stands for compose, kubectl or systemctl, of which the program knows nothing either.
+ * A deployment made of text files: each operator command appends what it did to a log. It stands
+ * for compose, kubectl or systemctl, which the program does not know either.
  */
 export type FakeDeployment = {
   directory: string;
   run(...arguments_: string[]): Promise<CliRun>;
   /** Starts the program without waiting for it. */
   start(...arguments_: string[]): ChildProcess;
-  /** From now on, changes have only this long to be confirmed. */
+  /** Sets how long later changes have to be confirmed. */
   setDeadManSeconds(seconds: number): Promise<void>;
   /** What the commands did, in order. */
   log(): Promise<string[]>;
   journal(): Promise<Journal>;
   timer(): Promise<TimerReport>;
-  /** Waits until nothing is under way and no timer watches. */
+  /** Waits until the state is settled and no timer is armed. */
   settled(timeoutMs?: number): Promise<Journal>;
   remove(): Promise<void>;
 };
 
-/** What a test wants to be different. */
+/** Settings that a test changes. */
 export type FakeOptions = {
   deadManSeconds?: number;
   commandSeconds?: number;
   /** Replaces commands, by name, for example `apply-limiter`. */
   commands?: Readonly<Record<string, string>>;
   environment?: Readonly<Record<string, string>>;
-  /** Files with the environments of services, by service. */
+  /** Environment files, by service. */
   envFiles?: Readonly<Record<string, string>>;
-  /** Lines that are added to the configuration. */
+  /** Lines added to the configuration. */
   settings?: string;
 };
 
 const PROGRAM = "dist/tools/rollout/main.js";
-/** A loaded machine takes seconds to start a process; the timer is one more. */
+/** A loaded machine takes seconds to start a process, and the timer is another process. */
 const SETTLE_TIMEOUT_MS = 20_000;
 
 export async function createFakeDeployment(options: FakeOptions = {}): Promise<FakeDeployment> {
@@ -82,7 +82,7 @@ export async function createFakeDeployment(options: FakeOptions = {}): Promise<F
       }, timeoutMs),
     async remove() {
       for (const child of children) child.kill("SIGKILL");
-      // A timer notices within a poll that its journal names it no longer.
+      // A timer ends at its next poll, and may write a file here until then: rm retries.
       await rm(directory, { recursive: true, force: true, maxRetries: 3 });
     },
   };
@@ -114,7 +114,7 @@ function renderConfig(options: FakeOptions) {
     const isJudged = commands[`verify-${stage}`] !== "";
     return `judges: []${isJudged ? `, verify: ${command(`verify-${stage}`)}` : ""}`;
   };
-  // Nobody listens there: these deployments are judged by their own commands alone.
+  // Nothing listens there: only their own commands judge these deployments.
   return `
 edge: { url: "http://127.0.0.1:9" }
 services:

@@ -28,7 +28,7 @@ async function setup() {
   onTestFinished(() => rm(directory, { recursive: true }));
   const run = async (change: Partial<CommandOptions>) =>
     await runCommand({
-      // Ends in failure when it cannot say so.
+      // Fails if its output cannot be written.
       command: "echo well done",
       directory,
       environment: { PATH: process.env["PATH"] },

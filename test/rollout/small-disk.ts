@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isErrorCode } from "../../tools/rollout/files/durable-file.ts";
 
-/** A disk of its own for one directory, small enough to be filled in no time. */
+/** A tmpfs mounted on one directory, small enough to be filled at once. */
 export type SmallDisk = {
-  /** Leaves not one free block. */
+  /** Uses up every free block. */
   fill(): void;
   free(): void;
   setReadOnly(): void;
@@ -32,7 +32,7 @@ export function canMount(): boolean {
   return false;
 }
 
-/** Puts a small disk in the place of a directory. */
+/** Mounts a small disk on a directory. */
 export function mountSmallDisk(directory: string): SmallDisk {
   mkdirSync(directory, { recursive: true });
   if (!mount(directory)) throw new Error(HINT);
@@ -42,7 +42,7 @@ export function mountSmallDisk(directory: string): SmallDisk {
     fill: () => fillUp(filler),
     free: () => rmSync(filler),
     setReadOnly() {
-      // Mounted over itself: a disk on which a file is open for writing cannot become read-only.
+      // Bind-mount it over itself: a disk with a file open for writing cannot become read-only.
       run("mount", ["--bind", directory, directory]);
       layers += 1;
       run("mount", ["-o", "remount,bind,ro", directory]);
@@ -68,7 +68,7 @@ function mount(directory: string): boolean {
   return call("mount", ["-t", "tmpfs", "-o", SIZE, "tmpfs", directory]).status === 0;
 }
 
-/** A timer may still have its log open there. */
+/** Lazy, since a timer may still have its log open there. */
 function unmount(directory: string): void {
   run("umount", ["--lazy", directory]);
 }

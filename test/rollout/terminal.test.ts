@@ -7,7 +7,7 @@ import { createFakeDeployment } from "./rollout-fixture.ts";
 
 const PROGRAM = resolve("dist/tools/rollout/main.js");
 const COLUMNS = 70;
-/** Where colours are off there is no line that is overwritten either. */
+/** With NO_COLOR there would be no line that is overwritten either. */
 const COLOURFUL = { ...process.env, NO_COLOR: undefined };
 /** `script` runs a program on a terminal of its own; it is part of util-linux. */
 const hasScript = spawnSync("script", ["--version"]).status === 0;
@@ -35,7 +35,7 @@ test("stage next canary tells a log from time to time how it stands", async () =
   expect(await output(child)).toMatch(/^canary: the first journey, \d+ s left$/m);
 });
 
-/** A deployment that stands before the canary, of which nothing can be reached. */
+/** A deployment that stands before the canary, with no reachable service. */
 async function atGateway() {
   const deployment = await createFakeDeployment();
   onTestFinished(deployment.remove);

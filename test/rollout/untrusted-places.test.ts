@@ -15,7 +15,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { EMPTY_JOURNAL } from "../../tools/rollout/state/journal.ts";
 import { createFakeDeployment, type FakeDeployment } from "./rollout-fixture.ts";
 
-/** Nobody of ours: what it owns could be an attacker's. */
+/** A foreign user id: what it owns could be an attacker's. */
 const STRANGER = 65_534;
 const isRoot = process.geteuid?.() === 0;
 
@@ -226,7 +226,7 @@ test("a planted journal chooses neither what is run nor where", async () => {
   await mkdir(join(deployment.directory, "state"), { mode: 0o700 });
   await writeFile(join(deployment.directory, "state/journal.json"), JSON.stringify(journal));
   const run = await deployment.run("rollback");
-  // Nobody had looked at the baseline, so there is nothing to compare it with.
+  // No snapshot of the baseline exists, so there is nothing to compare with.
   expect(run.exitCode).toBe(3);
   expect(run.stdout).toContain("the rollback of proxy was written anew");
   expect(await deployment.log()).toEqual(["rollback-proxy"]);
