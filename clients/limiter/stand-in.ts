@@ -1,5 +1,6 @@
 import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
 import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
+import { readTextFile } from "../../services/runtime/read-text-file.ts";
 
 /** What a process applies itself while limits fail open: the limiter's own rules. */
 export type StandIn = { policies: Policies; ipv6PrefixBits: number };
@@ -11,5 +12,6 @@ export async function loadStandIn(config: {
   ipv6PrefixBits: number;
 }): Promise<StandIn> {
   const { policiesFile, ipv6PrefixBits } = config;
-  return { policies: await readPoliciesFile(policiesFile, { ipv6PrefixBits }), ipv6PrefixBits };
+  const policies = await readPoliciesFile(readTextFile, policiesFile, { ipv6PrefixBits });
+  return { policies, ipv6PrefixBits };
 }

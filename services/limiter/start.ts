@@ -8,6 +8,7 @@ import {
   createErrorInterceptor,
   createTelemetryInterceptor,
 } from "../runtime/interceptors.ts";
+import { readTextFile } from "../runtime/read-text-file.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
 import { serve } from "../runtime/serve.ts";
 import type { Config } from "./config.ts";
@@ -31,7 +32,7 @@ const ANSWER_SLACK_MS = 150;
 /** Starts the limiter; once started it never ends because of the database. */
 export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
   const { log, clock } = context;
-  const policies = await readPoliciesFile(config.policiesFile, config);
+  const policies = await readPoliciesFile(readTextFile, config.policiesFile, config);
   const { store, schemaVersion, durability } = await openStore(config, {
     log,
     clock,

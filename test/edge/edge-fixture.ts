@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
-import { type EdgeConfig, readEdgeConfig } from "../../tools/edge/edge-config.ts";
+import type { EdgeConfig } from "../../tools/edge/edge-config.ts";
+import { readEdgeConfig } from "../../tools/edge/read-edge-config.ts";
 import { type RunnableProxy, type RunningProxy, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { type Recorder, startRecorder } from "./recorder.ts";

@@ -1,8 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { type EdgeConfig, readEdgeConfig, TOPOLOGIES } from "../../tools/edge/edge-config.ts";
+import { type EdgeConfig, TOPOLOGIES } from "../../tools/edge/edge-config.ts";
 import { PRESET_NAMES } from "../../tools/edge/presets.ts";
+import { readEdgeConfig } from "../../tools/edge/read-edge-config.ts";
 import { renderEnvoy } from "../../tools/edge/render-envoy.ts";
 import { findSchemaFaults } from "./envoy-schema.ts";
 

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
+import { readTextFile } from "../../services/runtime/read-text-file.ts";
 import { DOORS, doorTable, frameTable } from "../fixtures/door-table.ts";
 import { type ServiceUrls, type System, startSystem, TOKENS } from "../fixtures/services.ts";
 
@@ -33,7 +34,7 @@ test("every RPC that there is has a policy at some door", async () => {
 });
 
 test("what a route charges is a policy of the limiter", async () => {
-  const policies = await readPoliciesFile(undefined);
+  const policies = await readPoliciesFile(readTextFile, undefined);
   const charges = Object.values(DOORS)
     .flatMap((door) => Object.values(door ?? {}))
     .flatMap(({ charges }) => charges)

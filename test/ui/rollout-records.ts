@@ -1,9 +1,9 @@
-import type { Json } from "../../tools/rollout/evidence/canonical-json.ts";
 import {
   type EvidenceRecord,
   headOf,
   nextRecord,
 } from "../../tools/rollout/evidence/evidence-chain.ts";
+import type { Json } from "../../tools/rollout/evidence/json.ts";
 import type { Verdict } from "../../tools/rollout/terms/verdict.ts";
 
 const BEGUN_AT = Date.parse("2026-11-23T21:00:00Z");

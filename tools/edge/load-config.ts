@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "./command.ts";
-import { type EdgeConfig, readEdgeConfig } from "./edge-config.ts";
+import type { EdgeConfig } from "./edge-config.ts";
+import { readEdgeConfig } from "./read-edge-config.ts";
 
 const DEFAULTS = new URL("defaults.yaml", import.meta.url);
 

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { expect, test } from "vitest";
-import { type EdgeConfig, readEdgeConfig, TOPOLOGIES } from "./edge-config.ts";
+import { type EdgeConfig, TOPOLOGIES } from "./edge-config.ts";
 import { HOPS } from "./edge-policy.ts";
+import { readEdgeConfig } from "./read-edge-config.ts";
 import { PROXIES, renderAll, renderProxy } from "./render.ts";
 
 const DEPLOY = new URL("../../deploy/", import.meta.url);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readPoliciesConfig } from "../../services/limiter/rules/policies-config.ts";
 import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
 import { createEnvReader } from "../../services/runtime/env.ts";
+import { readTextFile } from "../../services/runtime/read-text-file.ts";
 import { assignPorts } from "./assign-ports.ts";
 import { type DemoPublisher, startDemoPublisher } from "./demo-publisher.ts";
 import { claimFolder } from "./folder-claim.ts";
@@ -55,7 +56,7 @@ export async function runUp(options: UpOptions): Promise<void> {
 async function checkPolicies(environment: NodeJS.ProcessEnv): Promise<void> {
   const { policiesFile, ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
   try {
-    await readPoliciesFile(policiesFile, { ipv6PrefixBits });
+    await readPoliciesFile(readTextFile, policiesFile, { ipv6PrefixBits });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`limiter would refuse to start: ${reason}`, { cause: error });

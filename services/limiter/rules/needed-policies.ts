@@ -1,5 +1,5 @@
+import { atLine, type LineOf } from "../../runtime/documents/problem.ts";
 import type { Policies } from "./parse-policies.ts";
-import type { LineOf } from "./policies-document.ts";
 import type { Policy } from "./policy.ts";
 
 /** With what a service asks for a policy; one for any text takes every key. */
@@ -39,7 +39,7 @@ export function findMissingPolicies(policies: Policies, lineOf: LineOf): string[
         if (policy === undefined) return [`${name}: is missing, and needed (${service})`];
         return Object.entries(findProblems(policy, asks)).map(([field, problem]) => {
           const line = lineOf(["policies", name, field]);
-          return `line ${line}: ${name}.${field}: ${problem} (${service})`;
+          return atLine(line, `${name}.${field}: ${problem} (${service})`);
         });
       }),
   );

@@ -2,13 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { readTextFile } from "../../runtime/read-text-file.ts";
 import { NEEDED_POLICIES } from "./needed-policies.ts";
 import { readPoliciesFile } from "./policies-file.ts";
 
 const BUILT_IN = readFileSync(new URL("../policies.yaml", import.meta.url), "utf8");
 
 test("readPoliciesFile() reads the built-in policies", async () => {
-  const policies = await readPoliciesFile();
+  const policies = await readPoliciesFile(readTextFile);
   expect(policies.get("login.account.network")).toEqual({
     name: "login.account.network",
     key: "address_and_text",
@@ -27,7 +28,7 @@ test("readPoliciesFile() reads the built-in policies", async () => {
 
 test("the built-in policies are those that services need, and no others", async () => {
   const needed = Object.values(NEEDED_POLICIES).flatMap((needs) => Object.keys(needs));
-  expect([...(await readPoliciesFile()).keys()].sort()).toEqual(needed.sort());
+  expect([...(await readPoliciesFile(readTextFile)).keys()].sort()).toEqual(needed.sort());
 });
 
 test("readPoliciesFile() gives a file of an earlier release the policies that came since", async () => {
@@ -38,7 +39,10 @@ test("readPoliciesFile() gives a file of an earlier release the policies that ca
       "",
     ),
   );
-  const [policies, builtIn] = await Promise.all([readPoliciesFile(file), readPoliciesFile()]);
+  const [policies, builtIn] = await Promise.all([
+    readPoliciesFile(readTextFile, file),
+    readPoliciesFile(readTextFile),
+  ]);
   expect(policies.get("refresh.ip")).toMatchObject({ limit: 7 });
   expect(policies.get("realtime.refresh.ip")).toEqual(builtIn.get("realtime.refresh.ip"));
 });
@@ -48,10 +52,10 @@ test.each(["login.account", "mint.user", "introspect.caller", "realtime.connect.
   async (name) => {
     const file = write(BUILT_IN.replace(`  ${name}:`, "  something.else:"));
     const service = name.startsWith("realtime") ? "gateway" : "auth";
-    await expect(readPoliciesFile(file)).rejects.toThrow(
+    await expect(readPoliciesFile(readTextFile, file)).rejects.toThrow(
       `${name}: is missing, and needed (${service})`,
     );
-    await expect(readPoliciesFile(file)).rejects.toThrow(file);
+    await expect(readPoliciesFile(readTextFile, file)).rejects.toThrow(file);
   },
 );
 
@@ -66,13 +70,17 @@ test.each([
   ],
 ])("readPoliciesFile() refuses %s as %s: every request would fail", async (name, policy, field) => {
   const file = write(BUILT_IN.replace(`  ${name}:`, `  ${name}: ${policy}\n  something.else:`));
-  await expect(readPoliciesFile(file)).rejects.toThrow(new RegExp(`line \\d+: ${name}${field}: `));
+  await expect(readPoliciesFile(readTextFile, file)).rejects.toThrow(
+    new RegExp(`line \\d+: ${name}${field}: `),
+  );
 });
 
 test("readPoliciesFile() takes a policy for any text where a service sends addresses", async () => {
   const policy = "{ key: text, algorithm: fixed_window, limit: 9, period: day }";
   const file = write(BUILT_IN.replace("  login.ip:", `  login.ip: ${policy}\n  something.else:`));
-  expect((await readPoliciesFile(file)).get("login.ip")).toMatchObject({ key: "text" });
+  expect((await readPoliciesFile(readTextFile, file)).get("login.ip")).toMatchObject({
+    key: "text",
+  });
 });
 
 test("readPoliciesFile() names the line of everything that is wrong", async () => {
@@ -92,14 +100,14 @@ test("readPoliciesFile() names the line of everything that is wrong", async () =
     algorithm: concurrency
 colour: red
 `);
-  const error = await readPoliciesFile(file).catch((thrown: unknown) => thrown);
+  const error = await readPoliciesFile(readTextFile, file).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     problems: [
-      "line 15: colour: unknown field",
       "line 2: one.burst: is not for fixed_window",
-      "line 11: two.wider.colour: unknown field",
       "line 10: two.wider.limit: must be at least limit, which is 10",
+      "line 11: two.wider.colour: unknown field",
       "line 12: three.limit: must be a whole number from 1 to 10000",
+      "line 15: colour: unknown field",
     ],
     message: expect.stringContaining(file),
   });
@@ -113,22 +121,22 @@ test.each([
   ["an unknown tag", "policies:\n  a: !limit 3\n", "line 2: "],
 ])("readPoliciesFile() names the line of %s", async (_name, text, problem) => {
   const file = write(text);
-  await expect(readPoliciesFile(file)).rejects.toThrow(problem);
-  await expect(readPoliciesFile(file)).rejects.toThrow(file);
+  await expect(readPoliciesFile(readTextFile, file)).rejects.toThrow(problem);
+  await expect(readPoliciesFile(readTextFile, file)).rejects.toThrow(file);
 });
 
 test("readPoliciesFile() names a file that it cannot read, and the variable", async () => {
-  await expect(readPoliciesFile("/nowhere/policies.yaml")).rejects.toThrow(
+  await expect(readPoliciesFile(readTextFile, "/nowhere/policies.yaml")).rejects.toThrow(
     /\/nowhere\/policies\.yaml:\n.*LIMITER_POLICIES_FILE: cannot be read: ENOENT/,
   );
 });
 
 test("readPoliciesFile() refuses networks that are no wider than a client, but its own", async () => {
   const options = { ipv6PrefixBits: 48 };
-  await expect(readPoliciesFile(write(BUILT_IN), options)).rejects.toThrow(
+  await expect(readPoliciesFile(readTextFile, write(BUILT_IN), options)).rejects.toThrow(
     "login.ip.wider.prefix: must be below LIMITER_IPV6_PREFIX, which is 48",
   );
-  expect((await readPoliciesFile(undefined, options)).has("login.ip")).toBe(true);
+  expect((await readPoliciesFile(readTextFile, undefined, options)).has("login.ip")).toBe(true);
 });
 
 function write(text: string): string {

@@ -1,13 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
+import { parseDocument } from "../../runtime/documents/parse-document.ts";
+import type { ReadText } from "../../runtime/read-text-file.ts";
 import { findMissingPolicies } from "./needed-policies.ts";
-import {
-  type ParseOptions,
-  type Policies,
-  PoliciesError,
-  parsePolicies,
-} from "./parse-policies.ts";
-import { readPoliciesDocument } from "./policies-document.ts";
+import { formatProblem, type Policies, PoliciesError, parsePolicies } from "./parse-policies.ts";
+import type { PolicyOptions } from "./policy-schema.ts";
 
 /** The policies every deployment has unless it brings its own file. */
 const BUILT_IN_POLICIES_FILE = new URL("../policies.yaml", import.meta.url);
@@ -27,17 +22,18 @@ const ADDED_POLICIES = [
 ] as const;
 
 /**
- * Reads a policies file, by default the built-in one; rejects with every problem named, policies that
- * a service needs and the file lacks among them.
+ * Reads a policies file, by default the built-in one. Rejects with every problem named; policies
+ * that a service needs and the file lacks are among them.
  */
 export async function readPoliciesFile(
+  readText: ReadText,
   file?: string,
-  options: Pick<ParseOptions, "ipv6PrefixBits"> = {},
+  options: PolicyOptions = {},
 ): Promise<Policies> {
-  const builtIn = parsePolicies(parse(await readFile(BUILT_IN_POLICIES_FILE, "utf8")));
+  const builtIn = parsePolicies(parseDocument(await readText(BUILT_IN_POLICIES_FILE)).content);
   if (file === undefined) return builtIn;
-  const { content, lineOf, problems } = readPoliciesDocument(await readText(file));
-  if (problems.length > 0) throw new PoliciesError(problems, file);
+  const { content, lineOf, problems } = parseDocument(await readOrRefuse(readText, file));
+  if (problems.length > 0) throw new PoliciesError(problems.map(formatProblem), file);
   const policies = new Map(parsePolicies(content, { ...options, lineOf, file }));
   for (const name of ADDED_POLICIES) {
     const policy = builtIn.get(name);
@@ -48,9 +44,9 @@ export async function readPoliciesFile(
   return policies;
 }
 
-async function readText(file: string): Promise<string> {
+async function readOrRefuse(readText: ReadText, file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    return await readText(file);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new PoliciesError([`LIMITER_POLICIES_FILE: cannot be read: ${problem}`], file);

@@ -9,7 +9,7 @@ import {
   NGINX_VALUE_TRAPS,
 } from "../../../test/edge/configs/nginx-traps.ts";
 import { NGINX_TRAPS, type PlantedTrap } from "../../../test/edge/configs/planted-traps.ts";
-import { readEdgeConfig } from "../edge-config.ts";
+import { readEdgeConfig } from "../read-edge-config.ts";
 import { renderAll } from "../render.ts";
 import { detectKind, type FileKind, lintFile } from "./lint-file.ts";
 

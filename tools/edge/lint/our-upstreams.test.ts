@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { readEdgeConfig } from "../edge-config.ts";
+import { readEdgeConfig } from "../read-edge-config.ts";
 import { renderAll } from "../render.ts";
 import { detectKind, lintFile } from "./lint-file.ts";
 

@@ -1,4 +1,4 @@
-import { toJson } from "../evidence/canonical-json.ts";
+import { toJson } from "../evidence/json.ts";
 import { redactJson } from "../evidence/redact.ts";
 import type { Session } from "../state/rollout-session.ts";
 import type { Change, Position, RollbackBy } from "../state/rollout-state.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Form, isText, mapWith, maybe, wholeFrom } from "../terms/form.ts";
-import { canonicalJson, isJson, type Json } from "./canonical-json.ts";
+import { canonicalJson, isJson, type Json } from "./json.ts";
 
 /** One thing that was checked, changed or measured. */
 export type EvidenceRecord = {

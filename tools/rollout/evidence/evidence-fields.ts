@@ -1,7 +1,7 @@
 import { listOf } from "../terms/form.ts";
 import { type Check, isCheck } from "../terms/verdict.ts";
-import type { Json } from "./canonical-json.ts";
 import type { EvidenceRecord } from "./evidence-chain.ts";
+import type { Json } from "./json.ts";
 
 type Fields = Readonly<Record<string, Json>>;
 

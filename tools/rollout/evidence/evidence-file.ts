@@ -1,5 +1,4 @@
 import { decodeJson, listOf, mapWith, oneOf } from "../terms/form.ts";
-import { canonicalJson, type Json } from "./canonical-json.ts";
 import {
   type ChainHead,
   type EvidenceRecord,
@@ -9,6 +8,7 @@ import {
   isEvidenceRecord,
 } from "./evidence-chain.ts";
 import { renderEvidenceHtml } from "./evidence-html.ts";
+import { canonicalJson, type Json } from "./json.ts";
 
 const EVIDENCE_FORMAT = "portcullis-rollout-evidence/1";
 

@@ -8,8 +8,6 @@ import {
 import { acquireLock } from "../files/process-lock.ts";
 import type { StateFiles } from "../files/state-files.ts";
 import { decodeJson } from "../terms/form.ts";
-import type { Json } from "./canonical-json.ts";
-import { canonicalJson } from "./canonical-json.ts";
 import {
   type ChainHead,
   EMPTY,
@@ -20,6 +18,8 @@ import {
   isEvidenceRecord,
   nextRecord,
 } from "./evidence-chain.ts";
+import type { Json } from "./json.ts";
+import { canonicalJson } from "./json.ts";
 
 /** What the log holds and where it should end. */
 export type EvidenceReading = { records: readonly EvidenceRecord[]; head: ChainHead };

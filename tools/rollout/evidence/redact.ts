@@ -3,7 +3,7 @@ import type { Environment } from "../../../services/runtime/env.ts";
 import { isHarmless } from "../../redact/harmless.ts";
 import { formsOf, type SecretForm } from "../../redact/secret-forms.ts";
 import { MARK, redactShapes } from "../../redact/secret-shapes.ts";
-import type { Json } from "./canonical-json.ts";
+import type { Json } from "./json.ts";
 
 /** Takes secrets out of a text before it is shown or kept. */
 export type Redact = (text: string) => string;

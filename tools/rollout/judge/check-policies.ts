@@ -5,6 +5,7 @@ import { readPoliciesConfig } from "../../../services/limiter/rules/policies-con
 import { readPoliciesFile } from "../../../services/limiter/rules/policies-file.ts";
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
 import { createEnvReader, type Environment } from "../../../services/runtime/env.ts";
+import { readTextFile } from "../../../services/runtime/read-text-file.ts";
 import type { Check } from "../terms/verdict.ts";
 import type { ServiceName } from "./deployment.ts";
 import { doubtful, failed, passed, type Subject } from "./finding.ts";
@@ -53,7 +54,7 @@ export async function findPlannedPolicies(
   directory: string,
 ): Promise<string | undefined> {
   const path = file[POLICIES_VARIABLE]?.trim();
-  if (!path) return policiesHash(await readPoliciesFile());
+  if (!path) return policiesHash(await readPoliciesFile(readTextFile));
   const found = await readPolicies(path, directory, file);
   return found.kind === "read" ? found.hash : undefined;
 }
@@ -73,7 +74,8 @@ async function readPolicies(
   }
   const { ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
   try {
-    return { kind: "read", hash: policiesHash(await readPoliciesFile(file, { ipv6PrefixBits })) };
+    const policies = await readPoliciesFile(readTextFile, file, { ipv6PrefixBits });
+    return { kind: "read", hash: policiesHash(policies) };
   } catch (error) {
     if (!(error instanceof PoliciesError)) throw error;
     return { kind: "invalid", problem: error.problems.join("; ") };

@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import type { Clock } from "../../../services/runtime/clock.ts";
 import type { Environment } from "../../../services/runtime/env.ts";
-import { toJson } from "../evidence/canonical-json.ts";
 import type { ChainHead } from "../evidence/evidence-chain.ts";
 import { appendEvidence } from "../evidence/evidence-log.ts";
+import { toJson } from "../evidence/json.ts";
 import { type Redact, redactJson } from "../evidence/redact.ts";
 import { makeStateDirectory } from "../files/durable-file.ts";
 import { takeSessionLock } from "../files/session-lock.ts";
