@@ -1,11 +1,11 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type Context, context } from "@opentelemetry/api";
 import type { Decision, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import { type Answer, sendConsumes } from "./consume-call.ts";
 import { type Batch, FairQueue } from "./fair-queue.ts";
 import { LoopTime } from "./loop-time.ts";
 import { overloaded } from "./no-decision.ts";
-import type { Bucket } from "./verdict.ts";
 import { type Evidence, judgeAnswers, judgeFailure, SILENCE } from "./way-evidence.ts";
 import { type Share, weightOf } from "./work-class.ts";
 
@@ -24,7 +24,7 @@ const WAITED_TOO_LONG = overloaded("the request waited too long for its turn");
 
 /** A request that waits or is under way. */
 type Pending = {
-  readonly buckets: readonly Bucket[];
+  readonly buckets: readonly BucketRequest[];
   /** The trace of whoever consumes. */
   readonly caller: Context;
   readonly sinceMs: number;
@@ -48,7 +48,7 @@ export type CoalescerOptions = {
   client: Client<typeof LimiterService>;
   /** The deadline of one decision, including its time in the queue. */
   timeoutMs: number;
-  shareOf: (buckets: readonly Bucket[]) => Share;
+  shareOf: (buckets: readonly BucketRequest[]) => Share;
   /** Whether the limiter refused such requests a moment ago: they are shed before others. */
   isRejected: (share: Share) => boolean;
   /** Told what each call says about the way to the limiter, before its requests are settled. */
@@ -77,7 +77,7 @@ export class Coalescer {
   }
 
   /** Resolves to what the limiter answered, rejects with a ConnectError. */
-  consume(buckets: readonly Bucket[]): Promise<Decision | undefined> {
+  consume(buckets: readonly BucketRequest[]): Promise<Decision | undefined> {
     const share = this.#options.shareOf(buckets);
     const sinceWallMs = this.#localMs();
     this.#startTicking(sinceWallMs);

@@ -12,10 +12,10 @@ import {
   NoDecisionSchema,
 } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
-import type { Bucket } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 
 /** One request of a call, with the trace of whoever consumes. */
-export type Consume = { readonly buckets: readonly Bucket[]; readonly caller: Context };
+export type Consume = { readonly buckets: readonly BucketRequest[]; readonly caller: Context };
 
 /** What the limiter answered to one request. */
 export type Answer = { decision: Decision | undefined } | { error: ConnectError };
@@ -71,7 +71,10 @@ function requestOf({ buckets }: Consume): ConsumeRequest {
   return create(ConsumeRequestSchema, { buckets: buckets.map(bucketRequest) });
 }
 
-function bucketRequest({ lease, ...bucket }: Bucket): MessageInitShape<typeof BucketRequestSchema> {
+function bucketRequest({
+  lease,
+  ...bucket
+}: BucketRequest): MessageInitShape<typeof BucketRequestSchema> {
   if (lease === undefined) return bucket;
   return { ...bucket, leaseId: lease.id, leaseTtl: durationFromMs(lease.ttlMs) };
 }

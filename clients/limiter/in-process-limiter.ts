@@ -6,8 +6,9 @@ import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/rules/policy.ts";
 import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
 import { setNewest } from "../../services/runtime/set-newest.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import type { StandIn } from "./stand-in.ts";
-import type { Bucket, Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** Buckets kept at most; the one used longest ago makes room. Bounds the memory of one process. */
 const BUCKETS_MAX = 50_000;
@@ -41,7 +42,7 @@ export class InProcessLimiter {
   }
 
   /** Takes from all buckets or none; undefined when a bucket cannot be decided here. */
-  consume(buckets: readonly Bucket[], nowMs: number): Verdict | undefined {
+  consume(buckets: readonly BucketRequest[], nowMs: number): Verdict | undefined {
     const demands: Demand[] = [];
     for (const bucket of buckets) {
       const read = this.#read(bucket);
@@ -95,7 +96,7 @@ export class InProcessLimiter {
   }
 
   /** The rows that a bucket takes from, none when it is not enforced; undefined when it is unknown. */
-  #read(bucket: Bucket): Demand[] | undefined {
+  #read(bucket: BucketRequest): Demand[] | undefined {
     const policy = this.#policies.get(bucket.policy);
     const cost = bucket.cost ?? 1;
     if (policy === undefined || cost < 1 || cost > capacityOf(policy)) return undefined;

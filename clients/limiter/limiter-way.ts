@@ -2,23 +2,23 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { BackendCheck } from "./backend-check.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { Coalescer } from "./coalescer.ts";
 import { type Answer, readDecision } from "./read-decision.ts";
 import { RecentRejections } from "./recent-rejections.ts";
-import type { Bucket } from "./verdict.ts";
 import { bucketName, bucketNames, type Evidence } from "./way-evidence.ts";
 import { createShares, shareName } from "./work-class.ts";
 
 /** The way to the limiter, as far as it can be used now. */
 export type LimiterWay = {
   /** Whether it is worth asking about these buckets; while the breaker is open, a true is a probe. */
-  admits(buckets: readonly Bucket[]): boolean;
+  admits(buckets: readonly BucketRequest[]): boolean;
   /** Asks the limiter; every way of not getting a decision is thrown. */
-  ask(buckets: readonly Bucket[]): Promise<Answer>;
+  ask(buckets: readonly BucketRequest[]): Promise<Answer>;
   /** The bucket under which a rejection still holds for longest, and how long. */
   standingRejection(
-    buckets: readonly Bucket[],
+    buckets: readonly BucketRequest[],
   ): { policy: string; retryAfterMs: number } | undefined;
 };
 
@@ -55,7 +55,7 @@ export function createLimiterWay(options: {
     if (breaker.isOpenForAll) coalescer.refuseWaiting();
   }
 
-  const remember = (buckets: readonly Bucket[], answer: Answer) => {
+  const remember = (buckets: readonly BucketRequest[], answer: Answer) => {
     if (answer.kind === "allowed") {
       if (!rejections.isEmpty) rejections.forget(shareName(shareOf(buckets)));
       return;

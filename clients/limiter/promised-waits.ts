@@ -1,8 +1,8 @@
 import type { TokenBucketPolicy } from "../../services/limiter/rules/policy.ts";
 import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
 import { setNewest } from "../../services/runtime/set-newest.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import type { StandIn } from "./stand-in.ts";
-import type { Bucket } from "./verdict.ts";
 
 /** Keys with a promise that is not due; of more than that the oldest is forgotten. */
 const KEYS_MAX = 10_000;
@@ -23,7 +23,7 @@ export class PromisedWaits {
   }
 
   /** The wait that is true for one more refused request, however many were refused just before. */
-  promise(bucket: Bucket, retryAfterMs: number, nowMs: number): number {
+  promise(bucket: BucketRequest, retryAfterMs: number, nowMs: number): number {
     const rate = this.#rateOf(bucket);
     if (rate === undefined) return retryAfterMs;
     const { key, intervalMs, fullMs } = rate;
@@ -43,7 +43,7 @@ export class PromisedWaits {
     return aheadMs > fullMs ? 0 : Math.max(0, aheadMs);
   }
 
-  #rateOf(bucket: Bucket): { key: string; intervalMs: number; fullMs: number } | undefined {
+  #rateOf(bucket: BucketRequest): { key: string; intervalMs: number; fullMs: number } | undefined {
     const { policies, ipv6PrefixBits } = this.#rules;
     const policy = policies.get(bucket.policy);
     if (policy === undefined || policy.algorithm !== "token_bucket") return undefined;

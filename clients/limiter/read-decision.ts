@@ -1,6 +1,7 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { type Decision, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import type { Bucket, Verdict } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** A decision of the limiter. */
 export type Answer = Exclude<Verdict, { kind: "no-decision" }>;
@@ -14,7 +15,7 @@ const RETRY_AFTER_MS_MIN = 1;
  */
 export function readDecision(
   decision: Decision | undefined,
-  buckets: readonly Bucket[],
+  buckets: readonly BucketRequest[],
 ): Answer | undefined {
   if (decision === undefined || decision.buckets.length !== buckets.length) return undefined;
   if (decision.outcome === Outcome.ALLOWED) {

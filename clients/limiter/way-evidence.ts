@@ -1,6 +1,6 @@
+import type { BucketRequest } from "./bucket-request.ts";
 import type { Answer } from "./consume-call.ts";
 import { noDecisionCause } from "./no-decision.ts";
-import type { Bucket } from "./verdict.ts";
 
 /** What one call to the limiter says about the way to it and to its database. */
 export type Evidence =
@@ -9,7 +9,7 @@ export type Evidence =
   | { kind: "fails"; buckets: readonly string[] };
 
 /** The requests of a call, by their buckets. */
-type Requests = ReadonlyArray<{ buckets: readonly Bucket[] }>;
+type Requests = ReadonlyArray<{ buckets: readonly BucketRequest[] }>;
 
 /** No answer at all, for as long as a call may take. */
 export const SILENCE: Evidence = { kind: "fails", buckets: [] };
@@ -31,11 +31,11 @@ export function judgeFailure(error: unknown, requests: Requests): Evidence {
 }
 
 /** Names a bucket, unlike any other. */
-export function bucketName({ policy, key, doubtful = false }: Bucket): string {
+export function bucketName({ policy, key, doubtful = false }: BucketRequest): string {
   return `${policy}\n${doubtful}\n${key}`;
 }
 
-export function bucketNames(buckets: readonly Bucket[]): string[] {
+export function bucketNames(buckets: readonly BucketRequest[]): string[] {
   return buckets.map(bucketName);
 }
 

@@ -1,5 +1,5 @@
 import { limiterKeyOf } from "../../services/limiter/rules/limiter-key.ts";
-import type { Bucket } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 
 /** Whose share of the way to the limiter a request takes: a kind of work, and a key within it. */
 export type Share = { className: string; key: string };
@@ -38,7 +38,9 @@ export function weightOf(className: string): number {
  * Creates the function that sorts requests by their first bucket: the class is what its policy's
  * name begins with, the key is its key. IPv6 addresses share the key of their network.
  */
-export function createShares(policies: readonly string[]): (buckets: readonly Bucket[]) => Share {
+export function createShares(
+  policies: readonly string[],
+): (buckets: readonly BucketRequest[]) => Share {
   const classes = [...new Set(policies.map(prefixOf))].slice(0, CLASSES_MAX - 1);
   const known = new Set(classes);
   const classOf = (policy: string) => {
