@@ -12,8 +12,8 @@ const EXTENSIONS = { callsMax: 2, waitingMax: 100 };
 const RELEASES = { callsMax: 4, waitingMax: 100 };
 
 /**
- * Creates the calls that follow decisions: refunds, and extensions and releases of leases. Each kind
- * has a lane of its own, so that it neither delays decisions nor waits for them.
+ * Creates the calls that follow decisions: refunds, and the extension and release of leases. Each
+ * kind has a lane of its own, so that it neither delays decisions nor waits for them.
  */
 export function createBackgroundCalls(options: {
   client: Client<typeof LimiterService>;

@@ -32,8 +32,8 @@ export function createFallback(options: {
   const { surface, failure, way, inProcess, count, warn, clock } = options;
 
   /**
-   * Overload is no outage: keys that the limiter itself rejected a moment ago stay rejected, so that
-   * nobody gains by making requests be shed.
+   * Decides in this process. Overload is no outage: what the limiter itself rejected a moment ago
+   * stays rejected, so that nobody gains by overloading it.
    */
   const decideHere = (
     cause: NoDecisionCause,

@@ -10,8 +10,8 @@ export type Answer = Exclude<Verdict, { kind: "no-decision" }>;
 const RETRY_AFTER_MS_MIN = 1;
 
 /**
- * Reads the limiter's decision on these buckets; undefined when it cannot be one: no outcome, or
- * not one bucket for each that was asked for.
+ * Reads the limiter's decision on these buckets; undefined when it is invalid: it has no outcome,
+ * or another number of buckets than the request.
  */
 export function readDecision(
   decision: Decision | undefined,

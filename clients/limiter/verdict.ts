@@ -1,4 +1,4 @@
-/** What a caller may do now. There is no fourth case, and none of them is permissive by accident. */
+/** What a caller may do now. No case is permissive by accident, and there is no fourth. */
 export type Verdict =
   /** Proceed. The charge is committed, or made in this process while failing open. */
   | { kind: "allowed"; receipt: string; remaining: number; isFailOpen: boolean }
