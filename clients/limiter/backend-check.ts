@@ -1,23 +1,23 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 
-/** How long one look at the limiter's backend is believed. */
-const BELIEVED_MS = 30_000;
-/** After this it is looked at again beside the decisions, none of which waits for that. */
+/** How long the result of one check is valid. */
+const VALID_MS = 30_000;
+/** After this a new check runs in the background, and no decision waits for it. */
 const FRESH_MS = 15_000;
-/** How long a look takes at most, in deadlines of a decision. */
-const LOOK_SHARE_MAX = 2;
+/** The deadline of a check, as a multiple of a decision's. */
+const CHECK_SHARE_MAX = 2;
 
 /**
- * Makes sure that the limiter keeps its state where it was promised to: a limiter that counts in
- * memory must not decide for callers that rely on durable limits.
+ * Checks that the limiter keeps its state in the required backend: a limiter that counts in memory
+ * must not decide for callers that rely on durable limits.
  */
 export class BackendCheck {
   readonly #client: Client<typeof LimiterService>;
   readonly #required: string;
   readonly #timeoutMs: number;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
-  #underway: Promise<void> | undefined;
+  #inFlight: Promise<void> | undefined;
 
   constructor(client: Client<typeof LimiterService>, required: string, timeoutMs: number) {
     this.#client = client;
@@ -25,7 +25,7 @@ export class BackendCheck {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Forgets what was seen: another limiter may answer after an outage. */
+  /** Drops the last result: another limiter may answer after an outage. */
   forget(): void {
     this.#checkedAtMs = Number.NEGATIVE_INFINITY;
   }
@@ -34,17 +34,17 @@ export class BackendCheck {
   async ensure(nowMs: number): Promise<void> {
     const ageMs = Math.abs(nowMs - this.#checkedAtMs);
     if (ageMs < FRESH_MS) return;
-    this.#underway ??= this.#look(nowMs).finally(() => {
-      this.#underway = undefined;
+    this.#inFlight ??= this.#check(nowMs).finally(() => {
+      this.#inFlight = undefined;
     });
-    if (ageMs >= BELIEVED_MS) return await this.#underway;
-    // What goes wrong is asked again, and told to whoever comes when the belief has ended.
-    this.#underway.catch(() => undefined);
+    if (ageMs >= VALID_MS) return await this.#inFlight;
+    // The next request checks again. The error is thrown once the last result is no longer valid.
+    this.#inFlight.catch(() => undefined);
   }
 
-  async #look(nowMs: number): Promise<void> {
-    // Decisions end by their own deadlines; one that came in spite of a stall of ours shall count.
-    const timeoutMs = this.#timeoutMs * LOOK_SHARE_MAX;
+  async #check(nowMs: number): Promise<void> {
+    // Longer than a decision's deadline, so that a decision after a stall of this process counts.
+    const timeoutMs = this.#timeoutMs * CHECK_SHARE_MAX;
     const { backend } = await this.#client.getInfo({}, { timeoutMs });
     if (backend !== this.#required) {
       throw new ConnectError(

@@ -3,28 +3,28 @@ import type { Client } from "@connectrpc/connect";
 import type { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import type { BoundedWarning } from "../../services/runtime/bounded-warning.ts";
 import { createBoundedLane } from "./bounded-lane.ts";
-import type { LimiterClient } from "./verdict.ts";
+import type { LimiterClient } from "./limiter-client.ts";
 
-/** Refunds under way at once: more than the logins that are checked at the same time. */
+/** More refunds in flight than there are logins that are checked at the same time. */
 const REFUNDS = { callsMax: 8, waitingMax: 1_000 };
-/** Each call carries up to a thousand leases, so that a few calls keep up with any number. */
-const RENEWALS = { callsMax: 2, waitingMax: 100 };
+/** Each call carries up to a thousand leases, so a few calls in flight keep up with any number. */
+const EXTENSIONS = { callsMax: 2, waitingMax: 100 };
 const RELEASES = { callsMax: 4, waitingMax: 100 };
 
 /**
- * What follows decisions: refunds, and the renewal and release of leases. Each kind has calls of
- * its own, so that it neither waits for decisions nor takes their place.
+ * Creates the calls that follow decisions: refunds, and the extension and release of leases. Each
+ * kind has a lane of its own, so that it neither delays decisions nor waits for them.
  */
 export function createBackgroundCalls(options: {
   client: Client<typeof LimiterService>;
   timeoutMs: number;
   surface: string;
   warn: BoundedWarning;
-}): Pick<LimiterClient, "refund" | "renew" | "release"> {
+}): Pick<LimiterClient, "refund" | "extend" | "release"> {
   const { client, timeoutMs, surface, warn } = options;
   const waitMsMax = timeoutMs / 2;
   const refunds = createBoundedLane({ ...REFUNDS, waitMsMax });
-  const renewals = createBoundedLane({ ...RENEWALS, waitMsMax });
+  const extensions = createBoundedLane({ ...EXTENSIONS, waitMsMax });
   const releases = createBoundedLane({ ...RELEASES, waitMsMax });
 
   return {
@@ -38,12 +38,12 @@ export function createBackgroundCalls(options: {
       }
     },
 
-    async renew(leaseIds, ttlMs) {
+    async extend(leaseIds, ttlMs) {
       try {
         const request = { leaseIds: [...leaseIds], ttl: durationFromMs(ttlMs) };
-        return (await renewals.run(() => client.renew(request, { timeoutMs }))).lost;
+        return (await extensions.run(() => client.renew(request, { timeoutMs }))).lost;
       } catch (error) {
-        warn("renew", "leases could not be renewed", { err: error, surface });
+        warn("extend", "leases could not be extended", { err: error, surface });
         return undefined;
       }
     },

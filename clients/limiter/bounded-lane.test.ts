@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createBoundedLane } from "./bounded-lane.ts";
 
-test("run() bounds what is under way and what waits, and keeps the order of arrival", async () => {
+test("run() bounds what is in flight and what waits, and keeps the order of arrival", async () => {
   const lane = createBoundedLane({ callsMax: 1, waitingMax: 2, waitMsMax: 10_000 });
   const order: number[] = [];
   const open: (() => void)[] = [];

@@ -2,14 +2,14 @@ import { overloaded } from "./no-decision.ts";
 
 /** Runs calls with bounded concurrency, in order of arrival. */
 export type BoundedLane = {
-  /** Rejects as overloaded what finds too many before it, or waits too long for its turn. */
+  /** Rejects as overloaded when too many calls wait already, or this one waits too long. */
   run<T>(call: () => Promise<T>): Promise<T>;
 };
 
 type Waiter = { begin(): void };
 
 export function createBoundedLane(bounds: {
-  /** Calls under way at once. */
+  /** Calls in flight. */
   callsMax: number;
   waitingMax: number;
   waitMsMax: number;
@@ -34,7 +34,7 @@ export function createBoundedLane(bounds: {
     });
   const end = () => {
     const [next] = waiting;
-    // The place of whoever ends is handed over, so that `calls` stays as it is.
+    // The next call takes over the slot of the one that ended, so `calls` does not change.
     if (next === undefined) calls--;
     else next.begin();
   };

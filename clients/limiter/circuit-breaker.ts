@@ -1,30 +1,30 @@
-/** Consecutive failures after which asking again is pointless for a moment. */
+/** Consecutive failures that open the breaker. */
 const FAILURES_MAX = 5;
-/** How often one request may try whether the limiter is back: this bounds the recovery time. */
+/** How often one request may probe the limiter; bounds the recovery time. */
 const PROBE_INTERVAL_MS = 1_000;
 
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Stops a caller from queueing behind a limiter that cannot answer. Closed, it lets everything
- * through; after FAILURES_MAX calls in a row that failed it opens and lets one probe through a
- * second. Where all failures have a bucket in common, the fault may lie with that bucket (its row
- * is locked): then it opens only for requests of that bucket. Takes the time as an argument.
+ * Stops requests from queueing behind a limiter that cannot answer. Closed, it admits everything;
+ * after FAILURES_MAX calls in a row have failed it opens and admits one probe a second. When all
+ * failures have a bucket in common, that bucket may be the cause (its row is locked): the breaker
+ * then opens only for requests of that bucket. Takes the time as an argument.
  */
 export class CircuitBreaker {
   #failures = 0;
   #probedAtMs = 0;
-  /** The buckets that all failures had in common; none when the fault lies with no bucket. */
+  /** The buckets that all failures had in common. */
   #suspects: ReadonlySet<string> = NONE;
 
-  /** Whether nothing can be decided for anybody. */
+  /** Whether every request is held back, whatever its buckets. */
   get isOpenForAll(): boolean {
     return this.#failures >= FAILURES_MAX && this.#suspects.size === 0;
   }
 
   /**
-   * Whether a request for these buckets may be sent now. While open, each true is the probe of its
-   * interval.
+   * Whether a request for these buckets may be sent now. While the breaker is open, a true makes it
+   * the probe of this interval.
    */
   admits(nowMs: number, buckets: () => readonly string[] = () => []): boolean {
     if (this.#failures < FAILURES_MAX) return true;
@@ -36,13 +36,13 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** The limiter answered, whatever it said. */
+  /** Notes that the limiter answered, whatever the answer. */
   succeeded(): void {
     this.#failures = 0;
     this.#suspects = NONE;
   }
 
-  /** No answer could be had; with the buckets that may be the reason, if any. */
+  /** Notes that the limiter did not answer, and which buckets may be the cause. */
   failed(nowMs: number, buckets: readonly string[] = []): void {
     this.#suspects =
       this.#failures === 0

@@ -1,32 +1,32 @@
 import { LongestFirst } from "./longest-first.ts";
 
-/** A request that waits, and since when. */
+/** A waiting request, and since when it waits. */
 export type Waiting<Item> = { item: Item; key: string; sinceMs: number };
 
 /** Twice what one process asks for at its start for one address. */
 const KEY_WAITING_MAX = 2_000;
-/** Two full batches: enough that one is decided while the other travels. */
+/** Two full batches: the limiter decides one while the other is on the wire. */
 const KEY_IN_FLIGHT_MAX = 2_000;
 
 type KeyQueue<Item> = {
   readonly name: string;
   readonly waiting: Waiting<Item>[];
   inFlight: number;
-  /** Calls under way that carry requests of this key. */
+  /** Calls in flight that carry requests of this key. */
   calls: number;
-  /** The limiter refused this key a moment ago, so that refusing it again costs nobody anything. */
+  /** The limiter rejected this key a moment ago, so its requests are shed first. */
   isRejected: boolean;
 };
 
-/** What waits in one class of work: every key in its turn, one request a turn. */
+/** The waiting requests of one class of work: the keys take turns, with one request a turn. */
 export class ClassQueue<Item> {
   readonly name: string;
-  /** Requests that wait. */
+  /** The number of waiting requests. */
   waiting = 0;
   readonly #keys = new Map<string, KeyQueue<Item>>();
-  /** Keys that may send something, the next one first. */
+  /** Keys that may send a request, in the order of their turns. */
   readonly #turns = new Set<KeyQueue<Item>>();
-  /** How many of those have nothing under way. */
+  /** How many of those have no request in flight. */
   #newcomers = 0;
   readonly #rejected = new LongestFirst<KeyQueue<Item>>();
   readonly #others = new LongestFirst<KeyQueue<Item>>();
@@ -35,17 +35,17 @@ export class ClassQueue<Item> {
     this.name = name;
   }
 
-  /** Whether anything may be sent now. */
+  /** Whether a request may be sent now. */
   get isReady(): boolean {
     return this.#turns.size > 0;
   }
 
-  /** Whether a key waits that has nothing under way. */
+  /** Whether a key with no request in flight waits for its turn. */
   get hasNewcomer(): boolean {
     return this.#newcomers > 0;
   }
 
-  /** Appends a request to those of its key; false when that key already has too many. */
+  /** Appends a request to the queue of its key; false when that queue is full. */
   push(request: Waiting<Item>, isRejected: boolean): boolean {
     const key = this.#keys.get(request.key) ?? newKey<Item>(request.key);
     if (key.waiting.length >= KEY_WAITING_MAX) return false;
@@ -62,12 +62,12 @@ export class ClassQueue<Item> {
     return this.#take(most, () => true);
   }
 
-  /** Takes requests of keys that have none under way. */
+  /** Takes requests of keys that have none in flight. */
   takeNewcomers(most: number): Waiting<Item>[] {
     return this.#take(most, (key) => key.calls === 0);
   }
 
-  /** Tells that the call which carried these requests has ended. */
+  /** Notes that the call with these requests has ended. */
   done(requests: readonly Waiting<Item>[]): void {
     const carried = new Set<KeyQueue<Item>>();
     for (const request of requests) {
@@ -83,7 +83,7 @@ export class ClassQueue<Item> {
     }
   }
 
-  /** Sheds the latest request of whoever has most waiting, first of keys that were rejected. */
+  /** Sheds the newest request of the longest queue. Queues of rejected keys go first. */
   shed(): Waiting<Item> | undefined {
     const key = this.#rejected.longest() ?? this.#others.longest();
     const shed = key?.waiting.pop();
@@ -91,7 +91,7 @@ export class ClassQueue<Item> {
     return shed;
   }
 
-  /** Removes what has been waiting since before a moment. */
+  /** Removes the requests that have waited since before this instant. */
   expire(beforeMs: number): Waiting<Item>[] {
     const expired: Waiting<Item>[] = [];
     if (this.waiting === 0) return expired;
@@ -119,7 +119,7 @@ export class ClassQueue<Item> {
       carried.add(key);
       key.inFlight++;
       this.#resized(key, -1);
-      // The iteration comes to what is added while it runs: this is the next round of turns.
+      // The loop reaches keys that are added while it runs: they form the next round of turns.
       this.#queueUp(key);
     }
     for (const key of carried) this.#changeCalls(key, 1);
@@ -133,7 +133,7 @@ export class ClassQueue<Item> {
     this.#forgetIdle(key);
   }
 
-  /** Gives a key its turn after all others, unless it waits for one already. */
+  /** Puts a key behind all others that wait for a turn, unless it waits already. */
   #queueUp(key: KeyQueue<Item>): void {
     if (key.waiting.length === 0 || key.inFlight >= KEY_IN_FLIGHT_MAX) return;
     if (this.#turns.has(key)) return;
@@ -156,7 +156,7 @@ export class ClassQueue<Item> {
     if (key.inFlight === 0 && key.waiting.length === 0) this.#keys.delete(key.name);
   }
 
-  /** Tells that one request was added to a key, or removed from it. */
+  /** Notes that one request was added to a key's queue, or removed. */
   #resized(key: KeyQueue<Item>, by: 1 | -1): void {
     this.waiting += by;
     const { length } = key.waiting;

@@ -1,31 +1,31 @@
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { type Context, context } from "@opentelemetry/api";
 import type { Decision, LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import { type Answer, sendConsumes } from "./consume-call.ts";
 import { type Batch, FairQueue } from "./fair-queue.ts";
 import { LoopTime } from "./loop-time.ts";
 import { overloaded } from "./no-decision.ts";
-import type { Bucket } from "./verdict.ts";
 import { type Evidence, judgeAnswers, judgeFailure, SILENCE } from "./way-evidence.ts";
 import { type Share, weightOf } from "./work-class.ts";
 
-/** How often deadlines are looked at. */
+/** How often deadlines are checked. */
 const TICK_MS = 20;
-/** The part of its deadline that a request may spend here: an answer needs some of it, too. */
+/** The part of its deadline that a request may spend in the queue; the call needs the rest. */
 const WAITING_SHARE_MAX = 0.5;
-/** How much longer than its deadline a request waits at most when this process stood still. */
+/** How far beyond its deadline a request may wait after a stall, as a part of the deadline. */
 const STALL_SHARE_MAX = 1;
-/** By then a call is over, however slowly this process runs: it keeps a place from others. */
+/** A call ends after this many deadlines, however slowly this process runs: it blocks a slot. */
 const CALL_SHARE_MAX = 3;
 
-/** Made once: shedding must cost next to nothing. */
+/** Created once: shedding must cost next to nothing. */
 const SHED = overloaded("too many requests wait for the limiter");
 const WAITED_TOO_LONG = overloaded("the request waited too long for its turn");
 
-/** A request that waits or is under way. */
+/** A request that waits or is in flight. */
 type Pending = {
-  readonly buckets: readonly Bucket[];
-  /** The trace of whoever consumes. */
+  readonly buckets: readonly BucketRequest[];
+  /** The trace context of the caller. */
   readonly caller: Context;
   readonly sinceMs: number;
   readonly sinceWallMs: number;
@@ -38,7 +38,7 @@ type Call = {
   readonly batch: Batch<Pending>;
   readonly sentMs: number;
   readonly sentWallMs: number;
-  /** When the oldest of its requests came. */
+  /** When the oldest of its requests arrived. */
   readonly oldestWallMs: number;
   readonly abort: AbortController;
   isOver: boolean;
@@ -48,19 +48,19 @@ export type CoalescerOptions = {
   client: Client<typeof LimiterService>;
   /** The deadline of one decision, including its time in the queue. */
   timeoutMs: number;
-  shareOf: (buckets: readonly Bucket[]) => Share;
-  /** Whether the limiter refused such requests a moment ago: they are shed before others. */
+  shareOf: (buckets: readonly BucketRequest[]) => Share;
+  /** Whether the limiter rejected this share a moment ago: its requests are shed first. */
   isRejected: (share: Share) => boolean;
-  /** Told what each call says about the way to the limiter, before its requests are settled. */
+  /** Called with what each call shows about the way to the limiter, before its requests settle. */
   onEvidence: (evidence: Evidence) => void;
-  /** Tells how much time has passed; unset for this process's steady clock. */
+  /** A monotonic clock; `performance.now` when unset. */
   localMs?: () => number;
 };
 
 /**
- * Sends consumes to the limiter: one by one while there is room, in batches under load, each class
- * of work and each key in its turn. Deadlines are measured while the event loop runs: what stood
- * in our own queue, or came while we stood still, says nothing about the limiter.
+ * Sends consumes to the limiter: one by one while there is room, in batches under load. Classes of
+ * work and keys take turns. Deadlines count only time in which the event loop ran: a wait in this
+ * queue, or a stall of this process, says nothing about the limiter.
  */
 export class Coalescer {
   readonly #options: CoalescerOptions;
@@ -76,8 +76,8 @@ export class Coalescer {
     this.#localMs = options.localMs ?? (() => performance.now());
   }
 
-  /** Resolves to what the limiter answered, rejects with a ConnectError. */
-  consume(buckets: readonly Bucket[]): Promise<Decision | undefined> {
+  /** Resolves with the limiter's decision; rejects with a ConnectError. */
+  consume(buckets: readonly BucketRequest[]): Promise<Decision | undefined> {
     const share = this.#options.shareOf(buckets);
     const sinceWallMs = this.#localMs();
     this.#startTicking(sinceWallMs);
@@ -99,7 +99,7 @@ export class Coalescer {
     });
   }
 
-  /** Ends what waits: there is nobody to send it to. */
+  /** Rejects every waiting request: the limiter cannot be reached. */
   refuseWaiting(): void {
     const error = new ConnectError("the limiter cannot be reached", Code.Unavailable);
     for (const pending of this.#queue.expire(Number.POSITIVE_INFINITY)) refuse(pending, error);
@@ -111,7 +111,7 @@ export class Coalescer {
     }
   }
 
-  /** Newcomers do not wait for calls that take long: for them there are some more. */
+  /** Sends an additional call for keys with none in flight: slow calls must not delay them. */
   #sendNewcomers(): void {
     const batch = this.#queue.takeNewcomers();
     if (batch !== undefined) void this.#call(batch);
@@ -149,7 +149,7 @@ export class Coalescer {
     this.#send();
   }
 
-  /** Ends a call without answers. */
+  /** Ends a call that brought no answers. */
   #end(call: Call, evidence: Evidence | undefined, error: unknown): void {
     this.#over(call, evidence);
     for (const pending of call.batch.items) refuse(pending, error);
@@ -172,7 +172,7 @@ export class Coalescer {
 
   #tick(): void {
     const isLate = this.#loop.tick(this.#localMs());
-    // After a stall, answers that have arrived meanwhile are read before deadlines are looked at.
+    // After a stall, answers that arrived meanwhile are read before deadlines are checked.
     const isSkipped = isLate && !this.#wasLate;
     this.#wasLate = isSkipped;
     if (!isSkipped) setImmediate(() => this.#endOverdue());
@@ -187,7 +187,7 @@ export class Coalescer {
     }
     for (const call of [...this.#calls]) {
       if (nowMs - call.sentMs >= timeoutMs) {
-        // On the wire for the whole deadline, while we were there to hear an answer.
+        // It was on the wire for the whole deadline, and this process could have read an answer.
         this.#giveUp(call, SILENCE);
       } else if (wallMs - call.sentWallMs >= timeoutMs * CALL_SHARE_MAX) {
         this.#giveUp(call, undefined);
@@ -206,7 +206,7 @@ export class Coalescer {
     call.abort.abort();
   }
 
-  /** Requests that waited before end before their call: whatever it will say comes too late. */
+  /** Rejects requests that are over their deadline before their call is: they had waited first. */
   #refuseOverdue(call: Call, nowMs: number, wallMs: number): void {
     const { timeoutMs } = this.#options;
     if (wallMs - call.oldestWallMs < timeoutMs) return;

@@ -12,22 +12,22 @@ import {
   NoDecisionSchema,
 } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { codeText } from "../../services/runtime/code-text.ts";
-import type { Bucket } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 
-/** One request of a call, with the trace of whoever consumes. */
-export type Consume = { readonly buckets: readonly Bucket[]; readonly caller: Context };
+/** One request of a call, with the trace context of its caller. */
+export type Consume = { readonly buckets: readonly BucketRequest[]; readonly caller: Context };
 
-/** What the limiter answered to one request. */
+/** The limiter's answer to one request. */
 export type Answer = { decision: Decision | undefined } | { error: ConnectError };
 
 export type CallOptions = { timeoutMs: number; signal: AbortSignal };
 
-/** As many links as a span keeps. */
+/** The most links that a span keeps. */
 const LINKS_MAX = 128;
 
 /**
- * Sends requests in one call and answers in their order; rejects when the call as a whole failed.
- * The limiter learns the timeout, but only `signal` ends the call here.
+ * Sends requests in one call and returns the answers in their order; rejects when the whole call
+ * failed. The limiter is told the timeout, but on this side only `signal` ends the call.
  */
 export async function sendConsumes(
   client: Client<typeof LimiterService>,
@@ -53,7 +53,7 @@ export async function sendConsumes(
   );
 }
 
-/** A batch belongs to no single request: it is a trace of its own, linked to each of theirs. */
+/** Gives a batch a trace of its own, linked to the trace of each request in it. */
 async function withBatchSpan<T>(batch: readonly Consume[], call: () => Promise<T>): Promise<T> {
   const callers = batch.flatMap(({ caller }) => trace.getSpan(caller) ?? []);
   const span = trace
@@ -71,12 +71,15 @@ function requestOf({ buckets }: Consume): ConsumeRequest {
   return create(ConsumeRequestSchema, { buckets: buckets.map(bucketRequest) });
 }
 
-function bucketRequest({ lease, ...bucket }: Bucket): MessageInitShape<typeof BucketRequestSchema> {
+function bucketRequest({
+  lease,
+  ...bucket
+}: BucketRequest): MessageInitShape<typeof BucketRequestSchema> {
   if (lease === undefined) return bucket;
   return { ...bucket, leaseId: lease.id, leaseTtl: durationFromMs(lease.ttlMs) };
 }
 
-/** The error of one request of a batch; a code that does not exist is an internal error. */
+/** Converts the error of one request of a batch; an unknown code becomes an internal error. */
 function errorOf({ code: text, message, reason }: BatchError): ConnectError {
   const codes = Object.values(Code).filter((value) => typeof value === "number");
   const code = codes.find((candidate) => codeText(candidate) === text) ?? Code.Internal;

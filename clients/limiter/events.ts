@@ -1,6 +1,6 @@
 import { metrics } from "@opentelemetry/api";
 
-/** What a caller records of one consume. */
+/** What a client counts for each consume. */
 export type Outcome = "allow" | "reject" | "backend-error" | "fail-open" | "fail-closed";
 
 const OUTCOMES: readonly Outcome[] = [
@@ -14,8 +14,8 @@ const OUTCOMES: readonly Outcome[] = [
 export type OutcomeCounter = (policy: string, outcome: Outcome) => void;
 
 /**
- * Counts outcomes by surface and policy. Every combination is there as zero from the start; a
- * policy that was not announced counts as `other`, so that labels stay bounded.
+ * Counts outcomes by surface and policy. Every combination starts at zero. Policies that the
+ * service did not announce count as `other`, so that labels stay bounded.
  */
 export function createOutcomeCounter(surface: string, policies: readonly string[]): OutcomeCounter {
   const counter = metrics

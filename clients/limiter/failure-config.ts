@@ -1,12 +1,12 @@
 import type { EnvReader } from "../../services/runtime/env.ts";
 
-/** What a caller does when no decision can be had. */
+/** What a client does without a decision. */
 export type FailureConfig =
   | { mode: "fail-closed" }
-  /** Unbounded only in development; elsewhere it names its change and ends by itself. */
+  /** Outside development it names its change and ends by itself. */
   | { mode: "fail-open"; change: string; untilMs: number };
 
-/** The longest time that limits may be open under one change. */
+/** The longest time that limits may fail open under one change. */
 const FAIL_OPEN_MS_MAX = 4 * 60 * 60 * 1_000;
 
 /**
@@ -42,7 +42,7 @@ export function readFailureConfig(
   return { mode, change: change ?? "development", untilMs: untilMs ?? 0 };
 }
 
-/** Reads an RFC 3339 instant; a local time without zone would mean something else elsewhere. */
+/** Reads an RFC 3339 instant. A time without zone is refused: it depends on the machine. */
 function parseInstant(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)) {
     return undefined;

@@ -5,33 +5,33 @@ import type { FailureConfig } from "./failure-config.ts";
 
 export type FailureMode = {
   current(): "fail-closed" | "fail-open";
-  /** The end of the warning that a failed consume logs. */
+  /** Describes the mode in force, for the warning that a failed consume logs. */
   describe(): string;
   close(): void;
 };
 
-/** A failure mode that came into force, and under which change. */
+/** A failure mode that came into force, and the change that it belongs to. */
 export type FailureModeChange = {
   surface: string;
   mode: "fail-open" | "fail-closed";
   change: string;
-  /** When fail-open ends or ended; infinite where it needs no end. */
+  /** When fail-open ends or ended; infinite in development without an end. */
   untilMs: number;
 };
 
-/** How often an open failure mode is called to mind, and the latest that its end is noticed. */
+/** How often fail-open is logged while it lasts. */
 const REMINDER_INTERVAL_MS = 60_000;
 
 /**
- * Holds what a surface does when no decision can be had. Fail-open ends by itself at its time, in
- * the running process; until then a gauge and a log line every minute say that it lasts.
+ * Holds what a surface does without a decision. Fail-open ends by itself in the running process;
+ * until then a gauge and a log line every minute report it.
  */
 export function createFailureMode(options: {
   surface: string;
   config: FailureConfig;
   log: Logger;
   clock: Clock;
-  /** Told when fail-open begins and when it ends by itself. */
+  /** Called when fail-open begins and when it ends by itself. */
   onChange?: ((change: FailureModeChange) => void) | undefined;
 }): FailureMode {
   const { surface, config, log, clock, onChange } = options;

@@ -21,7 +21,7 @@ test("take() opens four calls for a class, whatever waits, and goes on when one 
   expect(take(queue).items).toEqual(["a5", "b1", "a6"]);
 });
 
-test("takeNewcomers() sends keys with nothing under way beside four slow calls", () => {
+test("takeNewcomers() sends keys with nothing in flight beside four slow calls", () => {
   const { queue, push } = setup();
   for (const name of ["a1", "a2", "a3", "a4"]) {
     push("logins", name);

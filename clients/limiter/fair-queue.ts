@@ -2,24 +2,24 @@ import { BatchSize } from "./batch-size.ts";
 import { ClassQueue, type Waiting } from "./class-queue.ts";
 import type { Share } from "./work-class.ts";
 
-/** Requests of one class that travel together. */
+/** Requests of one class that are sent in one call. */
 export type Batch<Item> = {
   readonly className: string;
   readonly items: readonly Item[];
   readonly requests: readonly Waiting<Item>[];
 };
 
-/** Calls under way at once for one class; what comes meanwhile travels together in the next one. */
+/** Calls in flight for one class. Requests that arrive meanwhile share the next call. */
 const CLASS_CALLS_MAX = 4;
-/** Beyond those, for keys that have nothing under way: nobody waits behind the calls of others. */
+/** More calls for keys with no request in flight, so that none waits behind the calls of others. */
 const NEWCOMER_CALLS_MAX = 2;
-/** Calls under way at once for all classes; beyond it, each class may still have its first. */
+/** Calls in flight for all classes. Beyond it, a class without a call may still send one. */
 const CALLS_MAX = 8;
-/** The same with those for newcomers. */
+/** The same, including the calls for newcomers. */
 const CALLS_WITH_NEWCOMERS_MAX = 12;
-/** More than the limiter could decide before their deadline. */
+/** More requests than the limiter could decide before their deadline. */
 const WAITING_MAX = 10_000;
-/** No class takes more than half of the room, so that a second one finds some without shedding. */
+/** One class fills at most half of the queue, so a second one finds room without shedding. */
 const CLASS_WAITING_MAX = 5_000;
 
 type Class<Item> = {
@@ -27,20 +27,20 @@ type Class<Item> = {
   readonly weight: number;
   readonly size: BatchSize;
   calls: number;
-  /** How much this class was served, by its weight: the least served one is next. */
+  /** Requests sent, divided by the weight; the class with the least is next. */
   served: number;
 };
 
 /**
- * Shares the way to the limiter between classes of work by weight, and within a class between keys
- * by turns. What is over a bound is shed from whoever holds most of what waits. Knows no clock.
+ * Shares calls between classes of work by weight, and within a class between keys by turns. Over a
+ * bound, it sheds from the class and key with the most waiting requests. Knows no clock.
  */
 export class FairQueue<Item> {
   readonly #weightOf: (className: string) => number;
   readonly #classes = new Map<string, Class<Item>>();
   #waiting = 0;
   #calls = 0;
-  /** What a class that was idle counts as served: it saves up nothing for later. */
+  /** The least that a class counts as served when it wakes: idle time earns no credit. */
   #served = 0;
 
   constructor(weightOf: (className: string) => number) {
@@ -51,7 +51,7 @@ export class FairQueue<Item> {
     return this.#waiting;
   }
 
-  /** Adds a request, and answers what is shed for it: perhaps itself. */
+  /** Adds a request; returns the request that is shed for it, which may be the same. */
   push(
     item: Item,
     { className, key }: Share,
@@ -68,7 +68,7 @@ export class FairQueue<Item> {
     return this.#waiting > WAITING_MAX ? this.#shedFrom(this.#fullest()) : undefined;
   }
 
-  /** The requests of the next call; undefined when nothing waits that may be sent now. */
+  /** Takes the requests of the next call; undefined when none may be sent now. */
   take(): Batch<Item> | undefined {
     const next = this.#leastServed(({ queue, calls }) => {
       if (!queue.isReady) return false;
@@ -77,7 +77,7 @@ export class FairQueue<Item> {
     return next && this.#begin(next, next.queue.take(next.size.most));
   }
 
-  /** The requests of a call beyond those of `take`, for keys that have nothing under way. */
+  /** Takes the requests of an additional call, for keys that have none in flight. */
   takeNewcomers(): Batch<Item> | undefined {
     const next = this.#leastServed(({ queue, calls }) => {
       if (!queue.hasNewcomer || this.#calls >= CALLS_WITH_NEWCOMERS_MAX) return false;
@@ -86,7 +86,7 @@ export class FairQueue<Item> {
     return next && this.#begin(next, next.queue.takeNewcomers(next.size.most));
   }
 
-  /** Tells that a call has ended, and how long it took. */
+  /** Notes that a call has ended, and how long it took. */
   done({ className, requests }: Batch<Item>, tookMs: number): void {
     const of = this.#classes.get(className);
     if (of === undefined) return;
@@ -96,7 +96,7 @@ export class FairQueue<Item> {
     of.size.took(requests.length, tookMs);
   }
 
-  /** Removes what has been waiting since before a moment. */
+  /** Removes the requests that have waited since before this instant. */
   expire(beforeMs: number): Item[] {
     if (this.#waiting === 0) return [];
     const expired = [...this.#classes.values()].flatMap(({ queue }) => queue.expire(beforeMs));

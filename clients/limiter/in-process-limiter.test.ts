@@ -45,7 +45,7 @@ test("consume() holds a wider IPv6 network to its own limit", () => {
   expect(kinds).toEqual(["allowed", "allowed", "rejected"]);
 });
 
-test("refund() gives back what was taken under the named policies, once", () => {
+test("refund() returns what was taken under the named policies, once", () => {
   const limiter = setup();
   const ada = { policy: "account", key: "ada" };
   const verdict = limiter.consume([{ policy: "connect", key: "203.0.113.9" }, ada], 0);

@@ -6,23 +6,24 @@ import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
 import { capacityOf, type Policy } from "../../services/limiter/rules/policy.ts";
 import { rowsOfKey } from "../../services/limiter/rules/policy-rows.ts";
 import { setNewest } from "../../services/runtime/set-newest.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import type { StandIn } from "./stand-in.ts";
-import type { Bucket, Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
-/** Buckets kept at most; the one used longest ago makes room. Bounds the memory of one process. */
-const BUCKETS_MAX = 50_000;
-/** Charges that can still be given back; of the oldest beyond, the charge stays. */
+/** The most rows kept; the least recently used one is dropped. Bounds the memory of a process. */
+const ROWS_MAX = 50_000;
+/** The most charges that can be refunded; older ones stay charged. */
 const RECEIPTS_MAX = 50_000;
-/** No receipt of a limiter begins like this. */
+/** No receipt of the limiter begins with this. */
 const RECEIPT_PREFIX = "in-process:";
 
-/** One row that a request takes from: of a key itself, or of its wider network. */
+/** What a request takes from one row: that of its key, or of the key's wider network. */
 type Demand = { id: string; policy: string; rule: Policy; cost: number };
 type Taken = ReadonlyArray<{ demand: Demand; mark: Mark }>;
 
 /**
- * Applies policies within this process alone, for as long as limits fail open: weaker than the
- * limiter by the number of processes, but far from no limit at all.
+ * Applies the policies within this process while limits fail open. Each process counts alone, so a
+ * client gets at most the limit times the number of processes.
  */
 export class InProcessLimiter {
   readonly #policies: Policies;
@@ -35,17 +36,17 @@ export class InProcessLimiter {
     this.#ipv6PrefixBits = ipv6PrefixBits;
   }
 
-  /** Whether a receipt is for a charge of a process, not of the limiter. */
+  /** Whether a receipt was issued in a process, not by the limiter. */
   static issued(receipt: string): boolean {
     return receipt.startsWith(RECEIPT_PREFIX);
   }
 
   /** Takes from all buckets or none; undefined when a bucket cannot be decided here. */
-  consume(buckets: readonly Bucket[], nowMs: number): Verdict | undefined {
+  consume(buckets: readonly BucketRequest[], nowMs: number): Verdict | undefined {
     const demands: Demand[] = [];
     for (const bucket of buckets) {
       const read = this.#read(bucket);
-      // As in the limiter: each row is decided by itself, so that it may be there only once.
+      // As in the limiter, each row may appear only once: rows are decided one by one.
       if (read === undefined || read.some(({ id }) => demands.some((one) => one.id === id))) {
         return undefined;
       }
@@ -75,8 +76,8 @@ export class InProcessLimiter {
   }
 
   /**
-   * Gives back what still counts of a charge, all of it or only under the named policies. False
-   * when nothing does, that was done before, or the charge is not remembered any more.
+   * Returns what still counts of a charge, all of it or only under the named policies. False when
+   * nothing counts any more, or the receipt is unknown or used.
    */
   refund(receipt: string, policies: readonly string[], nowMs: number): boolean {
     const taken = this.#taken.get(receipt);
@@ -94,8 +95,8 @@ export class InProcessLimiter {
     return isGiven;
   }
 
-  /** The rows that a bucket takes from, none when it is not enforced; undefined when it is unknown. */
-  #read(bucket: Bucket): Demand[] | undefined {
+  /** The rows that a bucket takes from: none if not enforced, undefined if it cannot be decided. */
+  #read(bucket: BucketRequest): Demand[] | undefined {
     const policy = this.#policies.get(bucket.policy);
     const cost = bucket.cost ?? 1;
     if (policy === undefined || cost < 1 || cost > capacityOf(policy)) return undefined;
@@ -104,7 +105,7 @@ export class InProcessLimiter {
       ipv6PrefixBits: this.#ipv6PrefixBits,
     });
     if (found.kind === "bad-key") return undefined;
-    // What is held at the same time cannot be counted by a process that sees only its own part.
+    // A process sees only its own leases, so it cannot count those that are held at the same time.
     if (policy.mode !== "enforce" || policy.algorithm === "concurrency") return [];
     return found.rows.map(({ text, rule }) => {
       const id = `${policy.name}\n${text}`;
@@ -120,6 +121,6 @@ export class InProcessLimiter {
 
   #remember(id: string, state: BucketState | undefined): void {
     if (state === undefined) this.#states.delete(id);
-    else setNewest(this.#states, id, state, BUCKETS_MAX);
+    else setNewest(this.#states, id, state, ROWS_MAX);
   }
 }

@@ -2,7 +2,7 @@ import { readPoliciesConfig } from "../../services/limiter/rules/policies-config
 import type { EnvReader } from "../../services/runtime/env.ts";
 import { readServiceUrl } from "../../services/runtime/service-url.ts";
 
-/** Beyond this a caller's own patience has ended. */
+/** A caller does not wait longer than this. */
 const TIMEOUT_MS_MAX = 2_000;
 
 /** Where the limiter is, how long a caller waits for it, and where it must keep its state. */
@@ -15,9 +15,9 @@ export function readLimiterConfig(env: EnvReader) {
   return {
     url: readServiceUrl(env, "LIMITER_URL", "http://127.0.0.1:4002"),
     timeoutMs: env.integer("LIMITER_TIMEOUT_MS", { min: 10, max: TIMEOUT_MS_MAX, default: 500 }),
-    /** Where the limiter keeps its state, as far as this process is told. */
+    /** Where the limiter keeps its state, according to this process's configuration. */
     backend,
-    /** Any place will do in development. */
+    /** In development any backend is accepted. */
     requiredBackend: env.isDevelopment ? undefined : required,
     ...readPoliciesConfig(env),
   };

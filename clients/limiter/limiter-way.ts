@@ -2,32 +2,32 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import type { Clock } from "../../services/runtime/clock.ts";
 import { BackendCheck } from "./backend-check.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { Coalescer } from "./coalescer.ts";
 import { type Answer, readDecision } from "./read-decision.ts";
 import { RecentRejections } from "./recent-rejections.ts";
-import type { Bucket } from "./verdict.ts";
 import { bucketName, bucketNames, type Evidence } from "./way-evidence.ts";
 import { createShares, shareName } from "./work-class.ts";
 
-/** The way to the limiter, as far as it can be used now. */
+/** The way to the limiter: whether a request may be sent, and its answer. */
 export type LimiterWay = {
-  /** Whether it is worth asking about these buckets; while the breaker is open, a true is a probe. */
-  admits(buckets: readonly Bucket[]): boolean;
-  /** Asks the limiter; every way of not getting a decision is thrown. */
-  ask(buckets: readonly Bucket[]): Promise<Answer>;
-  /** The bucket under which a rejection still holds for longest, and how long. */
+  /** Whether a request may be sent. While the breaker is open, a true makes it the probe. */
+  admits(buckets: readonly BucketRequest[]): boolean;
+  /** Asks the limiter; throws when there is no decision, for whatever reason. */
+  ask(buckets: readonly BucketRequest[]): Promise<Answer>;
+  /** The recent rejection among these buckets that holds for longest, if any still holds. */
   standingRejection(
-    buckets: readonly Bucket[],
+    buckets: readonly BucketRequest[],
   ): { policy: string; retryAfterMs: number } | undefined;
 };
 
-/** Puts the queue, the circuit breaker and the look at the limiter's backend in front of calls. */
+/** Puts the queue, the circuit breaker and the backend check in front of the calls. */
 export function createLimiterWay(options: {
   client: Client<typeof LimiterService>;
   policies: readonly string[];
   timeoutMs: number;
-  /** Where the limiter must keep its state; any place when unset. */
+  /** Where the limiter must keep its state; anywhere when unset. */
   requiredBackend: string | undefined;
   clock: Clock;
 }): LimiterWay {
@@ -55,7 +55,7 @@ export function createLimiterWay(options: {
     if (breaker.isOpenForAll) coalescer.refuseWaiting();
   }
 
-  const remember = (buckets: readonly Bucket[], answer: Answer) => {
+  const remember = (buckets: readonly BucketRequest[], answer: Answer) => {
     if (answer.kind === "allowed") {
       if (!rejections.isEmpty) rejections.forget(shareName(shareOf(buckets)));
       return;
@@ -64,7 +64,7 @@ export function createLimiterWay(options: {
     if (rejecting === undefined) return;
     const nowMs = clock.nowMs();
     rejections.add(bucketName(rejecting), nowMs, answer.retryAfterMs);
-    // What another key of the request ran into says nothing about the one whose share it takes.
+    // The rejection of another key says nothing about the key whose share the request takes.
     if (rejecting.key !== buckets[0]?.key) return;
     rejections.add(shareName(shareOf(buckets)), nowMs, answer.retryAfterMs);
   };
@@ -73,7 +73,7 @@ export function createLimiterWay(options: {
     admits: (buckets) => breaker.admits(clock.nowMs(), () => bucketNames(buckets)),
 
     async ask(buckets) {
-      // At the same time, so that the look at the backend takes none of the decision's.
+      // In parallel, so that the backend check takes none of the decision's time.
       const [decision] = await Promise.all([
         coalescer.consume(buckets),
         backend?.ensure(clock.nowMs()),

@@ -1,8 +1,8 @@
-/** Finds the longest of many queues at once, without looking at them all. */
+/** Finds the longest of many queues without scanning all of them. */
 export class LongestFirst<Queue> {
   readonly #byLength: Array<Set<Queue> | undefined> = [];
 
-  /** Tells that the length of a queue has changed. */
+  /** Notes that the length of a queue has changed. */
   update(queue: Queue, fromLength: number, toLength: number): void {
     if (fromLength > 0) this.#byLength[fromLength]?.delete(queue);
     if (toLength > 0) this.#ofLength(toLength).add(queue);
@@ -10,7 +10,7 @@ export class LongestFirst<Queue> {
     if (this.#byLength[last]?.size === 0) this.#trim(last);
   }
 
-  /** Of equally long ones, that which has been so for the longest time. */
+  /** Among queues of equal length, the one that reached it first. */
   longest(): Queue | undefined {
     for (const queue of this.#byLength.at(-1) ?? []) return queue;
     return undefined;

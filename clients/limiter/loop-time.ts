@@ -1,10 +1,10 @@
-/** A gap between two ticks that is longer than expected by more than this is a stall of ours. */
+/** A tick that is late by more than this means that the process stalled. */
 const STALL_MS_MIN = 30;
 
 /**
- * Time during which the event loop of this process ran. While it stands still no answer can be
- * read, so that silence in that time says nothing about whoever should have answered. Fed with
- * ticks that are expected every `tickMs`; takes the time as an argument.
+ * Measures the time in which this process's event loop ran. A stalled loop reads no answers, so
+ * silence during a stall says nothing about the server. Needs a tick every `tickMs`; takes the time
+ * as an argument.
  */
 export class LoopTime {
   readonly #tickMs: number;
@@ -15,12 +15,12 @@ export class LoopTime {
     this.#tickMs = tickMs;
   }
 
-  /** Starts to expect ticks: nothing was expected before. */
+  /** Starts to expect ticks. */
   start(nowMs: number): void {
     this.#lastMs = nowMs;
   }
 
-  /** Tells that a tick has come; answers whether it came late. */
+  /** Notes a tick; returns whether it was late. */
   tick(nowMs: number): boolean {
     const lateMs = this.#lateMs(nowMs);
     this.#stalledMs += lateMs;
@@ -28,7 +28,7 @@ export class LoopTime {
     return lateMs > 0;
   }
 
-  /** Without the stalls until now. */
+  /** The given time without the stalls until then. */
   read(nowMs: number): number {
     return nowMs - this.#stalledMs - this.#lateMs(nowMs);
   }

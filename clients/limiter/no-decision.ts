@@ -6,16 +6,16 @@ export type NoDecisionCause = {
   code: Code;
   /** Only an outage may fail open; a refusal or a bug never does. */
   isOutage: boolean;
-  /** The limiter, or this process, has too much to do: that is no fault of the way between them. */
+  /** The limiter or this process has too much to do; the way between them works. */
   isOverload: boolean;
-  /** The limiter itself said why; with less than that, the fault may lie anywhere. */
+  /** The limiter itself gave a reason; without one, the fault may lie anywhere. */
   isAnswered: boolean;
 };
 
-/** Reasons that may hold for a single bucket, whose row is locked for longer than a decision takes. */
+/** Reasons that may concern one bucket only: its row was locked until the deadline. */
 const REASONS_OF_BUCKETS: ReadonlySet<string> = new Set(["timeout", "database"]);
 
-/** Sorts what a call threw. A connection that broke is an outage, whatever its code says. */
+/** Classifies the error of a call. A broken connection is an outage, whatever the error's code. */
 export function noDecisionCause(thrown: unknown): NoDecisionCause {
   const error = ConnectError.from(thrown, Code.Internal);
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) {
@@ -32,7 +32,7 @@ export function noDecisionCause(thrown: unknown): NoDecisionCause {
   return { code, isOutage, isOverload: false, isAnswered: false };
 }
 
-/** Too much to do here says as little about the limiter as too much to do there. */
+/** Creates the error of a request that this process sheds; it counts like the limiter's own. */
 export function overloaded(message: string): ConnectError {
   const detail = { desc: NoDecisionSchema, value: { reason: "overloaded" } };
   return new ConnectError(message, Code.Unavailable, undefined, [detail]);

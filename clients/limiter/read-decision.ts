@@ -1,6 +1,7 @@
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { type Decision, Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
-import type { Bucket, Verdict } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** A decision of the limiter. */
 export type Answer = Exclude<Verdict, { kind: "no-decision" }>;
@@ -9,12 +10,12 @@ export type Answer = Exclude<Verdict, { kind: "no-decision" }>;
 const RETRY_AFTER_MS_MIN = 1;
 
 /**
- * Reads the limiter's decision on these buckets; undefined when it cannot be one: no outcome, or
- * not one bucket for each that was asked for.
+ * Reads the limiter's decision on these buckets; undefined when it is invalid: it has no outcome,
+ * or another number of buckets than the request.
  */
 export function readDecision(
   decision: Decision | undefined,
-  buckets: readonly Bucket[],
+  buckets: readonly BucketRequest[],
 ): Answer | undefined {
   if (decision === undefined || decision.buckets.length !== buckets.length) return undefined;
   if (decision.outcome === Outcome.ALLOWED) {

@@ -6,14 +6,14 @@ const CODES: ReadonlyMap<Code, Refusal["code"]> = new Map([
   [Code.NotFound, "not_found"],
 ]);
 
-/** Where the limiter found it: a request of a batch, a bucket of a request, and its field. */
+/** The prefix of a message: a request of a batch, a bucket of the request, and the field. */
 const PLACE = /^(?:requests\[\d+\]\.)?(?:buckets\[\d+\]\.)?(\w+): (.*)$/s;
 
-/** What the limiter finds wrong with the request itself; undefined for every other failure. */
+/** Reads what is wrong with the request itself; undefined for every other failure. */
 export function readRefusal(thrown: unknown): Refusal | undefined {
   const error = ConnectError.from(thrown, Code.Internal);
   const code = CODES.get(error.code);
-  // One without a field is not about a bucket: it is no word of the limiter about this request.
+  // Without a field the message is not about a bucket of this request.
   const [, field, problem] = PLACE.exec(error.rawMessage) ?? [];
   if (code === undefined || field === undefined || problem === undefined) return undefined;
   return { code, field, problem };

@@ -6,10 +6,10 @@ import { LimiterService } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { createClientTelemetryInterceptor } from "../../services/runtime/interceptors.ts";
 import type { Secret } from "../../services/runtime/secret.ts";
 
-/** More than all calls that may be under way (28 consumes, 14 others): none waits for a socket. */
+/** More than the calls that may be in flight (28 consumes, 14 others): none waits for a socket. */
 const SOCKETS_MAX = 48;
 
-/** A Connect client that authenticates itself and carries the trace of whoever calls. */
+/** Creates a Connect client that authenticates itself and passes on the caller's trace context. */
 export function createTransport(options: { url: string; token: Secret }): {
   client: Client<typeof LimiterService>;
   close(): void;
@@ -26,7 +26,7 @@ export function createTransport(options: { url: string; token: Secret }): {
     useBinaryFormat: true,
     interceptors: [createClientTelemetryInterceptor(), sign],
     nodeOptions: { agent },
-    // Costs both sides more than it saves, and would wait for threads that hash passwords.
+    // Compression costs more than it saves, and would wait for the threads that hash passwords.
     acceptCompression: [],
   });
   return { client: createClient(LimiterService, transport), close: () => agent.destroy() };

@@ -1,41 +1,41 @@
+import type { BucketRequest } from "./bucket-request.ts";
 import type { Answer } from "./consume-call.ts";
 import { noDecisionCause } from "./no-decision.ts";
-import type { Bucket } from "./verdict.ts";
 
-/** What one call to the limiter says about the way to it and to its database. */
+/** What one call shows about the way to the limiter and its database. */
 export type Evidence =
   | { kind: "works" }
-  /** With the buckets that may be the reason: those that all of its requests have in common. */
+  /** `buckets` may be the cause: all requests of the call have them in common. */
   | { kind: "fails"; buckets: readonly string[] };
 
 /** The requests of a call, by their buckets. */
-type Requests = ReadonlyArray<{ buckets: readonly Bucket[] }>;
+type Requests = ReadonlyArray<{ buckets: readonly BucketRequest[] }>;
 
-/** No answer at all, for as long as a call may take. */
+/** The limiter did not answer within the deadline of a call. */
 export const SILENCE: Evidence = { kind: "fails", buckets: [] };
 
 /**
- * Judges a call that was answered. One decision, one refusal or one "too much to do" proves the
- * way; what fails beside it fails by itself.
+ * Judges a call that was answered. One decision, refusal or overload proves that the way works; the
+ * other requests of the call then failed for reasons of their own.
  */
 export function judgeAnswers(answers: readonly Answer[], requests: Requests): Evidence {
   const hasFailed = answers.every((answer) => "error" in answer && isOutage(answer.error));
   return hasFailed ? { kind: "fails", buckets: commonBuckets(requests) } : { kind: "works" };
 }
 
-/** Judges a call that failed as a whole: a refusal comes from somebody who is there. */
+/** Judges a call that failed as a whole. A refusal shows that the limiter is there. */
 export function judgeFailure(error: unknown, requests: Requests): Evidence {
   if (!isOutage(error)) return { kind: "works" };
   const isAnswered = noDecisionCause(error).isAnswered;
   return { kind: "fails", buckets: isAnswered ? commonBuckets(requests) : [] };
 }
 
-/** Names a bucket, unlike any other. */
-export function bucketName({ policy, key, doubtful = false }: Bucket): string {
+/** The unique name of a bucket. */
+export function bucketName({ policy, key, doubtful = false }: BucketRequest): string {
   return `${policy}\n${doubtful}\n${key}`;
 }
 
-export function bucketNames(buckets: readonly Bucket[]): string[] {
+export function bucketNames(buckets: readonly BucketRequest[]): string[] {
   return buckets.map(bucketName);
 }
 

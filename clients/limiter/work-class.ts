@@ -1,15 +1,15 @@
 import { limiterKeyOf } from "../../services/limiter/rules/limiter-key.ts";
-import type { Bucket } from "./verdict.ts";
+import type { BucketRequest } from "./bucket-request.ts";
 
-/** Whose share of the way to the limiter a request takes: a kind of work, and a key within it. */
+/** The share of the calls that a request uses: that of a class of work, and of a key within it. */
 export type Share = { className: string; key: string };
 
-/** Class names are bounded: they come from the policies that a service announces. */
+/** Bounds the class names, which come from the policies that a service announces. */
 const CLASSES_MAX = 16;
-/** The class of every policy that was not announced. */
+/** The class of policies that the service did not announce. */
 const OTHER = "other";
 
-/** What the gateway needs to keep streams alive goes before what anybody on the internet can ask. */
+/** Work that keeps streams alive comes before work that any client can cause. */
 const WEIGHTS: Readonly<Record<string, number>> = {
   revocations: 8,
   introspect: 8,
@@ -21,24 +21,26 @@ const WEIGHTS: Readonly<Record<string, number>> = {
 };
 const WEIGHT_DEFAULT = 1;
 
-/** The part of an IPv6 address that one customer gets at most: rotating within it gains nothing. */
+/** One customer gets at most this network, so rotating addresses within it gains nothing. */
 const IPV6_SHARE_BITS = 48;
 
-/** Names a share, unlike any other. */
+/** The unique name of a share. */
 export function shareName({ className, key }: Share): string {
   return `${className}\n${key}`;
 }
 
-/** How much of a contended resource a class gets, in proportion to the others. */
+/** How much a class gets under contention, in proportion to the others. */
 export function weightOf(className: string): number {
   return WEIGHTS[className] ?? WEIGHT_DEFAULT;
 }
 
 /**
- * Creates the function that sorts requests by their first bucket: the class is what its policy's
- * name begins with, the key is its key. IPv6 addresses share the key of their network.
+ * Creates the function that finds the share of a request from its first bucket: the class is the
+ * prefix of its policy's name, the key is the bucket's. IPv6 addresses use their network's key.
  */
-export function createShares(policies: readonly string[]): (buckets: readonly Bucket[]) => Share {
+export function createShares(
+  policies: readonly string[],
+): (buckets: readonly BucketRequest[]) => Share {
   const classes = [...new Set(policies.map(prefixOf))].slice(0, CLASSES_MAX - 1);
   const known = new Set(classes);
   const classOf = (policy: string) => {
@@ -56,7 +58,7 @@ export function createShares(policies: readonly string[]): (buckets: readonly Bu
   };
 }
 
-/** `login.account` is login; what is realtime differs by its second word. */
+/** `login.account` gives login, `realtime.connect.ip` gives realtime.connect. */
 function prefixOf(policy: string): string {
   const [first = "", second] = policy.split(".", 2);
   return first === "realtime" && second !== undefined ? `${first}.${second}` : first;

@@ -1,9 +1,9 @@
 import {
   createLimiterClient,
   type LimiterClientOptions,
-} from "../../clients/limiter/limiter-client.ts";
+} from "../../clients/limiter/create-limiter-client.ts";
+import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
-import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
 import { createClientIdentity } from "../runtime/client-identity.ts";

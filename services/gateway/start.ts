@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { createRemoteJWKSet } from "jose";
+import { createLimiterClient } from "../../clients/limiter/create-limiter-client.ts";
 import { LeaseKeeper } from "../../clients/limiter/lease-keeper.ts";
-import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { createAllowedOrigins } from "../runtime/allowed-origins.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
@@ -34,10 +34,10 @@ import { divideConnections } from "./session/connection-bounds.ts";
 import { scheduleTimer } from "./session/schedule.ts";
 import { SendBuffers } from "./session/send-buffers.ts";
 import { Sessions } from "./session/sessions.ts";
-import { createAdmission, PLACE_TTL_MS } from "./socket/admission.ts";
+import { createAdmission } from "./socket/admission.ts";
 import { chooseEngine } from "./socket/choose-engine.ts";
 import { createHttpRoutes } from "./socket/http-routes.ts";
-import { createUpgrade } from "./socket/websocket-route.ts";
+import { createUpgrade, PLACE_TTL_MS } from "./socket/websocket-route.ts";
 import { createWhyRoute } from "./socket/why-route.ts";
 import { Hub } from "./streams/hub.ts";
 import { PublishTargets } from "./streams/publish-targets.ts";
@@ -128,7 +128,7 @@ export async function start(
   });
   const allowedOrigins = createAllowedOrigins(config.allowedOrigins);
   const leases = new LeaseKeeper(limiter, PLACE_TTL_MS);
-  const admit = createAdmission({ allowedOrigins, identity, limiter, leases, sessions, refusals });
+  const admit = createAdmission({ allowedOrigins, identity, sessions, refusals });
   const context = {
     hub,
     authorize,

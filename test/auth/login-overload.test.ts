@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import { createLimiterClient } from "../../clients/limiter/create-limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { API_POLICIES } from "../../services/auth/login/limits.ts";
 import { login } from "../../services/auth/login/login.ts";

@@ -1,5 +1,5 @@
 import { divideConnections } from "../../services/gateway/session/connection-bounds.ts";
-import type { SessionSocket } from "../../services/gateway/session/session.ts";
+import type { SessionSocket } from "../../services/gateway/session/outbox.ts";
 import { chooseEngine } from "../../services/gateway/socket/choose-engine.ts";
 import type { EngineChoice } from "../../services/gateway/socket/engine.ts";
 

@@ -4,10 +4,11 @@ import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
+import { createLimiterClient } from "../../clients/limiter/create-limiter-client.ts";
 import type { FailureConfig } from "../../clients/limiter/failure-config.ts";
-import { createLimiterClient } from "../../clients/limiter/limiter-client.ts";
+import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
-import type { LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
+import type { Verdict } from "../../clients/limiter/verdict.ts";
 import {
   LimiterService,
   NoDecisionSchema,

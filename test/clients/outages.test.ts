@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { LimiterClient } from "../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { type OwnPostgres, runSql, startPostgres } from "../fixtures/postgres.ts";
 import { type LimiterProcess, startLimiter } from "../limiter/limiter-process.ts";

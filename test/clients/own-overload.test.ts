@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { LimiterClient, Verdict } from "../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
+import type { Verdict } from "../../clients/limiter/verdict.ts";
 import { createTestDatabase } from "../fixtures/postgres.ts";
 import { PATIENCE } from "../fixtures/services.ts";
 import { type LimiterProcess, startLimiter } from "../limiter/limiter-process.ts";

@@ -2,9 +2,9 @@ import { pino } from "pino";
 import {
   createLimiterClient,
   type LimiterClientOptions,
-} from "../../clients/limiter/limiter-client.ts";
+} from "../../clients/limiter/create-limiter-client.ts";
+import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
-import type { LimiterClient } from "../../clients/limiter/verdict.ts";
 import { systemClock } from "../../services/runtime/clock.ts";
 import { Secret } from "../../services/runtime/secret.ts";
 import { TOKENS } from "../fixtures/services.ts";

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { Outcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { type Child, startChild } from "../../tools/up/child.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { findAddresses, PATIENCE } from "../fixtures/services.ts";
@@ -17,17 +18,21 @@ export type GatewayAlone = {
 };
 
 /**
- * A gateway with a limiter that allows everything and no auth, in an environment of its own; with
- * `openFilesMax` it may open no more descriptors than that.
+ * Starts a gateway without auth, in an environment of its own. Its limiter allows everything, unless
+ * `limiterOutcome` says otherwise. The gateway opens at most `openFilesMax` descriptors.
  */
 export async function startGatewayAlone(
   options: {
     environment?: Readonly<Record<string, string>>;
     openFilesMax?: number;
     limiterDelayMs?: number;
+    limiterOutcome?: Outcome;
   } = {},
 ): Promise<GatewayAlone> {
-  const limiter = await startRecordingLimiter({ delayMs: options.limiterDelayMs ?? 0 });
+  const limiter = await startRecordingLimiter({
+    delayMs: options.limiterDelayMs ?? 0,
+    outcome: options.limiterOutcome,
+  });
   onTestFinished(limiter.stop);
   const { urls, environment, metricsUrls } = await findAddresses();
   const output: string[] = [];

@@ -17,7 +17,7 @@ export async function startRecordingLimiter({
   outcome = Outcome.ALLOWED,
 }: {
   delayMs?: number;
-  outcome?: Outcome;
+  outcome?: Outcome | undefined;
 } = {}) {
   const asked: ConsumeRequest["buckets"] = [];
   const released: string[] = [];

@@ -1,4 +1,5 @@
-import type { Bucket, LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import { retryAfterHeader } from "../refusal.ts";
 import { badField, type JsonAnswer, notFound } from "./internal-route.ts";
 
@@ -25,7 +26,7 @@ export async function forwardConsume(
   return await consume(limiter, { policy, key, cost, doubtful });
 }
 
-async function consume(limiter: LimiterClient, bucket: Bucket): Promise<JsonAnswer> {
+async function consume(limiter: LimiterClient, bucket: BucketRequest): Promise<JsonAnswer> {
   const verdict = await limiter.consume([bucket], { isForwarded: true });
   switch (verdict.kind) {
     case "allowed": {

@@ -1,4 +1,4 @@
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { callerBucket } from "../login/limits.ts";
 import type { Database } from "../store/database.ts";

@@ -1,5 +1,5 @@
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
 import { policiesOf } from "../../../clients/limiter/policies-of.ts";
-import type { Bucket } from "../../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Principal } from "../tokens/access-token.ts";
 import type { ReadToken } from "../tokens/refresh-token.ts";
@@ -21,17 +21,21 @@ export const LOGIN_ACCOUNT_POLICIES = [
 export const STRANGERS_POLICY = "login.account";
 
 /** A stranger's login is charged to its address and to the account it names, existing or not. */
-export function strangerLoginBuckets(client: ClientIp, email: string): Bucket[] {
+export function strangerLoginBuckets(client: ClientIp, email: string): BucketRequest[] {
   return [...addressLoginBuckets(client, email), strangersBucket(email)];
 }
 
 /** What the strangers to an account share. */
-export function strangersBucket(email: string): Bucket {
+export function strangersBucket(email: string): BucketRequest {
   return { policy: STRANGERS_POLICY, key: email };
 }
 
 /** A known network has a bucket of its own in place of the strangers'. */
-export function knownNetworkBuckets(client: ClientIp, email: string, network: string): Bucket[] {
+export function knownNetworkBuckets(
+  client: ClientIp,
+  email: string,
+  network: string,
+): BucketRequest[] {
   const own = { policy: "login.account.known", key: `network ${network} ${email}` };
   return [...addressLoginBuckets(client, email), own];
 }
@@ -41,11 +45,11 @@ export function knownNetworkBuckets(client: ClientIp, email: string, network: st
  * others behind its address do not count against it. One for all accounts, so that a device token
  * pays for no more looks at the accounts of others than at its own.
  */
-export function knownDeviceBucket(deviceId: string): Bucket {
+export function knownDeviceBucket(deviceId: string): BucketRequest {
   return { policy: "login.account.known", key: `device ${deviceId}` };
 }
 
-function addressLoginBuckets(client: ClientIp, email: string): Bucket[] {
+function addressLoginBuckets(client: ClientIp, email: string): BucketRequest[] {
   const doubtful = client.warning !== undefined;
   return [
     { policy: "login.ip", key: client.ip, doubtful },
@@ -58,7 +62,7 @@ function addressLoginBuckets(client: ClientIp, email: string): Bucket[] {
  * proves nothing is charged as if its address were doubtful: it cannot use up what those with
  * tokens have behind the same address.
  */
-export function refreshBuckets(client: ClientIp, token: ReadToken): Bucket[] {
+export function refreshBuckets(client: ClientIp, token: ReadToken): BucketRequest[] {
   if (token.kind !== "named") return [unprovenBucket("refresh.ip", client)];
   const doubtful = client.warning !== undefined;
   return [
@@ -72,19 +76,22 @@ export function mintBuckets(
   client: ClientIp,
   principal: Principal | undefined,
   cost: number,
-): Bucket[] {
+): BucketRequest[] {
   if (principal !== undefined) return [{ policy: "mint.user", key: principal.accountId, cost }];
   const doubtful = client.warning !== undefined;
   return [{ policy: "mint.public.ip", key: client.ip, doubtful, cost }];
 }
 
 /** An account's revocation of a token. */
-export function revokeBucket(client: ClientIp): Bucket {
+export function revokeBucket(client: ClientIp): BucketRequest {
   return { policy: "revoke.ip", key: client.ip, doubtful: client.warning !== undefined };
 }
 
 /** A try without a valid credential, apart from those with one behind the same address. */
-export function unprovenBucket(policy: "refresh.ip" | "credential.ip", client: ClientIp): Bucket {
+export function unprovenBucket(
+  policy: "refresh.ip" | "credential.ip",
+  client: ClientIp,
+): BucketRequest {
   return { policy, key: client.ip, doubtful: true };
 }
 
@@ -93,6 +100,6 @@ export function callerBucket(
   policy: "introspect.caller" | "revocations.caller",
   caller: string,
   client: ClientIp,
-): Bucket {
+): BucketRequest {
   return { policy, key: `${caller} ${client.ip}` };
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
+import type { Verdict } from "../../../clients/limiter/verdict.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import {
@@ -20,7 +22,7 @@ export type Charges = {
   as: ChargedAs;
   receipts: readonly string[];
   /** What they were given for. */
-  buckets: readonly Bucket[];
+  buckets: readonly BucketRequest[];
 };
 
 type NotCharged =
@@ -106,7 +108,7 @@ async function refund(
 
 async function consume(
   limits: LoginLimits,
-  buckets: readonly Bucket[],
+  buckets: readonly BucketRequest[],
   as: ChargedAs,
 ): Promise<Charged> {
   const verdict = await decide(limits, buckets);
@@ -123,7 +125,7 @@ async function consume(
 /** A rejection that a refund may have undone meanwhile is not passed on: it is asked for again. */
 async function decide(
   { limiter, isAlwaysClosed, recentRefunds, clock }: LoginLimits,
-  buckets: readonly Bucket[],
+  buckets: readonly BucketRequest[],
 ): Promise<Verdict> {
   const options = { alwaysClosed: isAlwaysClosed };
   const verdict = await limiter.consume(buckets, options);

@@ -1,4 +1,4 @@
-import type { Bucket } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
 
 /** A replica of the limiter repeats a rejection from memory for 250 ms; then it looks again. */
 const BELIEVED_MS = 300;
@@ -13,7 +13,7 @@ export class RecentRefunds {
   /** When, in the order of the refunds. */
   readonly #refundedAtMs = new Map<string, number>();
 
-  note(buckets: readonly Bucket[], nowMs: number): void {
+  note(buckets: readonly BucketRequest[], nowMs: number): void {
     for (const bucket of buckets) {
       const name = nameOf(bucket);
       this.#refundedAtMs.delete(name);
@@ -27,7 +27,7 @@ export class RecentRefunds {
   }
 
   /** How long to wait until a rejection by these buckets can be believed; 0 for at once. */
-  waitMs(buckets: readonly Bucket[], nowMs: number): number {
+  waitMs(buckets: readonly BucketRequest[], nowMs: number): number {
     const waits = buckets.map((bucket) => {
       const atMs = this.#refundedAtMs.get(nameOf(bucket)) ?? Number.NEGATIVE_INFINITY;
       return nowMs < atMs ? 0 : atMs + BELIEVED_MS - nowMs;
@@ -36,6 +36,6 @@ export class RecentRefunds {
   }
 }
 
-function nameOf({ policy, key }: Bucket): string {
+function nameOf({ policy, key }: BucketRequest): string {
   return `${policy} ${key}`;
 }

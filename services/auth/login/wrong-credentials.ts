@@ -1,5 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
 import { peerKey } from "../../runtime/peer.ts";
 import { limited } from "../refusal.ts";

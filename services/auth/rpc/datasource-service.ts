@@ -1,6 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import { type DatasourceService, Visibility } from "../../../gen/portcullis/auth/v1/auth_pb.ts";
 import { type Credentials, findCaller, readBearer } from "../../runtime/caller.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";

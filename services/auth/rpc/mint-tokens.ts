@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { isDatasourceName } from "../../runtime/datasource-name.ts";

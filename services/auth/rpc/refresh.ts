@@ -1,4 +1,4 @@
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Queryable } from "../../runtime/postgres.ts";

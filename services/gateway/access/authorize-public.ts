@@ -1,4 +1,4 @@
-import type { LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import { shareKeys } from "./address-shares.ts";
 import { type Authorization, type AuthorizationRequest, refused } from "./authorization.ts";
 import { PUBLIC_SUBJECT } from "./grant.ts";

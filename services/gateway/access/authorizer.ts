@@ -1,5 +1,6 @@
 import type { JWTVerifyGetKey } from "jose";
-import type { Bucket, LimiterClient } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
+import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { RealtimeEvents } from "../events.ts";
@@ -149,7 +150,7 @@ async function checkToken(
 function tokenBuckets(
   { client, datasource, purpose }: AuthorizationRequest,
   { subject, accessVersion }: TokenClaims,
-): Bucket[] {
+): BucketRequest[] {
   const { publicToken, accountToken } = FRAME_POLICIES[purpose].limits;
   const policies = subject === PUBLIC_SUBJECT ? publicToken : accountToken;
   return policies.map((policy) =>

@@ -1,14 +1,14 @@
-import type { Bucket } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
 import { PUBLIC_SUBSCRIBE_BY_DATASOURCE, PUBLIC_SUBSCRIBE_BY_IP } from "./policies.ts";
 
 /** What public subscribes of one address take from. */
-export function byIp(client: ClientIp): Bucket {
+export function byIp(client: ClientIp): BucketRequest {
   const doubtful = client.warning !== undefined;
   return { policy: PUBLIC_SUBSCRIBE_BY_IP, key: client.ip, doubtful };
 }
 
 /** What everybody's subscribes to one datasource take from. */
-export function byDatasource(datasource: string, accessVersion: number): Bucket {
+export function byDatasource(datasource: string, accessVersion: number): BucketRequest {
   return { policy: PUBLIC_SUBSCRIBE_BY_DATASOURCE, key: `${datasource}:${accessVersion}` };
 }

@@ -1,45 +1,30 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import {
-  type DependencySchema,
-  DependencyService,
-} from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
+import { DependencyService } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
 import { callerKey } from "../../runtime/caller.ts";
 import type { Secret } from "../../runtime/secret.ts";
 import { readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
 import { CONNECT_BY_IP } from "../access/policies.ts";
+import { checkDependency, type DependencyCall } from "./check-dependency.ts";
 
 export type DependencyOptions = { authUrl: string; limiterUrl: string; token: Secret };
 
-/** Above every deadline of those who are asked, so that their own answer is what is reported. */
-const CHECK_TIMEOUT_MS = 2_000;
-/** An address for documentation (RFC 5737): the bucket that is charged belongs to nobody. */
+/** An address for documentation (RFC 5737), so that no client is charged. */
 const NOBODY = "192.0.2.1";
 
-type Call = {
-  name: string;
-  url: URL;
-  body: object;
-  /** Whether the answer is one that the gateway could go on with. */
-  isUsable(answer: unknown): boolean;
-};
-
-/** Lets the operator see what this gateway reaches. The interceptors have named the caller. */
+/** Shows the operator what this gateway reaches. The interceptors have identified the caller. */
 export function addDependencyService(router: ConnectRouter, options: DependencyOptions): void {
   router.service(DependencyService, {
     async check(_request, context) {
       if (context.values.get(callerKey) !== "operator") {
         throw new ConnectError("the operator's token is required", Code.PermissionDenied);
       }
-      const calls = callsOf(options);
-      const check = async (call: Call) => await checkCall(call, options.token);
-      return { dependencies: await Promise.all(calls.map(check)) };
+      const checks = callsOf(options).map((call) => checkDependency(call, options.token));
+      return { dependencies: await Promise.all(checks) };
     },
   });
 }
 
-function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
+function callsOf({ authUrl, limiterUrl }: DependencyOptions): DependencyCall[] {
   const auth = (path: string) => new URL(`${authUrl}/internal/gateway/${path}`);
   return [
     {
@@ -70,44 +55,6 @@ function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
       },
     },
   ];
-}
-
-async function checkCall(
-  call: Call,
-  token: Secret,
-): Promise<MessageInitShape<typeof DependencySchema>> {
-  const startedMs = performance.now();
-  const answer = await post(call, token);
-  const latency = durationFromMs(Math.round(performance.now() - startedMs));
-  return { name: call.name, latency, ok: answer.problem === "", ...answer };
-}
-
-async function post(call: Call, token: Secret): Promise<{ status: number; problem: string }> {
-  let status = 0;
-  try {
-    const response = await fetch(call.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        authorization: `Bearer ${token.reveal()}`,
-      },
-      body: JSON.stringify(call.body),
-      redirect: "error",
-      signal: AbortSignal.timeout(CHECK_TIMEOUT_MS),
-    });
-    status = response.status;
-    const text = await response.text();
-    if (status !== 200) return { status, problem: `answered ${status}` };
-    return { status, problem: call.isUsable(JSON.parse(text)) ? "" : "answered nothing usable" };
-  } catch (error) {
-    return { status, problem: problemText(error) };
-  }
-}
-
-/** fetch hides what happened to the connection in the cause. */
-function problemText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 function fieldOf(value: unknown, name: string): unknown {

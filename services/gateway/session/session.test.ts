@@ -9,16 +9,14 @@ import { RevocationMemory } from "../access/revocation-memory.ts";
 import { createRealtimeEvents } from "../events.ts";
 import { FRAME_CODECS } from "../streams/frame-codec.ts";
 import { Hub } from "../streams/hub.ts";
-import type { Schedule } from "./schedule.ts";
-import { BUFFERED_TOTAL_BYTES_MAX, SendBuffers } from "./send-buffers.ts";
 import {
   CONTROL_BUFFERED_BYTES_MAX,
   CONTROL_BUFFERED_BYTES_MIN,
-  FRAME_BYTES_MAX,
-  Session,
-  UNREADABLE_FRAMES_MAX,
   UPDATES_BUFFERED_BYTES_MAX,
-} from "./session.ts";
+} from "./outbox.ts";
+import type { Schedule } from "./schedule.ts";
+import { BUFFERED_TOTAL_BYTES_MAX, SendBuffers } from "./send-buffers.ts";
+import { FRAME_BYTES_MAX, Session, UNREADABLE_FRAMES_MAX } from "./session.ts";
 import { SUBSCRIPTIONS_MAX } from "./stream-frames.ts";
 
 const SUBSCRIBE = { id: 1, subscribe: { datasource: "demo" } };
@@ -160,7 +158,7 @@ test("a session that closes during a subscribe leaves nothing behind", async () 
   expect(sent()).toEqual([]);
 });
 
-test("a session that closes gives back its subscriptions and timers, once", async () => {
+test("a session that closes releases its subscriptions and timers, once", async () => {
   const { session, receive, grant, hub, timers } = setup();
   receive(SUBSCRIBE);
   await grant(tokenGrant());
@@ -170,7 +168,7 @@ test("a session that closes gives back its subscriptions and timers, once", asyn
   expect([hub.all().length, timers()]).toEqual([0, 0]);
 });
 
-test("an unsubscribe during a subscribe wins, and the datasource may be subscribed anew", async () => {
+test("an unsubscribe during a subscribe wins, and the datasource may be subscribed again", async () => {
   const { receive, grant, hub, publish, sent } = setup();
   receive(SUBSCRIBE);
   receive({ id: 2, unsubscribe: { datasource: "demo" } });

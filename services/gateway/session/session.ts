@@ -9,64 +9,45 @@ import {
 } from "../access/frame-budget.ts";
 import { type Refusal, toErrorFrame } from "../access/refusal.ts";
 import { CLOSE_CODES, type CloseReason } from "../close-codes.ts";
-import { type FrameCodec, type ServerFrameBody, serverFrame } from "../streams/frame-codec.ts";
+import type { FrameCodec, ServerFrameBody } from "../streams/frame-codec.ts";
 import type { EndReason, Subscriber, Subscription } from "../streams/subscription.ts";
+import { Outbox, type SessionSocket } from "./outbox.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SendBuffers } from "./send-buffers.ts";
 import { StreamFrames, type StreamFramesContext } from "./stream-frames.ts";
 import { SubscriptionSlots } from "./subscription-slots.ts";
 
-/** How often clients are asked to send a ping: most proxies drop what is silent for a minute. */
+/** How often clients shall ping: most proxies drop a connection that is silent for a minute. */
 const PING_INTERVAL_MS = 25_000;
 /** The largest client frame; the largest honest one carries a token of at most 8 KiB. */
 export const FRAME_BYTES_MAX = 16 * 1024;
-/** Frames of one session that wait for an earlier one: as many as it may send at once. */
+/** Frames of one session that may wait for an earlier one: as many as it may send at once. */
 const WAITING_MAX = FRAMES_BURST;
-/** An honest client sends none; a broken one is told before it is closed. */
+/** Frames in a row that may be unreadable: a broken client gets errors before it is closed. */
 export const UNREADABLE_FRAMES_MAX = 10;
-/** Above this, updates wait for the client to read; the latest of each datasource is kept. */
-export const UPDATES_BUFFERED_BYTES_MAX = 64 * 1024;
-/**
- * Above this the client is closed. It leaves room for the largest update on top of the updates
- * bound and for thousands of control frames, and stays below the socket's own limit, at which
- * even a close frame would be dropped.
- */
-export const CONTROL_BUFFERED_BYTES_MAX = 256 * 1024;
-/** The same bound while slow readers together hold too much. */
-export const CONTROL_BUFFERED_BYTES_MIN = 16 * 1024;
-
-/** The connection under a session. Never used after it has closed. */
-export type SessionSocket = {
-  send(data: Uint8Array, isBinary: boolean): void;
-  bufferedBytes(): number;
-  /** Sends a close frame; reports the close before it returns. */
-  end(code: number, reason: string): void;
-};
 
 /** What all sessions share. */
 export type SessionContext = StreamFramesContext & {
   schedule: Schedule;
   buffers: SendBuffers;
-  /** Told when a session has lost its last subscription, or got its first. */
+  /** Called when a session gets its first subscription, or loses its last. */
   noteUnsubscribed(session: Session, isUnsubscribed: boolean): void;
 };
 
 /**
- * One client on one connection: what it may send, what it is subscribed to, and what it is told.
- * Driven by events alone: `receive`, `drained`, `closed`, and the expiry it schedules.
+ * One client on one connection: its frames, its subscriptions and the answers to it. Driven by
+ * events alone: `receive`, `drained`, `closed`, and the expiry that it schedules.
  */
 export class Session implements Subscriber {
   readonly id: string;
   readonly codec: FrameCodec;
-  readonly #socket: SessionSocket;
+  readonly #outbox: Outbox;
   readonly #context: SessionContext;
   readonly #slots: SubscriptionSlots;
   readonly #streams: StreamFrames;
   #budget: FrameBudget;
+  /** Frames in a row that could not be read. */
   #unreadable = 0;
-  /** What waited for this client when it was last looked at. */
-  #bufferedBytes = 0;
-  #isClosed = false;
 
   constructor(
     identity: { id: string; client: ClientIp; codec: FrameCodec },
@@ -75,7 +56,7 @@ export class Session implements Subscriber {
   ) {
     this.id = identity.id;
     this.codec = identity.codec;
-    this.#socket = socket;
+    this.#outbox = new Outbox(socket, identity.codec, context.buffers);
     this.#context = context;
     this.#slots = new SubscriptionSlots(this, context);
     this.#streams = new StreamFrames(this.#holder(identity.client), this.#slots, context);
@@ -88,9 +69,9 @@ export class Session implements Subscriber {
     this.#send({ case: "hello", value: { sessionId: this.id, pingInterval } });
   }
 
-  /** Carries out one frame of the client, or says why not. */
+  /** Carries out one frame of the client, or answers why not. */
   receive(data: Uint8Array, isBinary: boolean) {
-    if (this.#isClosed || !this.#takeFromBudget()) return;
+    if (this.#outbox.isClosed || !this.#takeFromBudget()) return;
     if (data.byteLength > FRAME_BYTES_MAX) return this.close("frame_too_large");
     if (isBinary !== this.codec.isBinary) return this.close("wrong_frame_kind");
     const decoded = this.codec.decode(data);
@@ -101,22 +82,17 @@ export class Session implements Subscriber {
 
   /** Counts a ping or pong of the websocket protocol itself. */
   receiveControl(): void {
-    if (!this.#isClosed) this.#takeFromBudget();
+    if (!this.#outbox.isClosed) this.#takeFromBudget();
   }
 
-  /** Sends what was held back, now that the client has read some. */
+  /** Sends the updates that waited, now that the client has read some. */
   drained(): void {
-    this.#noteBuffered(this.#socket.bufferedBytes());
+    this.#outbox.count();
     this.#slots.catchUp();
   }
 
   offer(update: Uint8Array): boolean {
-    const bufferedBytes = this.#socket.bufferedBytes();
-    const max = this.#context.buffers.isFull ? 0 : UPDATES_BUFFERED_BYTES_MAX;
-    if (bufferedBytes > max) return false;
-    this.#socket.send(update, this.codec.isBinary);
-    this.#noteBuffered(this.#socket.bufferedBytes());
-    return true;
+    return this.#outbox.offer(update);
   }
 
   end(subscription: Subscription, reason: EndReason): void {
@@ -135,24 +111,23 @@ export class Session implements Subscriber {
   }
 
   close(reason: CloseReason) {
-    if (!this.#isClosed) this.#socket.end(CLOSE_CODES[reason], reason);
+    this.#outbox.end(CLOSE_CODES[reason], reason);
   }
 
-  /** Lets go of everything. What is still being decided finds a closed session and is dropped. */
+  /** Ends all streams. Decisions that arrive after this are dropped. */
   closed(): void {
-    this.#isClosed = true;
+    this.#outbox.closed();
     this.#slots.releaseAll();
-    this.#noteBuffered(0);
   }
 
-  /** What carrying out frames may use of this session. */
+  /** What the stream frames may use of this session. */
   #holder(client: ClientIp) {
-    const isClosed = () => this.#isClosed;
+    const outbox = this.#outbox;
     return {
       id: this.id,
       client,
       get isClosed() {
-        return isClosed();
+        return outbox.isClosed;
       },
       answer: (id: number | undefined, body: NonNullable<ServerFrameBody>) => this.#send(body, id),
       noteSubscribed: () => this.#context.noteUnsubscribed(this, false),
@@ -167,16 +142,11 @@ export class Session implements Subscriber {
     return budget !== undefined;
   }
 
-  /** Ends a stream, or the wait for one. */
+  /** Ends the stream of a datasource, or drops its reservation. */
   #release(datasource: string): void {
     const wasSubscribed = this.#slots.find(datasource)?.subscription !== undefined;
     this.#slots.release(datasource);
     if (wasSubscribed && !this.#slots.hasSubscription) this.#context.noteUnsubscribed(this, true);
-  }
-
-  #noteBuffered(bytes: number): void {
-    this.#context.buffers.change(this.#bufferedBytes, bytes);
-    this.#bufferedBytes = bytes;
   }
 
   #carryOut({ id, body }: ClientFrame) {
@@ -202,12 +172,7 @@ export class Session implements Subscriber {
   }
 
   #send(body: NonNullable<ServerFrameBody>, id?: number) {
-    if (this.#isClosed) return;
-    const isFull = this.#context.buffers.isFull;
-    const max = isFull ? CONTROL_BUFFERED_BYTES_MIN : CONTROL_BUFFERED_BYTES_MAX;
-    if (this.#socket.bufferedBytes() > max) return this.close("slow_reader");
-    this.#socket.send(this.codec.encode(serverFrame(body, id)), this.codec.isBinary);
-    if (!this.#isClosed) this.#noteBuffered(this.#socket.bufferedBytes());
+    if (!this.#outbox.send(body, id)) this.close("slow_reader");
   }
 }
 

@@ -46,7 +46,7 @@ describe("subscribeAll()", () => {
     expect(questions).toEqual([3]);
   });
 
-  test("refuses each by itself, and gives back the places of those", async () => {
+  test("refuses each by itself, and releases the slots of those", async () => {
     const { streams, answers, decide, refuse } = setup();
     streams.subscribe(1, wanted(DEMO));
     await decide(DEMO);

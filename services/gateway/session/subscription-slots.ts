@@ -4,7 +4,7 @@ import type { Hub } from "../streams/hub.ts";
 import type { Subscriber, Subscription } from "../streams/subscription.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** A subscription, or the place that is held for one while it is decided. */
+/** A subscription, or its reservation while it is decided. */
 export type Slot = {
   readonly datasource: string;
   subscription: Subscription | undefined;
@@ -30,7 +30,7 @@ export class SubscriptionSlots {
     return this.#slots.size;
   }
 
-  /** Whether any stream runs; a slot alone is only the wait for one. */
+  /** Whether any stream runs; reservations do not count. */
   get hasSubscription(): boolean {
     return [...this.#slots.values()].some(({ subscription }) => subscription !== undefined);
   }
@@ -39,19 +39,19 @@ export class SubscriptionSlots {
     return this.#slots.get(datasource);
   }
 
-  /** Holds the place of a datasource, so that it is decided once. */
+  /** Reserves the slot of a datasource, so that it is decided once. */
   reserve(datasource: string): Slot {
     const slot: Slot = { datasource, subscription: undefined, cancelExpiry: () => {} };
     this.#slots.set(datasource, slot);
     return slot;
   }
 
-  /** Whether a slot is still the one of its datasource. */
+  /** Whether a slot is still the current one of its datasource. */
   holds(slot: Slot): boolean {
     return this.#slots.get(slot.datasource) === slot;
   }
 
-  /** Starts the stream of a slot at its present position. */
+  /** Starts the stream of a slot at the datasource's present position. */
   start(slot: Slot, grant: Grant): void {
     const { datasource } = slot;
     const subscription: Subscription = {
@@ -67,12 +67,12 @@ export class SubscriptionSlots {
   }
 
   /** Puts a running stream under a new grant. */
-  renew(slot: Slot, subscription: Subscription, grant: Grant): void {
+  replaceGrant(slot: Slot, subscription: Subscription, grant: Grant): void {
     this.#hub.replaceGrant(subscription, grant);
     this.#expireOnTime(slot, subscription);
   }
 
-  /** Ends the stream of a datasource, or the wait for one. */
+  /** Ends the stream of a datasource, or drops its reservation. */
   release(datasource: string): void {
     const slot = this.#slots.get(datasource);
     this.#slots.delete(datasource);
@@ -97,7 +97,7 @@ export class SubscriptionSlots {
     const { token } = subscription.grant;
     if (token === undefined) return;
     slot.cancelExpiry = this.#schedule(token.expiresAtMs - this.#clock.nowMs(), () => {
-      // Timers can be early, and long ones are cut.
+      // Timers can fire early, and long delays are cut.
       const isEarly = isUnexpired(subscription.grant, this.#clock.nowMs());
       if (isEarly) this.#expireOnTime(slot, subscription);
       else this.#subscriber.end(subscription, "token_expired");

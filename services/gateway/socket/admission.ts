@@ -1,5 +1,6 @@
-import type { LeasedBucket, LeaseKeeper } from "../../../clients/limiter/lease-keeper.ts";
-import type { Bucket, LimiterClient, Verdict } from "../../../clients/limiter/verdict.ts";
+import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
+import type { Place } from "../../../clients/limiter/place.ts";
+import type { Verdict } from "../../../clients/limiter/verdict.ts";
 import type { AllowedOrigins } from "../../runtime/allowed-origins.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
 import type { ClientIp } from "../../runtime/client-ip.ts";
@@ -19,8 +20,6 @@ export type Admission =
   | {
       kind: "admitted";
       client: ClientIp;
-      /** Held by the session until it closes. */
-      place: LeasedBucket;
       key: string;
       subprotocol: Subprotocol;
       echo: Subprotocol | "";
@@ -35,13 +34,10 @@ export type Admission =
     };
 
 /**
- * uWebSockets waits for an upgrade for ever; this bounds it from outside whatever the limiter's
- * client does. It is above any deadline that client may be given, so that normally it decides.
+ * uWebSockets waits for an upgrade for ever, so this bounds the wait whatever the limiter client
+ * does. It is above every deadline that the client may be given: normally the client decides.
  */
 const UPGRADE_TIMEOUT_MS = 2_500;
-
-/** A gateway that dies gives the places of its connections back within this time. */
-export const PLACE_TTL_MS = 30_000;
 
 const NO_DECISION: Verdict & { kind: "no-decision" } = {
   kind: "no-decision",
@@ -51,8 +47,6 @@ const NO_DECISION: Verdict & { kind: "no-decision" } = {
 type AdmissionOptions = {
   allowedOrigins: AllowedOrigins;
   identity: ClientIdentity;
-  limiter: Pick<LimiterClient, "consume">;
-  leases: Pick<LeaseKeeper, "giveBack">;
   sessions: Sessions;
   /** What browsers can ask about afterwards. */
   refusals: Pick<RecentRefusals, "remember">;
@@ -60,18 +54,19 @@ type AdmissionOptions = {
 
 /**
  * Decides about upgrades in the one right order: the handshake, the client's address, its share of
- * what is decided at once, then the limits. `sessionId` names what the charge is for.
+ * what is decided at once, then the limits. Asks the limiter for `place`, which stays the caller's:
+ * the caller releases it when the upgrade is refused.
  */
 export function createAdmission(
   options: AdmissionOptions,
-): (request: UpgradeRequest, sessionId: string) => Promise<Admission> {
-  const { allowedOrigins, identity, refusals } = options;
+): (request: UpgradeRequest, place: Place) => Promise<Admission> {
+  const { allowedOrigins, identity, sessions, refusals } = options;
 
-  return async ({ headers, remote }, sessionId) => {
+  return async ({ headers, remote }, place) => {
     const handshake = checkHandshake(headers, allowedOrigins);
     if (handshake.kind === "refused") return { ...handshake, result: "invalid" };
     const client = identity({ remote, forwardedLines: headers.get("x-forwarded-for") ?? [] });
-    const answer = await admitClient(options, client, sessionId);
+    const answer = await admitClient(sessions, client, place);
     if (answer.kind === "admitted") return { ...handshake, ...answer };
     const { status, retryAfterMs } = answer;
     const code = status === 429 ? "rate_limited" : "unavailable";
@@ -81,7 +76,7 @@ export function createAdmission(
 }
 
 type ClientAdmission =
-  | { kind: "admitted"; client: ClientIp; place: LeasedBucket }
+  | { kind: "admitted"; client: ClientIp }
   | {
       kind: "refused";
       result: "limited" | "unavailable";
@@ -91,9 +86,9 @@ type ClientAdmission =
     };
 
 async function admitClient(
-  { limiter, leases, sessions }: AdmissionOptions,
+  sessions: Sessions,
   client: ClientIp,
-  sessionId: string,
+  place: Place,
 ): Promise<ClientAdmission> {
   const holder = shareHolder(client);
   const reservation = sessions.reserve(holder);
@@ -102,22 +97,16 @@ async function admitClient(
   }
   if (reservation === "full") return unavailable("the gateway is full or stopping", NO_DECISION);
   try {
-    const place = placeOf(client, sessionId);
-    const consumed = limiter.consume([connectOf(client), place]);
-    const verdict = await withinDeadline(consumed, (late) => {
-      if (late.kind === "allowed") leases.giveBack(sessionId);
-    });
+    const connect = connectOf(client);
+    const connection = { ...connect, policy: CONNECTIONS_BY_IP };
+    const verdict = await withinDeadline(place.acquire(connection, [connect]));
     if (verdict.kind === "rejected") {
       const isPlace = verdict.policy === CONNECTIONS_BY_IP;
       return limited(isPlace ? "too many connections" : "too many connects", verdict.retryAfterMs);
     }
-    if (verdict.kind === "allowed" && !sessions.isDraining) {
-      return { kind: "admitted", client, place };
-    }
-    // Without an answer the place may have been taken all the same.
-    leases.giveBack(sessionId);
     if (verdict.kind === "no-decision") return unavailable("temporarily unavailable", verdict);
-    return unavailable("the gateway is stopping", NO_DECISION);
+    if (sessions.isDraining) return unavailable("the gateway is stopping", NO_DECISION);
+    return { kind: "admitted", client };
   } finally {
     sessions.settle(holder);
   }
@@ -128,14 +117,8 @@ function shareHolder({ ip, warning }: ClientIp): string {
   return warning === undefined ? ip : `doubtful ${ip}`;
 }
 
-function connectOf(client: ClientIp): Bucket {
+function connectOf(client: ClientIp): BucketRequest {
   return { policy: CONNECT_BY_IP, key: client.ip, doubtful: client.warning !== undefined };
-}
-
-/** One of the connections that an address may hold at the same time. */
-function placeOf(client: ClientIp, sessionId: string): LeasedBucket {
-  const lease = { id: sessionId, ttlMs: PLACE_TTL_MS };
-  return { ...connectOf(client), policy: CONNECTIONS_BY_IP, lease };
 }
 
 function limited(message: string, retryAfterMs: number): ClientAdmission {
@@ -146,17 +129,11 @@ function unavailable(message: string, { retryAfterMs }: { retryAfterMs: number }
   return { kind: "refused", result: "unavailable", status: 503, message, retryAfterMs };
 }
 
-/** No decision when the deadline passes first; the verdict is then told to `onLate`. */
-async function withinDeadline(
-  verdict: Promise<Verdict>,
-  onLate: (verdict: Verdict) => void,
-): Promise<Verdict> {
+/** Answers no decision when the deadline passes first. */
+async function withinDeadline(verdict: Promise<Verdict>): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<Verdict>((resolve) => {
-    timer = setTimeout(() => {
-      resolve(NO_DECISION);
-      void verdict.then(onLate);
-    }, UPGRADE_TIMEOUT_MS);
+    timer = setTimeout(resolve, UPGRADE_TIMEOUT_MS, NO_DECISION);
   });
   return await Promise.race([verdict, expired]).finally(() => clearTimeout(timer));
 }

@@ -1,4 +1,4 @@
-import type { SessionSocket } from "../session/session.ts";
+import type { SessionSocket } from "../session/outbox.ts";
 import { badRequest, type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import type { Waiting } from "./waiting-connections.ts";
 

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from "node:http";
+
 /** An answer to an HTTP request. */
 export type HttpAnswer = {
   status: number;
@@ -5,24 +7,7 @@ export type HttpAnswer = {
   body: string;
 };
 
-const REASONS: Readonly<Record<number, string>> = {
-  200: "OK",
-  204: "No Content",
-  400: "Bad Request",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  411: "Length Required",
-  413: "Content Too Large",
-  426: "Upgrade Required",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  503: "Service Unavailable",
-  505: "HTTP Version Not Supported",
-};
-
-/** JSON that no cache may keep. */
+/** Answers JSON that no cache may keep. */
 export function jsonAnswer(
   status: number,
   body: object,
@@ -37,17 +22,17 @@ export function jsonAnswer(
   return { status, headers: new Map(Object.entries(all)), body: JSON.stringify(body) };
 }
 
-/** Refuses a request that is not as it has to be. */
+/** Answers a request that the gateway cannot read or carry out. */
 export function badRequest(status: number, message: string): HttpAnswer {
   return jsonAnswer(status, { code: "invalid_argument", message });
 }
 
-/** Seconds for a Retry-After header: rounded up, so that nobody is told to come too early. */
+/** Writes a wait for a Retry-After header, rounded up: an earlier retry would be refused. */
 export function retryAfterSeconds(retryAfterMs: number): string {
   return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
 }
 
-/** The code and the phrase of a status line. */
+/** Writes the code and the reason phrase of a status line. */
 export function statusText(status: number): string {
-  return `${status} ${REASONS[status] ?? "Unknown"}`;
+  return `${status} ${STATUS_CODES[status] ?? "Unknown"}`;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { LeaseKeeper } from "../../../clients/limiter/lease-keeper.ts";
+import type { Place } from "../../../clients/limiter/place.ts";
 import type { HttpTelemetry } from "../../runtime/http-telemetry.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { RETRY_AFTER_OUTAGE_MS } from "../access/refusal.ts";
@@ -15,10 +16,13 @@ import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts
 /** The close code for a bug of ours (RFC 6455). */
 const INTERNAL_ERROR = 1011;
 
+/** A gateway that dies releases the places of its connections within this time. */
+export const PLACE_TTL_MS = 30_000;
+
 type WebsocketOptions = {
   admit: ReturnType<typeof createAdmission>;
   sessions: Sessions;
-  leases: Pick<LeaseKeeper, "keep" | "giveBack">;
+  leases: Pick<LeaseKeeper, "createPlace">;
   context: SessionContext;
   events: RealtimeEvents;
   telemetry: HttpTelemetry;
@@ -27,37 +31,44 @@ type WebsocketOptions = {
 
 type Admitted = Admission & { kind: "admitted" };
 
-/** Decides about the upgrade that a connection asks for, and gives it its session. */
+/**
+ * Decides about the upgrade that a connection asks for, and gives it its session. The upgrade owns
+ * the connection's place at the limiter until a session holds it, and releases it if none does.
+ */
 export function createUpgrade(options: WebsocketOptions): (exchange: Exchange) => void {
-  const { admit, leases, events, telemetry, log } = options;
+  const { leases, log } = options;
 
   return (exchange) => {
-    const sessionId = randomUUID();
-    const decide = async (): Promise<Admission> =>
-      await admit(exchange.request, sessionId).catch((error): Admission => {
-        log.error({ err: error }, "an upgrade could not be decided");
-        leases.giveBack(sessionId);
-        return NOT_DECIDED;
+    const place = leases.createPlace(randomUUID());
+    carryOut(options, exchange, place)
+      .catch((error) => log.error({ err: error }, "an upgrade could not be answered"))
+      .finally(() => {
+        if (!place.isHeld) place.release();
       });
-    decideUpgrade(telemetry, exchange.request, decide)
-      .then((admission) => {
-        if (!exchange.isOpen) {
-          leases.giveBack(sessionId);
-          return events.upgraded("aborted");
-        }
-        if (admission.kind === "refused") {
-          events.upgraded(admission.result);
-          events.refused(admission.status);
-          return exchange.answer(refusalAnswer(admission));
-        }
-        events.upgraded("accepted");
-        const { key, echo } = admission;
-        const begin = createBeginSession(options, sessionId, admission);
-        const isOpened = exchange.upgrade({ key, subprotocol: echo }, begin);
-        if (!isOpened) leases.giveBack(sessionId);
-      })
-      .catch((error) => log.error({ err: error }, "an upgrade could not be answered"));
   };
+}
+
+async function carryOut(
+  options: WebsocketOptions,
+  exchange: Exchange,
+  place: Place,
+): Promise<void> {
+  const { admit, events, telemetry, log } = options;
+  const decide = async (): Promise<Admission> =>
+    await admit(exchange.request, place).catch((error): Admission => {
+      log.error({ err: error }, "an upgrade could not be decided");
+      return NOT_DECIDED;
+    });
+  const admission = await decideUpgrade(telemetry, exchange.request, decide);
+  if (!exchange.isOpen) return events.upgraded("aborted");
+  if (admission.kind === "refused") {
+    events.upgraded(admission.result);
+    events.refused(admission.status);
+    return exchange.answer(refusalAnswer(admission));
+  }
+  events.upgraded("accepted");
+  const { key, echo } = admission;
+  exchange.upgrade({ key, subprotocol: echo }, createBeginSession(options, admission, place));
 }
 
 const NOT_DECIDED: Admission = {
@@ -68,12 +79,13 @@ const NOT_DECIDED: Admission = {
   retryAfterMs: RETRY_AFTER_OUTAGE_MS,
 };
 
-/** Turns what an engine reports into events of a session, and nothing more. */
+/** Turns what an engine reports into events of a session, which holds the place until it closes. */
 function createBeginSession(
-  { sessions, leases, context, events, log }: WebsocketOptions,
-  id: string,
-  { client, place, subprotocol }: Admitted,
+  { sessions, context, events, log }: WebsocketOptions,
+  { client, subprotocol }: Admitted,
+  place: Place,
 ): BeginSession {
+  const { id, ttlMs } = place.lease;
   return (socket) => {
     const session = new Session({ id, client, codec: FRAME_CODECS[subprotocol] }, socket, context);
     let isClosed = false;
@@ -88,7 +100,7 @@ function createBeginSession(
     };
     return {
       opened() {
-        leases.keep(place, () => session.dismiss("connection_limit", place.lease.ttlMs));
+        place.hold(() => session.dismiss("connection_limit", ttlMs));
         events.opened();
         sessions.add(session);
         guard(() => session.open());
@@ -99,7 +111,7 @@ function createBeginSession(
       closed(code) {
         isClosed = true;
         sessions.delete(session);
-        leases.giveBack(id);
+        place.release();
         session.closed();
         events.closed(code);
       },
@@ -107,7 +119,7 @@ function createBeginSession(
   };
 }
 
-/** Measures how long an upgrade waits, and traces it without trusting what the client says of it. */
+/** Measures how long an upgrade waits, and traces it without trusting the client's trace context. */
 async function decideUpgrade(
   telemetry: HttpTelemetry,
   { headers }: DoorRequest,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import pLimit from "p-limit";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
 import {
   GATEWAY_ENDPOINTS,
@@ -9,7 +10,6 @@ import {
 import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { callHttp, callRpc, type HttpAnswer } from "./call-http.ts";
-import { mapConcurrently } from "./concurrently.ts";
 import { type Deployment, type Door, doorUrl, PUBLIC_SERVICES } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 
@@ -53,7 +53,7 @@ export async function checkClosedAtEdge(deployment: Deployment): Promise<Check> 
     title: "Internal routes through the edge",
     why: "whoever reaches them from outside can guess service tokens and spend limits",
   };
-  const results = await mapConcurrently(NOT_PUBLIC, CALLS_MAX, async (path) => {
+  const results = await pLimit(CALLS_MAX).map(NOT_PUBLIC, async (path) => {
     return { path, reached: await reach(deployment, path) };
   });
   const open = results.filter(({ reached }) => reached !== "closed" && reached !== "unknown");
@@ -120,16 +120,12 @@ export async function checkClosedDirectly(deployment: Deployment): Promise<Check
     const all = others ? [...tokens, { label: "the operator's token", token: operator }] : tokens;
     return all.map(({ label, token }) => ({ service, path, label, token }));
   });
-  const results = await mapConcurrently(
-    calls,
-    CALLS_MAX,
-    async ({ service, path, label, token }) => {
-      const url = doorUrl(deployment, service);
-      const { signal } = deployment;
-      const answer = await callRpc({ url, rpc: path.slice(1), token, signal });
-      return { name: `${service}${path} with ${label}`, answer };
-    },
-  );
+  const results = await pLimit(CALLS_MAX).map(calls, async ({ service, path, label, token }) => {
+    const url = doorUrl(deployment, service);
+    const { signal } = deployment;
+    const answer = await callRpc({ url, rpc: path.slice(1), token, signal });
+    return { name: `${service}${path} with ${label}`, answer };
+  });
   const open = results.filter(
     ({ answer }) => answer.kind === "answer" && !REFUSED.has(answer.status),
   );

@@ -1,4 +1,4 @@
-import { mapConcurrently } from "./concurrently.ts";
+import pLimit from "p-limit";
 import { type Gate, type GateFinding, judgeGate, mergeFindings, samplesMinOf } from "./gate.ts";
 import { onTrack } from "./on-track.ts";
 import { describeSilence, findSilence } from "./prometheus-silence.ts";
@@ -93,7 +93,7 @@ export async function measureGates(options: GatesOptions): Promise<GateFinding[]
     };
     return judgeGate(gate, measured, requestsMin);
   };
-  const findings = await mapConcurrently(options.gates, QUERIES_MAX, judge);
+  const findings = await pLimit(QUERIES_MAX).map(options.gates, judge);
   if (silenced === undefined) return findings;
   const known = findings.filter(({ value }) => value !== undefined);
   return [describeSilence(prometheusUrl, silenced), ...known];

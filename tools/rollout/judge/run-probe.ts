@@ -1,9 +1,9 @@
+import pLimit from "p-limit";
 import type { Check } from "../terms/verdict.ts";
 import { checkClosedAtEdge, checkClosedDirectly } from "./check-closed.ts";
 import { checkDependencies } from "./check-dependencies.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";
 import { checkUpgrade } from "./check-upgrade.ts";
-import { mapConcurrently } from "./concurrently.ts";
 import type { Deployment } from "./deployment.ts";
 import { judgeSpoofs } from "./judge-spoofs.ts";
 import { withOneCause } from "./one-cause.ts";
@@ -40,7 +40,7 @@ export async function runProbe(options: ProbeOptions): Promise<Check[]> {
 async function checkRoute(options: ProbeOptions, route: PublicRoute): Promise<Check> {
   const honest = await sendProbe(options, route, []);
   const isKnown = honest.kind === "identity";
-  const spoofs = await mapConcurrently(isKnown ? SPOOFS : [], PROBES_MAX, async (spoof) => {
+  const spoofs = await pLimit(PROBES_MAX).map(isKnown ? SPOOFS : [], async (spoof) => {
     return { id: spoof.id, result: await sendProbe(options, route, spoof.headers) };
   });
   return judgeSpoofs(route, options.topology, honest, spoofs);

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import type { SessionSocket } from "../../session/session.ts";
+import type { SessionSocket } from "../../session/outbox.ts";
 import { BACKPRESSURE_BYTES_MAX } from "../engine.ts";
 import type { BeginSession, SocketEvents } from "../exchange.ts";
 import type { IdleSockets, QuietSocket } from "./idle-sockets.ts";
