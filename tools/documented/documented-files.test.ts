@@ -21,7 +21,7 @@ const OF_OTHERS = new Set([
   "evidence.head.json",
 ]);
 
-const FOLDERS = ["services", "clients", "tools", "test", "deploy", "proto", "gen"];
+const FOLDERS = ["services", "clients", "tools", "test", "deploy", "examples", "proto", "gen"];
 const BELOW_A_FOLDER = new RegExp(
   `(?<![\\w./@:-])(?:${FOLDERS.join("|")}|\\.ci)/[\\w.*/-]*[\\w*/]`,
   "g",

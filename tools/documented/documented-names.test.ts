@@ -25,7 +25,7 @@ const OTHER_PORTS: Readonly<Record<number, string>> = {
 
 /** Read by tests, the operator's shell or somebody else's program, or a value of an answer. */
 const OTHER_VARIABLES =
-  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+|OTEL_\w+|NODE_\w+|ALERTS_FOR_STATE|TRACES_ENDPOINT|(?:REJECT|DROP|STRICT|DOWNSTREAM|DYNAMIC)_\w+)$/;
+  /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OUTCOME_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+|OTEL_\w+|NODE_\w+|ALERTS_FOR_STATE|TRACES_ENDPOINT|(?:REJECT|DROP|STRICT|DOWNSTREAM|DYNAMIC)_\w+)$/;
 
 /** A path below which the services answer. */
 const ROUTE =

@@ -90,13 +90,7 @@ function post(url: string, body: unknown, token?: string): string {
 }
 
 function watchCommand(port: number): string {
-  // In single quotes for the shell, so there are none inside.
-  const program = [
-    `const s=new(require("ws"))("ws://127.0.0.1:${port}/gateway/realtime","portcullis.realtime.v1.json")`,
-    `s.on("open",()=>s.send(JSON.stringify({id:1,subscribe:{datasource:"demo"}})))`,
-    `s.on("message",(m)=>console.log(String(m)))`,
-  ];
-  return `node -e '${program.join(";")}'`;
+  return `GATEWAY_URL=http://127.0.0.1:${port} node examples/watch.js`;
 }
 
 /** Only what everybody can read in our sources is shown; another token by its variable. */
