@@ -5,7 +5,7 @@ import {
   type RoutePolicy,
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
-import { DATASOURCES_MAX } from "./internal/introspect.ts";
+import { DATASOURCES_MAX } from "./internal/introspect-route.ts";
 import { MINTS_MAX } from "./rpc/datasource-service.ts";
 
 /** What the gateway asks fits many times over; a token takes most of it. */

@@ -1,13 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { ConsumeForwardedResponseSchema } from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
+import { Outcome, PeekResponseSchema } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import {
   type DependencySchema,
   DependencyService,
 } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
 import { callerKey } from "../../runtime/caller.ts";
 import type { Secret } from "../../runtime/secret.ts";
-import { readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
+import { readAnswer, readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
 import { CONNECT_BY_IP } from "../access/policies.ts";
 
 export type DependencyOptions = { authUrl: string; limiterUrl: string; token: Secret };
@@ -21,8 +23,8 @@ type Call = {
   name: string;
   url: URL;
   body: object;
-  /** Whether the answer is one that the gateway could go on with. */
-  isUsable(answer: unknown): boolean;
+  /** Whether the gateway could work with the answer. */
+  isUsable(answer: string): boolean;
 };
 
 /** Lets the operator see what this gateway reaches. The interceptors have named the caller. */
@@ -58,15 +60,16 @@ function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
       name: "rate-limit-consume",
       url: auth("rate-limit/consume"),
       body: { policy: CONNECT_BY_IP, key: NOBODY, cost: 1 },
-      isUsable: (answer) => typeof fieldOf(answer, "allowed") === "boolean",
+      isUsable: (answer) =>
+        readAnswer(ConsumeForwardedResponseSchema, answer)?.allowed !== undefined,
     },
     {
       name: "limiter",
       url: new URL(`${limiterUrl}/portcullis.limiter.v1.LimiterService/Peek`),
       body: { buckets: [{ policy: CONNECT_BY_IP, key: NOBODY }] },
       isUsable: (answer) => {
-        const outcome = fieldOf(fieldOf(answer, "decision"), "outcome");
-        return outcome === "OUTCOME_ALLOWED" || outcome === "OUTCOME_REJECTED";
+        const outcome = readAnswer(PeekResponseSchema, answer)?.decision?.outcome;
+        return outcome === Outcome.ALLOWED || outcome === Outcome.REJECTED;
       },
     },
   ];
@@ -98,7 +101,7 @@ async function post(call: Call, token: Secret): Promise<{ status: number; proble
     status = response.status;
     const text = await response.text();
     if (status !== 200) return { status, problem: `answered ${status}` };
-    return { status, problem: call.isUsable(JSON.parse(text)) ? "" : "answered nothing usable" };
+    return { status, problem: call.isUsable(text) ? "" : "answered nothing usable" };
   } catch (error) {
     return { status, problem: problemText(error) };
   }
@@ -108,9 +111,4 @@ async function post(call: Call, token: Secret): Promise<{ status: number; proble
 function problemText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  const isRecord = typeof value === "object" && value !== null;
-  return isRecord ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
 }
