@@ -5,8 +5,8 @@ import {
   type RoutePolicy,
   SMALL_MESSAGE,
 } from "../runtime/way-in/route-policy.ts";
-import { DATASOURCES_MAX } from "./internal/introspect.ts";
-import { MINTS_MAX } from "./rpc/datasource-service.ts";
+import { DATASOURCES_MAX } from "./internal/introspect-route.ts";
+import { MINTS_MAX } from "./rpc/mint-tokens.ts";
 
 /** What the gateway asks fits many times over; a token takes most of it. */
 const SERVICE_BODY_BYTES_MAX = 65_536;

@@ -29,9 +29,11 @@ import { RecentRefunds } from "./login/recent-refunds.ts";
 import { createWrongCredentialsInterceptor } from "./login/wrong-credentials.ts";
 import { prepareDatabase } from "./prepare-database.ts";
 import { retryAfterInterceptor } from "./refusal.ts";
+import { createActorInterceptor } from "./rpc/actor.ts";
 import { createAuthService } from "./rpc/auth-service.ts";
 import { createCors } from "./rpc/cors.ts";
 import { createDatasourceService } from "./rpc/datasource-service.ts";
+import { createRequestRules } from "./rpc/request-rules.ts";
 import { createDatabaseHealth } from "./store/database-health.ts";
 import { createDatabases } from "./store/databases.ts";
 import { createFailureModeAudit } from "./store/failure-mode-audit.ts";
@@ -110,10 +112,15 @@ export async function start(
     signer,
     identify,
     clock,
-    credentials: { operator: config.operatorTokens },
     datasourceTokenTtlMs: config.datasourceTokenTtlMs,
   });
   const { mintToken, mintTokens, revokeToken, put } = datasourceService;
+  const credentials = { operator: config.operatorTokens };
+  // The caller first: a wrong credential counts as one, whatever else is wrong with its request.
+  const requestChecks = [
+    createActorInterceptor({ signer, clock, credentials }),
+    createRequestRules([AuthService, DatasourceService]),
+  ];
   const internalRoutes = createInternalRoutes({
     // Our own services do not come through the proxies, so that no header of theirs is missing.
     identify: ({ remote }) => derive(remote, [], 0),
@@ -154,6 +161,7 @@ export async function start(
       retryAfterInterceptor,
       createErrorInterceptor(log),
       createWrongCredentialsInterceptor({ limiter, identify }),
+      ...requestChecks,
     ],
     httpRoutes: { ...internalRoutes, "GET /.well-known/jwks.json": createJwksRoute(keys) },
     before: createCors(config.allowedOrigins),
@@ -173,6 +181,7 @@ export async function start(
       createTelemetryInterceptor({ trustTraceContext: true }),
       retryAfterInterceptor,
       createErrorInterceptor(log),
+      ...requestChecks,
     ],
     dependencies: () => ({ postgres: health.state() }),
   });

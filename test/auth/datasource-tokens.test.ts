@@ -90,6 +90,7 @@ test("MintToken refuses without telling what exists", async () => {
     { caller: anonymous, datasource: "unknown", code: Code.Unauthenticated },
     { caller: stranger, datasource: "demo", code: Code.Unauthenticated },
     { caller: operator, datasource: "demo", code: Code.Unauthenticated },
+    { caller: stranger, datasource: "Not A Name", code: Code.Unauthenticated },
     { caller: signedIn, datasource: "Not A Name", code: Code.InvalidArgument },
     { caller: signedIn, datasource: "", code: Code.InvalidArgument },
   ];

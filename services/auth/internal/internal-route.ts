@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createBoundedWarning } from "../../runtime/bounded-warning.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
@@ -9,20 +10,15 @@ import type { Logger } from "../../runtime/log.ts";
 import { peerOf } from "../../runtime/peer.ts";
 import { isDatabaseOutage } from "../../runtime/postgres.ts";
 import { type HttpCall, type HttpHandler, sendJson } from "../../runtime/serve.ts";
-import { retryAfterHeader } from "../refusal.ts";
+import { badField, internalError, type JsonAnswer, unavailable } from "./json-answer.ts";
+import { parseObject } from "./read-request.ts";
 
 /** An authenticated call of one of our services. */
 export type InternalCall = {
-  /** Which service calls, by its token. */
+  /** The service that calls, known by its token. */
   caller: string;
   client: ClientIp;
-  body: Readonly<Record<string, unknown>>;
-};
-
-export type JsonAnswer = {
-  status: number;
-  body: unknown;
-  headers?: Readonly<Record<string, string>>;
+  body: JsonObject;
 };
 
 export type InternalHandler = (call: InternalCall) => Promise<JsonAnswer>;
@@ -46,9 +42,21 @@ export function createInternalRoutes(options: {
     { request, caller, body }: HttpCall,
     handle: InternalHandler,
   ): Promise<JsonAnswer> => {
-    const read = readJsonObject(body);
-    if (read === undefined) return badField("body", "must be a JSON object");
-    return await handle({ caller, client: identify(peerOf(request)), body: read });
+    const parsed = parseObject(body);
+    if (parsed === undefined) return badField("body", "must be a JSON object");
+    return await handle({ caller, client: identify(peerOf(request)), body: parsed });
+  };
+
+  const failureOf = (error: unknown, path: string): JsonAnswer => {
+    if (isDatabaseOutage(error)) {
+      warn("database", "the database cannot serve now", { err: error });
+      return unavailable("temporarily unavailable", RETRY_AFTER_MS);
+    }
+    if (error instanceof ConnectError && error.code === Code.Unavailable) {
+      return unavailable(error.rawMessage, RETRY_AFTER_MS);
+    }
+    log.error({ err: error, path }, "request failed");
+    return internalError;
   };
 
   const routes = Object.entries(options.handlers).map(([path, handle]) => {
@@ -60,18 +68,7 @@ export function createInternalRoutes(options: {
         header: (name: string) => headerOf(request.headers, name),
         trustTraceContext: true,
       };
-      const serve = () =>
-        answer(call, handle).catch((error: unknown): JsonAnswer => {
-          if (isDatabaseOutage(error)) {
-            warn("database", "the database cannot serve now", { err: error });
-            return unavailable("temporarily unavailable", RETRY_AFTER_MS);
-          }
-          if (error instanceof ConnectError && error.code === Code.Unavailable) {
-            return unavailable(error.rawMessage, RETRY_AFTER_MS);
-          }
-          log.error({ err: error, path }, "request failed");
-          return internalError;
-        });
+      const serve = () => answer(call, handle).catch((error: unknown) => failureOf(error, path));
       const { status, body, headers } = await telemetry(measured, serve);
       sendJson(response, status, body, headers);
     };
@@ -80,56 +77,12 @@ export function createInternalRoutes(options: {
   return Object.fromEntries(routes);
 }
 
-/** An empty body is the empty object; undefined for what is no object. */
-function readJsonObject(body: Buffer): Readonly<Record<string, unknown>> | undefined {
-  if (body.length === 0) return {};
-  const value = parse(body.toString("utf8"));
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return value as Record<string, unknown>;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** The calling instance of a service: instances take turns with each other. */
+export function instanceOf({ caller, client }: InternalCall): string {
+  return `${caller} ${client.ip}`;
 }
 
 function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-const internalError: JsonAnswer = { status: 500, body: { error: "internal" } };
-
-/** 400 that names the field. */
-export function badField(field: string, problem: string): JsonAnswer {
-  return {
-    status: 400,
-    body: { error: "invalid_argument", field, message: `${field}: ${problem}` },
-  };
-}
-
-/** 404 that names the field. */
-export function notFound(field: string, problem: string): JsonAnswer {
-  return { status: 404, body: { error: "not_found", field, message: `${field}: ${problem}` } };
-}
-
-/** 429: over a limit. */
-export function limited(retryAfterMs: number): JsonAnswer {
-  return {
-    status: 429,
-    body: { error: "resource_exhausted", message: "too many requests", retryAfterMs },
-    headers: retryAfterHeader(retryAfterMs),
-  };
-}
-
-/** 503: nobody could decide or answer. */
-export function unavailable(message: string, retryAfterMs: number): JsonAnswer {
-  return {
-    status: 503,
-    body: { error: "unavailable", message, retryAfterMs },
-    headers: retryAfterHeader(retryAfterMs),
-  };
 }

@@ -1,3 +1,6 @@
+import { fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { IntrospectionSchema } from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { isDatasourceName } from "../../runtime/datasource-name.ts";
 import type { Queryable } from "../../runtime/postgres.ts";
@@ -14,26 +17,12 @@ import type { TokenSigner } from "../tokens/signed-token.ts";
 /** What somebody wants to do with a datasource. */
 export type Intent = "stream" | "publish";
 
-/** Datasources that may be asked about at once: more than a session may hold. */
-export const DATASOURCES_MAX = 100;
+type Introspection = MessageInitShape<typeof IntrospectionSchema>;
 
-/** What a token or a public datasource allows now. */
-export type Introspection =
-  | { active: false }
-  | {
-      active: true;
-      datasource: string;
-      subject: string;
-      scope: string;
-      /** Null for a public datasource without a token, which has no end. */
-      expiresAt: string | null;
-      intent: {
-        kind: Intent;
-        datasource: string;
-        accessVersion: string;
-        loginSession: string | null;
-      };
-    };
+const INACTIVE: Introspection = { active: false };
+
+/** The scope of no token: only a publisher's own credential allows it. */
+const PUBLISH_SCOPE = "datasource:publish";
 
 /** Whether a token of ours counts at this moment. Noise costs no database work. */
 export async function introspectToken(
@@ -42,17 +31,22 @@ export async function introspectToken(
   token: string,
 ): Promise<Introspection> {
   const claims = await verifyDatasourceToken(signer, token, clock.nowMs());
-  if (claims === undefined) return { active: false };
+  if (claims === undefined) return INACTIVE;
   const isLive = await db.run(caller, async (queryable) => isTokenLive(queryable, claims.jti));
-  if (!isLive) return { active: false };
+  if (!isLive) return INACTIVE;
   const { datasource, subject, accessVersion, loginSession = null, expiresAtMs } = claims;
   return {
     active: true,
     datasource,
     subject,
     scope: DATASOURCE_SCOPE,
-    expiresAt: new Date(expiresAtMs).toISOString(),
-    intent: { kind: "stream", datasource, accessVersion: String(accessVersion), loginSession },
+    expiresAt: fromJson(ValueSchema, new Date(expiresAtMs).toISOString()),
+    intent: {
+      kind: "stream",
+      datasource,
+      accessVersion: BigInt(accessVersion),
+      loginSession: fromJson(ValueSchema, loginSession),
+    },
   };
 }
 
@@ -62,16 +56,16 @@ export async function introspectDatasource(
   caller: string,
   datasource: string,
 ): Promise<Introspection> {
-  if (!isDatasourceName(datasource)) return { active: false };
+  if (!isDatasourceName(datasource)) return INACTIVE;
   const find = async (queryable: Queryable) => await findPublicDatasource(queryable, datasource);
   const accessVersion = await db.run(caller, find);
-  if (accessVersion === undefined) return { active: false };
+  if (accessVersion === undefined) return INACTIVE;
   return allow(datasource, accessVersion, "stream");
 }
 
 /**
- * The same for several datasources, in their order. To publish, it is enough that one exists; who
- * may publish is for the gateway to know.
+ * The same for several datasources, in their order. To publish, it is enough that the datasource
+ * exists: the gateway knows who may publish.
  */
 export async function introspectDatasources(
   db: Database,
@@ -86,20 +80,23 @@ export async function introspectDatasources(
   const versions = new Map(open.map(({ name, accessVersion }) => [name, accessVersion]));
   return names.map((name) => {
     const version = versions.get(name);
-    return version === undefined ? { active: false } : allow(name, version, intent);
+    return version === undefined ? INACTIVE : allow(name, version, intent);
   });
 }
 
 function allow(datasource: string, accessVersion: string, intent: Intent): Introspection {
+  const none = fromJson(ValueSchema, null);
   return {
     active: true,
     datasource,
     subject: PUBLIC_SUBJECT,
     scope: intent === "publish" ? PUBLISH_SCOPE : DATASOURCE_SCOPE,
-    expiresAt: null,
-    intent: { kind: intent, datasource, accessVersion, loginSession: null },
+    expiresAt: none,
+    intent: {
+      kind: intent,
+      datasource,
+      accessVersion: BigInt(accessVersion),
+      loginSession: none,
+    },
   };
 }
-
-/** What no token allows, and only a publisher's own credential does. */
-const PUBLISH_SCOPE = "datasource:publish";

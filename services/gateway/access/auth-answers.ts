@@ -1,3 +1,11 @@
+import { type DescMessage, fromJsonString, type MessageShape } from "@bufbuild/protobuf";
+import {
+  IntrospectionListSchema,
+  type Introspection as IntrospectionMessage,
+  IntrospectionSchema,
+  RevocationPageSchema,
+} from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
+
 /** What auth knows about a token or a datasource at this moment. */
 export type Introspection =
   | { kind: "inactive" }
@@ -14,52 +22,58 @@ export type Introspection =
 export type RevocationPage = {
   kind: "page";
   events: readonly { kind: string; value: string }[];
-  nextCursor: string | null;
+  nextCursor: string;
   /** Revocations after the cursor that was sent may be missing from the feed. */
   cursorExpired: boolean;
 };
 
+/** Reads a message from JSON, whatever a newer auth may add; undefined when it is malformed. */
+export function readAnswer<Desc extends DescMessage>(
+  schema: Desc,
+  text: string,
+): MessageShape<Desc> | undefined {
+  try {
+    return fromJsonString(schema, text, { ignoreUnknownFields: true });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Reads the answer of `datasource-introspect`; undefined when it is malformed. */
-export function readIntrospection(answer: unknown): Introspection | undefined {
-  const { active, datasource, subject, scope, intent } = recordOf(answer);
-  if (active === false) return { kind: "inactive" };
-  const version = recordOf(intent)["accessVersion"];
-  if (active !== true || typeof datasource !== "string" || typeof subject !== "string") {
-    return undefined;
-  }
-  // A 64-bit integer of proto3 JSON is a text.
-  if (typeof scope !== "string" || typeof version !== "string" || !/^\d{1,15}$/.test(version)) {
-    return undefined;
-  }
-  return { kind: "active", datasource, subject, scope, accessVersion: Number(version) };
+export function readIntrospection(text: string): Introspection | undefined {
+  return introspectionOf(readAnswer(IntrospectionSchema, text));
 }
 
 /** Reads the answer about so many datasources; undefined when it is malformed. */
 export function readIntrospections(
-  answer: unknown,
+  text: string,
   count: number,
 ): readonly Introspection[] | undefined {
-  const { results } = recordOf(answer);
-  if (!Array.isArray(results) || results.length !== count) return undefined;
-  const read = results.map(readIntrospection).filter((result) => result !== undefined);
-  return read.length === count ? read : undefined;
+  const results = readAnswer(IntrospectionListSchema, text)?.results ?? [];
+  const read = results.map(introspectionOf).filter((result) => result !== undefined);
+  return results.length === count && read.length === count ? read : undefined;
 }
 
 /** Reads the answer of `revoked-tokens`; undefined when it is malformed. */
-export function readRevocationPage(answer: unknown): RevocationPage | undefined {
-  const { events, nextCursor, cursorExpired } = recordOf(answer);
-  if (!Array.isArray(events)) return undefined;
-  const read = events.map((event) => {
-    const { kind, value } = recordOf(event);
-    return typeof kind === "string" && typeof value === "string" ? { kind, value } : undefined;
-  });
-  const known = read.filter((event) => event !== undefined);
-  if (known.length < read.length) return undefined;
-  const cursor = typeof nextCursor === "string" ? nextCursor : null;
-  return { kind: "page", events: known, nextCursor: cursor, cursorExpired: cursorExpired === true };
+export function readRevocationPage(text: string): RevocationPage | undefined {
+  const {
+    events = [],
+    nextCursor,
+    cursorExpired = false,
+  } = readAnswer(RevocationPageSchema, text) ?? {};
+  if (nextCursor === undefined) return undefined;
+  const known = events.flatMap(({ kind, value }) =>
+    kind === undefined || value === undefined ? [] : [{ kind, value }],
+  );
+  if (known.length < events.length) return undefined;
+  return { kind: "page", events: known, nextCursor, cursorExpired };
 }
 
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
-  const isRecord = typeof value === "object" && value !== null;
-  return isRecord ? Object.fromEntries(Object.entries(value)) : {};
+function introspectionOf(message: IntrospectionMessage | undefined): Introspection | undefined {
+  if (message?.active === false) return { kind: "inactive" };
+  const { active, datasource, subject, scope, intent } = message ?? {};
+  const accessVersion = Number(intent?.accessVersion);
+  if (active === undefined || datasource === undefined || subject === undefined) return undefined;
+  if (scope === undefined || !Number.isSafeInteger(accessVersion)) return undefined;
+  return { kind: "active", datasource, subject, scope, accessVersion };
 }

@@ -1,4 +1,10 @@
+import { create, fromJson, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { context, propagation } from "@opentelemetry/api";
+import {
+  IntrospectRequestSchema,
+  RevocationPageRequestSchema,
+} from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
 import type { BoundedWarning } from "../../runtime/bounded-warning.ts";
 import type { Secret } from "../../runtime/secret.ts";
 import {
@@ -10,7 +16,7 @@ import {
 } from "./auth-answers.ts";
 import type { Asker, AuthCrowds } from "./auth-crowds.ts";
 
-/** Auth answered nothing that could be used. Never to be taken for a refusal. */
+/** Auth gave no usable answer. This is never a refusal. */
 export type Unreachable = { kind: "unreachable" };
 
 /** What the gateway asks auth. Never throws: every failure is `unreachable`. */
@@ -19,21 +25,23 @@ export type AuthClient = {
   introspectToken(token: string, asker: Asker): Promise<Introspection | Unreachable>;
   /** Whether a datasource is public now. */
   introspectDatasource(datasource: string, asker: Asker): Promise<Introspection | Unreachable>;
-  /** Which of some datasources are public now, or exist, in their order. */
+  /** Which of the datasources are public now (stream) or exist (publish), in their order. */
   introspectDatasources(
     datasources: readonly string[],
     intent: "stream" | "publish",
     asker: Asker,
   ): Promise<readonly Introspection[] | Unreachable>;
-  /** The revocations after a cursor; from the oldest known when it is null. */
+  /** The revocations after a cursor; null starts at the oldest that auth knows. */
   listRevocations(sinceCursor: string | null): Promise<RevocationPage | Unreachable>;
 };
 
-/** Leaves a client that also waited for the limiter with its answer inside a second. */
+type Introspect = MessageInitShape<typeof IntrospectRequestSchema>;
+
+/** A client that also waits for the limiter has its answer within a second. */
 export const AUTH_TIMEOUT_MS = 800;
-/** As many datasources as auth is asked about at once. */
+/** The most datasources that auth takes in one question. */
 export const DATASOURCES_MAX = 100;
-/** As many as fit into one small answer; the feed asks again until there are none. */
+/** Fits into one small answer; the feed asks again until there are no more. */
 export const REVOCATIONS_PAGE = 100;
 
 const UNREACHABLE: Unreachable = { kind: "unreachable" };
@@ -47,7 +55,7 @@ export function createAuthClient(options: {
   const { warn, crowds } = options;
   const url = options.url.replace(/\/+$/, "");
 
-  const post = async (path: string, body: object): Promise<unknown> => {
+  const post = async (path: string, body: string): Promise<string> => {
     const headers: Record<string, string> = {
       "content-type": "application/json",
       authorization: `Bearer ${options.token.reveal()}`,
@@ -56,19 +64,19 @@ export function createAuthClient(options: {
     const response = await fetch(`${url}${path}`, {
       method: "POST",
       headers,
-      body: JSON.stringify(body),
+      body,
       redirect: "error",
       signal: AbortSignal.timeout(AUTH_TIMEOUT_MS),
     });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`auth answered ${response.status} to ${path}`);
-    return JSON.parse(text);
+    return text;
   };
 
   const ask = async <T>(
     path: string,
-    body: object,
-    read: (answer: unknown) => T | undefined,
+    body: string,
+    read: (answer: string) => T | undefined,
   ): Promise<T | Unreachable> => {
     try {
       const answer = read(await post(path, body));
@@ -81,11 +89,12 @@ export function createAuthClient(options: {
   };
 
   const introspect = async <T>(
-    body: object,
+    question: Introspect,
     asker: Asker,
-    read: (answer: unknown) => T | undefined,
+    read: (answer: string) => T | undefined,
   ) => {
     const path = "/internal/gateway/datasource-introspect";
+    const body = toJsonString(IntrospectRequestSchema, create(IntrospectRequestSchema, question));
     return (await crowds(asker, () => ask(path, body, read))) ?? UNREACHABLE;
   };
 
@@ -94,13 +103,17 @@ export function createAuthClient(options: {
       introspect({ sessionToken }, asker, readIntrospection),
     introspectDatasource: (datasource, asker) =>
       introspect({ datasource }, asker, readIntrospection),
-    introspectDatasources: (datasources, intent, asker) =>
-      introspect({ datasources, intent }, asker, (answer) =>
-        readIntrospections(answer, datasources.length),
+    introspectDatasources: (names, intent, asker) =>
+      introspect({ datasources: [...names], intent }, asker, (answer) =>
+        readIntrospections(answer, names.length),
       ),
-    // Asked once at a time, and however many clients keep auth busy.
+    // One page at a time, outside the crowds: clients that keep auth busy do not delay the feed.
     listRevocations: (sinceCursor) => {
-      const body = { sinceCursor, limit: REVOCATIONS_PAGE };
+      const request = create(RevocationPageRequestSchema, {
+        sinceCursor: fromJson(ValueSchema, sinceCursor),
+        limit: REVOCATIONS_PAGE,
+      });
+      const body = toJsonString(RevocationPageRequestSchema, request);
       return ask("/internal/gateway/revoked-tokens", body, readRevocationPage);
     },
   };

@@ -9,7 +9,7 @@ export type DependencyCall = {
   url: URL;
   body: object;
   /** Whether the gateway could work with this answer. */
-  isUsable(answer: unknown): boolean;
+  isUsable(answer: string): boolean;
 };
 
 /** Above every deadline of the dependencies, so that the check reports their own answer. */
@@ -45,7 +45,7 @@ async function post(
     status = response.status;
     const text = await response.text();
     if (status !== 200) return { status, problem: `answered ${status}` };
-    return { status, problem: call.isUsable(JSON.parse(text)) ? "" : "answered nothing usable" };
+    return { status, problem: call.isUsable(text) ? "" : "answered nothing usable" };
   } catch (error) {
     return { status, problem: problemText(error) };
   }

@@ -1,8 +1,10 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { ConsumeForwardedResponseSchema } from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
+import { Outcome, PeekResponseSchema } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { DependencyService } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
 import { callerKey } from "../../runtime/caller.ts";
 import type { Secret } from "../../runtime/secret.ts";
-import { readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
+import { readAnswer, readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
 import { CONNECT_BY_IP } from "../access/policies.ts";
 import { checkDependency, type DependencyCall } from "./check-dependency.ts";
 
@@ -43,21 +45,17 @@ function callsOf({ authUrl, limiterUrl }: DependencyOptions): DependencyCall[] {
       name: "rate-limit-consume",
       url: auth("rate-limit/consume"),
       body: { policy: CONNECT_BY_IP, key: NOBODY, cost: 1 },
-      isUsable: (answer) => typeof fieldOf(answer, "allowed") === "boolean",
+      isUsable: (answer) =>
+        readAnswer(ConsumeForwardedResponseSchema, answer)?.allowed !== undefined,
     },
     {
       name: "limiter",
       url: new URL(`${limiterUrl}/portcullis.limiter.v1.LimiterService/Peek`),
       body: { buckets: [{ policy: CONNECT_BY_IP, key: NOBODY }] },
       isUsable: (answer) => {
-        const outcome = fieldOf(fieldOf(answer, "decision"), "outcome");
-        return outcome === "OUTCOME_ALLOWED" || outcome === "OUTCOME_REJECTED";
+        const outcome = readAnswer(PeekResponseSchema, answer)?.decision?.outcome;
+        return outcome === Outcome.ALLOWED || outcome === Outcome.REJECTED;
       },
     },
   ];
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  const isRecord = typeof value === "object" && value !== null;
-  return isRecord ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
 }

@@ -92,7 +92,7 @@ export class RevocationFeed {
       this.#doubted = new Set(hub.all());
     }
     for (const revocation of revocations) if (revocation !== undefined) this.#revoke(revocation);
-    this.#cursor = page.nextCursor ?? (page.cursorExpired ? null : this.#cursor);
+    this.#cursor = page.nextCursor;
   }
 
   #revoke(revocation: Revocation): void {
