@@ -1,23 +1,23 @@
-/** Whether pages of an origin may call us. */
+/** The origins whose pages may call us. */
 export type AllowedOrigins = Pick<ReadonlySet<string>, "has">;
 
-/** Scheme, host as it is, port: `https://app.example`, `capacitor://localhost`, `http://[::1]:80`. */
+/** Scheme, host, port: `https://app.example`, `capacitor://localhost`, `http://[::1]:80`. */
 const ORIGIN = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<host>[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
-/** `https://*.example.com`: at least two labels, since nobody owns all that is below one. */
+/** `https://*.example.com`: at least two labels, since nobody owns a whole top-level domain. */
 const SUBDOMAINS = /^(?<scheme>https?):\/\/\*\.(?<base>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d{1,5})?)$/;
-/** `http://localhost:*`: what is developed on a machine has a port of its own every time. */
+/** `http://localhost:*`: development servers choose their own ports. */
 const ANY_PORT = /^(?<base>https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])):\*$/;
-/** Pages of these have no origin, or that of the page behind them. */
+/** Schemes whose pages send no origin of their own. */
 const NO_SCHEMES_OF_PAGES = new Set([
   ...["ws", "wss", "ftp", "file", "data", "blob", "javascript", "about", "null"],
 ]);
-/** As much of a header as is worth looking at. */
+/** Longer origins are not compared with patterns. */
 const ORIGIN_CHARACTERS_MAX = 512;
 
-/** Why a text allows no origin; undefined for one that does. */
+/** Returns what is wrong with a configured origin or pattern; undefined if it is valid. */
 export function findOriginProblem(text: string): string | undefined {
   if (ANY_PORT.test(text)) return undefined;
-  // Any subdomain will do to see how the rest is spelled.
+  // Checks the rest of the spelling with an example subdomain.
   const example = SUBDOMAINS.test(text) ? text.replace("*", "any") : text;
   if (example.includes("*")) {
     return "where * stands only for subdomains (https://*.example.com) or a port of this machine (http://localhost:*)";
@@ -30,7 +30,7 @@ export function findOriginProblem(text: string): string | undefined {
   return sent === example ? undefined : `which browsers send as ${sent}`;
 }
 
-/** Browsers spell hosts in small letters and leave the usual port out; apps send what they have. */
+/** Browsers send hosts in lower case and omit the default port; apps send hosts as they are. */
 function originAsSent(text: string): string {
   const { origin } = new URL(text);
   if (origin !== "null") return origin;
@@ -38,7 +38,7 @@ function originAsSent(text: string): string {
   return [scheme.toLowerCase(), ...rest].join(":");
 }
 
-/** The origins of a list, patterns included. */
+/** Allows the listed origins and those that match a listed pattern. */
 export function createAllowedOrigins(texts: readonly string[]): AllowedOrigins {
   const exact = new Set(texts);
   const patterns = texts.flatMap((text) => patternOf(text) ?? []);

@@ -3,17 +3,17 @@ import type pg from "pg";
 import { BackendPlaces } from "./backend-places.ts";
 import { type BackendIdentity, HeldClient } from "./held-client.ts";
 
-/** Beside those of its pools, a process holds at most one backend to look for others. */
+/** Beside its pools, a process holds at most one backend, to inspect others. */
 const INSPECTIONS_MAX = 1;
-/** Made when first needed: a process without a database has no such metric. */
+/** Created on first use, so that a process without a database exports no such metric. */
 let places: BackendPlaces | undefined;
 const TIMEOUT_MS = 1_000;
-/** What is asked here never waits in a commit; by then only a dead network is silent. */
+/** These queries never wait in a commit. After this time only a dead network is silent. */
 const SILENT_MS_MAX = 120_000;
 
 /**
- * Whether the server has no such backend any more, as after a failover that closed no connection.
- * False also when nobody can tell.
+ * Whether the server no longer has this backend, as after a failover that closed no connection.
+ * Also false if the server gives no answer.
  */
 export async function isBackendGone(like: pg.Client, backend: BackendIdentity): Promise<boolean> {
   const rows = await askApart<{ count: string }>(
@@ -25,7 +25,7 @@ export async function isBackendGone(like: pg.Client, backend: BackendIdentity): 
   return rows !== undefined && rows[0]?.count === "0";
 }
 
-/** Asks on a connection of its own, made like another; undefined without an answer in time. */
+/** Runs a query on a new connection, made like another; undefined without an answer in time. */
 export async function askApart<Row extends pg.QueryResultRow>(
   like: pg.Client,
   sql: string,

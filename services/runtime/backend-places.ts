@@ -1,8 +1,8 @@
 import { metrics } from "@opentelemetry/api";
 
-/** What one backend of the database is held for, from the first byte until it is known to be gone. */
+/** The place of one database backend, held until the backend is known to be gone. */
 export type BackendPlace = {
-  /** Whether nobody waits for its answer any more, though the server may still work on it. */
+  /** No caller waits for its answer any more, though the server may still work on it. */
   isAbandoned: boolean;
   free(): void;
 };
@@ -10,11 +10,11 @@ export type BackendPlace = {
 const owners = new Set<BackendPlaces>();
 
 /**
- * The backends that one part of this process may hold: a constant. A connection that was given up
+ * The fixed number of backends that one part of this process may hold. An abandoned connection
  * keeps its place, since its backend may live on and hold locks.
  */
 export class BackendPlaces {
-  /** One of a closed set: it is a label of the metric. */
+  /** From a closed set, since it labels the metric. */
   readonly name: string;
   readonly max: number;
   readonly #held = new Set<BackendPlace>();
@@ -35,12 +35,12 @@ export class BackendPlaces {
     return [...this.#held].filter((place) => place.isAbandoned).length;
   }
 
-  /** Whom to tell when a place has become free. */
+  /** Sets the function to call when a place becomes free. */
   onFree(listener: () => void): void {
     this.#onFree = listener;
   }
 
-  /** Undefined when all places are held. */
+  /** Returns undefined if all places are held. */
   take(): BackendPlace | undefined {
     if (this.#held.size >= this.max) return undefined;
     const place: BackendPlace = {
@@ -56,7 +56,7 @@ export class BackendPlaces {
 
 let isObserved = false;
 
-/** Pools of one name are counted together. */
+/** Registers the gauge, once. It adds up pools of the same name. */
 function observe(): void {
   if (isObserved) return;
   isObserved = true;

@@ -8,7 +8,7 @@ export type BoundedWarning = (kind: string, text: string, fields?: object) => vo
 
 /**
  * Logs a warning at most once per kind and interval; the next one says how many were suppressed.
- * Kinds come from closed sets, so what is remembered is bounded.
+ * Kinds come from closed sets, so memory is bounded.
  */
 export function createBoundedWarning(log: Logger, clock: Clock): BoundedWarning {
   const kinds = new Map<string, { loggedAtMs: number; suppressed: number }>();

@@ -8,8 +8,8 @@ export const callerKey = createContextKey<string>("");
 export type Credentials = Readonly<Record<string, readonly Secret[]>>;
 
 /**
- * Names the caller that an authorization header belongs to. Every token is compared, each in
- * constant time, so that the time taken tells nothing.
+ * The name of the caller whose token an authorization header holds. Compares every token, each in
+ * constant time, so that the duration reveals nothing.
  */
 export function findCaller(
   authorization: string | null | undefined,

@@ -1,38 +1,38 @@
 import pg from "pg";
 import type {} from "./pg-internals.ts";
 
-/** Where a backend is, and the key that lets us interrupt it. */
+/** The address of a backend, and the key that permits cancelling its statement. */
 export type BackendKey = {
   host: string;
   port: number;
-  /** True or an object, whatever the types say. */
+  /** `true` or an options object if TLS is on, although the type says boolean. */
   ssl: pg.Client["ssl"];
   processId: number;
   secretKey: number;
 };
 
 /**
- * What became of a request to cancel: `heard` by the server, which has passed it on; `refused`,
- * since no server is there; or `unknown`, when it may still arrive.
+ * The outcome of a cancel request: `heard` by the server, which has passed it on; `refused`, since
+ * no server is there; or `unknown`, when it may still arrive.
  */
 export type Cancelled = "heard" | "refused" | "unknown";
 
-/** Requests to cancel under way at a time in one process. Each takes a process of the server. */
+/** Cancel requests that one process sends at a time. Each takes a process of the server. */
 const CANCELS_MAX = 2;
-/** A server that can hear at all hears within this time. */
+/** A working server hears a cancel request within this time. */
 const CANCEL_TIMEOUT_MS = 1_000;
 
 let running = 0;
 const waiting: Array<() => void> = [];
 
-/** Asks the server on a second, short connection to interrupt what a backend does. */
+/** Asks the server, on a second, short connection, to cancel a backend's statement. */
 export async function cancelBackend(key: BackendKey): Promise<Cancelled> {
   if (running >= CANCELS_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
   else running++;
   try {
     return await requestCancel(key);
   } finally {
-    // The turn is handed on.
+    // Passes the turn to the next request.
     const next = waiting.shift();
     if (next === undefined) running--;
     else next();

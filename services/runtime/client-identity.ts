@@ -18,7 +18,7 @@ const WARNING_TEXTS = {
     "Security limiter warning: the peer is not in TRUSTED_PROXY_CIDRS; falling back to socket address.",
 } as const;
 
-/** Logged when a derived address is hardly a client's own. */
+/** Warnings for a derived address that is hardly a client's own. */
 const PROXY_TEXTS = {
   private:
     "Security limiter warning: the derived client address is private although trust proxy hops are configured; with too few hops every client is one.",
@@ -28,10 +28,10 @@ const PROXY_TEXTS = {
 const NEW_PEER_TEXT =
   "Security limiter warning: the X-Forwarded-For of a peer that was never seen before was believed; set TRUSTED_PROXY_CIDRS to the addresses of the proxies.";
 
-/** How a service was told to trust the proxies in front of it. */
+/** How many proxies in front of it a service trusts and, optionally, their addresses. */
 export type ProxyTrust = { hops: number; trustedProxies?: readonly Cidr[] | undefined };
 
-/** Derives who a peer's client is; counts every derivation and warns, never with the header. */
+/** Derives the address of a peer's client. Counts every derivation; never logs the header. */
 export type ClientIdentity = (peer: Peer) => ClientIp;
 
 export function createClientIdentity(options: {
@@ -80,7 +80,7 @@ export function createClientIdentity(options: {
   };
 }
 
-/** Looks at what was believed: hops that are wrong from the start drift from nothing. */
+/** Checks the addresses that `derive()` believed: it does not warn of too few hops. */
 function createBelievedDoubts(options: {
   service: string;
   trust: ProxyTrust;

@@ -68,7 +68,7 @@ function fallBack(remote: string, warning: ClientIpWarning, entries: number): Cl
   return { ip: canonicalSocketAddress(remote), class: "socket", warning, entries };
 }
 
-/** Positions between commas; none when all of them are blank. */
+/** Counts the positions between commas; 0 if all of them are blank. */
 function countEntries(text: string): number {
   let first = 0;
   while (first < text.length && isBlankOrComma(text.charCodeAt(first))) first++;
@@ -87,7 +87,7 @@ function readEntry(text: string, start: number, end: number): string | undefined
   if (to - from > ENTRY_CHARACTERS_MAX) return undefined;
   const entry = text.slice(from, to);
   const value = parseIpv4(entry);
-  // The only text of a strict IPv4 address is the one it was read from.
+  // A strict IPv4 address has one spelling, so the entry is canonical.
   if (value !== undefined) return isClientIpv4(value) ? entry : undefined;
   const address = parseIpAddress(withoutPort(entry));
   if (address === undefined) return undefined;
@@ -100,7 +100,7 @@ function readEntry(text: string, start: number, end: number): string | undefined
   return formatIpAddress(address);
 }
 
-/** Neither this network, nor multicast, nor everybody: no connection comes from those. */
+/** Excludes 0.0.0.0/8, multicast and broadcast: no connection comes from those. */
 function isClientIpv4(value: number): boolean {
   const first = value >>> 24;
   const isMulticast = first >= 224 && first <= 239;
@@ -115,7 +115,7 @@ function isBlankOrComma(code: number): boolean {
   return code === COMMA_CODE || isBlank(code);
 }
 
-/** Takes brackets and a valid port off; anything else is left for the address parser to refuse. */
+/** Removes brackets and a valid port. Returns a text that is no address if they are malformed. */
 function withoutPort(entry: string): string {
   if (entry.startsWith("[")) {
     const bracketed = /^\[([0-9a-fA-F:.]+)\](?::(0|[1-9][0-9]{0,4}))?$/.exec(entry);
@@ -133,7 +133,7 @@ function isPort(digits: string | undefined): boolean {
   return digits === undefined || Number(digits) <= 65_535;
 }
 
-/** The socket's address by its bits; empty when there is none, which no limiter key accepts. */
+/** The socket's address in canonical text; empty if it has none, which no limiter key accepts. */
 function canonicalSocketAddress(remote: string): string {
   if (parseIpv4(remote) !== undefined) return remote;
   let text = remote;

@@ -1,4 +1,4 @@
-/** Where time enters. Pure functions take `nowMs`; things with a lifetime take a Clock. */
+/** The source of time. Pure functions take `nowMs`; objects with a lifetime take a Clock. */
 export type Clock = {
   /** Milliseconds since the Unix epoch. */
   nowMs(): number;
@@ -7,7 +7,7 @@ export type Clock = {
 /** The clock of this machine. */
 export const systemClock: Clock = { nowMs: () => Date.now() };
 
-/** A clock that moves only when told to, in either direction. */
+/** A clock that only `advance()` moves, forwards or backwards. */
 export function createManualClock(startMs: number): Clock & { advance(byMs: number): void } {
   let nowMs = startMs;
   return {

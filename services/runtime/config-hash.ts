@@ -4,15 +4,15 @@ import type { Release } from "./release.ts";
 /** What a service runs with beside its environment. */
 export type RunningWith = {
   release: Release;
-  /** Names the limits that it applies. */
+  /** The hash of the limits that it applies. */
   policiesHash: string;
-  /** What its keys are known by; never the keys. */
+  /** Fingerprints of its keys, never the keys. */
   keyFingerprints: readonly string[];
 };
 
 /**
- * Names a configuration without revealing it: secrets serialise as `[redacted]`, so only what may
- * be seen is hashed, and the order of keys does not matter.
+ * A hash that names a configuration without revealing it: secrets serialise as `[redacted]`, so it
+ * does not depend on them. The order of keys does not matter.
  */
 export function configHash(config: object, runningWith?: RunningWith): string {
   const all = runningWith === undefined ? config : { config, ...runningWith };
@@ -20,7 +20,7 @@ export function configHash(config: object, runningWith?: RunningWith): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** Names what a policies file says, whatever its spelling and its order. */
+/** A hash of what a policies file says, whatever its spelling and its order. */
 export function policiesHash(policies: ReadonlyMap<string, object>): string {
   return configHash(Object.fromEntries(policies));
 }

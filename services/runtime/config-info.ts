@@ -1,7 +1,7 @@
 import { metrics } from "@opentelemetry/api";
 import type { Release } from "./release.ts";
 
-/** Shows on every scrape under which configuration a service runs, without revealing any of it. */
+/** Exports the trusted hops and the hash of a service's configuration as a metric. */
 export function announceConfig(service: string, hops: number, hash: string): void {
   announce("portcullis.config.info", "1, with the trusted hops and the hash of the configuration", {
     service,
@@ -10,7 +10,7 @@ export function announceConfig(service: string, hops: number, hash: string): voi
   });
 }
 
-/** Shows on every scrape which release a service is of. */
+/** Exports the release that a service runs as a metric. */
 export function announceRelease(service: string, { version, revision }: Release): void {
   announce("portcullis.build.info", "1, with the version and the revision that run", {
     service,

@@ -1,6 +1,6 @@
 import { metrics } from "@opentelemetry/api";
 
-/** Shows on every scrape what the health of a door tells operators of its dependencies. */
+/** Exports the state of a door's dependencies, as its health route reports it, as a gauge. */
 export function observeDependencies(
   door: string,
   dependencies: () => Readonly<Record<string, string>>,

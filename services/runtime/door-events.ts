@@ -1,7 +1,7 @@
 import { metrics } from "@opentelemetry/api";
 import { STEPS, type Step } from "./way-in/refusal.ts";
 
-/** Everything about a door that is counted. */
+/** The counters of a door. */
 export type DoorEvents = {
   /** A request, or a connection, was refused at a step of the way in. */
   refused(step: Step, count?: number): void;

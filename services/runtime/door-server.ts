@@ -17,20 +17,20 @@ import {
 export type DoorServer = {
   /** Open connections. */
   readonly connections: number;
-  /** A known caller spoke on this connection, so that it is not closed for a newcomer. */
+  /** Marks a connection as used by a known caller, so that it is not closed for a new one. */
   prove(socket: Socket): void;
   /** Resolves to the port. */
   listen(host: string, port: number): Promise<number>;
-  /** Finishes what is under way within the grace period, then closes. */
+  /** Finishes requests in flight within the grace period, then closes. */
   close(): Promise<void>;
 };
 
-/** No call of ours takes longer; what still runs after that is cut off. */
+/** No call of ours takes longer. The door cuts connections that are still open after it. */
 const STOP_GRACE_MS = 5_000;
 /** Proxies keep idle connections for about a minute; ours must outlive theirs. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
-/** An HTTP/1.1 server with bounds on connections and heads. What is over them is closed. */
+/** An HTTP/1.1 server with bounds on connections and heads. It closes connections over a bound. */
 export function createDoorServer(
   options: { kind: DoorKind; trust: ProxyTrust; onClosed: (connections: number) => void },
   handle: (request: IncomingMessage, response: ServerResponse) => void,
@@ -43,7 +43,7 @@ export function createDoorServer(
     requestTimeout: HEAD_TIMEOUT_MS + BODY_TIMEOUT_MS,
     connectionsCheckingInterval: HEAD_CHECK_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    // Requests without one are answered too: the host is of no use here.
+    // The Host header is not used.
     requireHostHeader: false,
   };
   const begin = (request: IncomingMessage, response: ServerResponse) => {
@@ -54,14 +54,14 @@ export function createDoorServer(
     }
     response.once("close", () => {
       caps.ended(socket);
-      // What was under way when the stop began leaves a connection behind that is idle only now.
+      // A connection whose request was in flight at the stop becomes idle only now.
       if (isClosing) setImmediate(() => server.closeIdleConnections());
     });
     handle(request, response);
   };
   const server = createServer(serverOptions, begin);
   server.on("checkContinue", begin);
-  // One more than a head may have, so that the excess is seen.
+  // One more than allowed, so that the way in sees the excess and refuses it.
   server.maxHeadersCount = HEAD_LINES_MAX + 1;
   server.setTimeout(STALLED_TIMEOUT_MS);
   server.on("connection", (socket: Socket) => {
@@ -103,7 +103,7 @@ export function createDoorServer(
   };
 }
 
-/** What the configuration says about who is at an address. */
+/** The kind of peer that the configuration expects at an address. */
 function kindOfPeer(address: string, { hops, trustedProxies }: ProxyTrust): PeerKind {
   if (hops === 0) return "client";
   if (trustedProxies === undefined) return "maybe-proxy";
@@ -112,7 +112,7 @@ function kindOfPeer(address: string, { hops, trustedProxies }: ProxyTrust): Peer
   return isProxy ? "proxy" : "client";
 }
 
-/** What is not a request gets an answer by hand, since there is nothing to answer with. */
+/** Builds the answer to bytes that are no request: there is no ServerResponse to write it. */
 function rawAnswer(code: string): string {
   const [status, text] = RAW_ANSWERS[code] ?? MALFORMED;
   const name = "invalid_argument";

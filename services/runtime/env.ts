@@ -1,7 +1,7 @@
 import { Secret } from "./secret.ts";
 import { findWeakness } from "./secret-strength.ts";
 
-/** Everything that is wrong with the environment, at once. */
+/** Lists every problem of the environment at once. */
 export class ConfigError extends Error {
   override name = "ConfigError";
   readonly problems: readonly string[];
@@ -31,7 +31,7 @@ export function createEnvReader(environment: Environment) {
     problems.push(`${name} ${message}`);
   };
 
-  /** Whoever knows one secret must not know another with it. */
+  /** The variable that holds each secret. One secret must not give access to two things. */
   const owners = new Map<string, string>();
   const checkSecret = (name: string, value: string) => {
     const owner = owners.get(value) ?? name;
@@ -48,7 +48,7 @@ export function createEnvReader(environment: Environment) {
     /** A text, or undefined when the variable is unset or blank. */
     optional: read,
 
-    /** A text that must be there unless there is a default. */
+    /** A text; required unless there is a default. */
     text(name: string, defaultValue?: string): string {
       const value = read(name) ?? defaultValue;
       if (value === undefined) problem(name, "is required");
@@ -82,7 +82,7 @@ export function createEnvReader(environment: Environment) {
       return known ?? defaultValue;
     },
 
-    /** A comma-separated list without blanks. What is set and yet holds nothing is a mistake. */
+    /** A comma-separated list without blanks. A variable that is set but empty is a problem. */
     list(name: string): string[] {
       const value = read(name);
       const parts = (value ?? "").split(",").map((part) => part.trim());
@@ -105,8 +105,8 @@ export function createEnvReader(environment: Environment) {
     },
 
     /**
-     * A secret. Outside development it is required, and weak or well-known values are refused; a
-     * development value serves only in development.
+     * A secret. Outside development it is required, and weak or well-known values are refused. Only
+     * development uses `developmentValue`.
      */
     secret(name: string, developmentValue: string): Secret {
       const value = read(name);
@@ -128,7 +128,7 @@ export function createEnvReader(environment: Environment) {
       return values.map((value) => new Secret(value));
     },
 
-    /** Ends reading: throws a ConfigError that names every problem, or returns the frozen config. */
+    /** Returns the frozen config. Throws a ConfigError that names every problem, if there are any. */
     finish<T extends object>(config: T): Readonly<T> {
       if (problems.length > 0) throw new ConfigError(problems);
       return Object.freeze(config);
@@ -136,7 +136,7 @@ export function createEnvReader(environment: Environment) {
   };
 }
 
-/** A database that is reached by a socket has none: `postgres://user@/database?host=/folder`. */
+/** Adds a host to a URL of a socket, which has none: `postgres://user@/database?host=/folder`. */
 function withHost(url: string): string {
   return /^postgres(ql)?:/.test(url) ? url.replace("@/", "@socket/") : url;
 }

@@ -4,21 +4,21 @@ import type { BackendPlace, BackendPlaces } from "./backend-places.ts";
 import { type Cancelled, cancelBackend } from "./cancel-backend.ts";
 import type {} from "./pg-internals.ts";
 
-/** A backend, by what no other one ever has. */
+/** Identifies one backend: no other one has the same process and start time. */
 export type BackendIdentity = { processId: number; startedAt: string };
 
 export type HeldClientConfig = pg.ClientConfig & {
   places: BackendPlaces;
-  /** Until who asked for the connection is told that there is none. */
+  /** How long `connect()` waits before it rejects. */
   connectTimeoutMs: number;
-  /** Tells whether a backend that keeps silent is gone; unset when nobody may look. */
+  /** Asks the server whether a silent backend is gone. If unset, nobody asks. */
   isBackendGone?: (like: pg.Client, backend: BackendIdentity) => Promise<boolean>;
 };
 
-/** Every place is held: by statements that run, or that were given up and have not ended. */
+/** Every place is held, by running statements or by abandoned ones that have not ended. */
 export class NoPlaceError extends Error {
   override name = "NoPlaceError";
-  /** too_many_connections, as the server would say. */
+  /** too_many_connections, the SQLSTATE that the server would send. */
   readonly code = "53300";
 
   constructor(places: BackendPlaces) {
@@ -27,25 +27,25 @@ export class NoPlaceError extends Error {
 }
 
 /**
- * By then a server has ended what did not sign in: twice the default of its
+ * The server has closed unfinished sign-ins by then: twice the default of its
  * `authentication_timeout`.
  */
 const SIGN_IN_MS_MAX = 120_000;
-/** When to ask again to cancel what has not ended yet. */
+/** Delays between requests to cancel the same statement; the last one repeats. */
 const CANCEL_AGAIN_MS = [250, 500, 1_000, 2_000, 5_000];
-/** A backend that does not answer to cancels for so long may be gone without a word. */
+/** A backend that ignores cancels this long may be gone without having closed the connection. */
 const INSPECT_AFTER_MS = 5_000;
-/** Silence after which the system asks whether the other side is still there. */
+/** Idle time after which TCP checks whether the other side is still there. */
 const KEEP_ALIVE_MS = 10_000;
 
 /**
- * A client that keeps its place among the backends of this process until its backend is known to
- * be gone: the server has closed the connection, or never had it. It closes no connection on which
+ * A client that keeps its place among the backends of this process until its backend is known to be
+ * gone: the server closed the connection, or never accepted it. It closes no connection on which
  * the server still works, because that does not end the work: a commit that waits for a standby
- * goes on for as long as it waits.
+ * keeps waiting.
  */
 export class HeldClient extends pg.Client {
-  /** Set once known; lets a silent backend be looked for. */
+  /** Set once the server has sent it. Needed to inspect a silent backend. */
   identity: BackendIdentity | undefined;
   /** Resolves when the backend is known to be gone. */
   readonly gone: Promise<void>;
@@ -61,12 +61,12 @@ export class HeldClient extends pg.Client {
   constructor(config: HeldClientConfig) {
     super({
       ...config,
-      // pg would close the connection in both cases.
+      // With a timeout, pg would destroy the connection.
       connectionTimeoutMillis: 0,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     });
-    // The URL must not have the last word on how long this process waits.
+    // pg lets the URL override this timeout; ours must win.
     this.connectionParameters.query_timeout = config.query_timeout;
     this.#places = config.places;
     this.#connectTimeoutMs = config.connectTimeoutMs;
@@ -76,17 +76,17 @@ export class HeldClient extends pg.Client {
     });
   }
 
-  /** The process that the server, or a pooler in front of it, named. */
+  /** The process id that the server, or a pooler in front of it, sent. */
   get namedProcessId(): number {
     return this.processID ?? 0;
   }
 
-  /** Whether the server has not answered yet. */
+  /** Whether a statement is in flight. */
   get isBusy(): boolean {
     return !this.#isClosed && this.readyForQuery === false;
   }
 
-  /** Connects for whoever can wait; a connection that comes too late for them is closed again. */
+  /** Rejects after `connectTimeoutMs`. A connection that opens later is closed again. */
   override connect(): Promise<pg.Client>;
   override connect(
     callback: ((error: Error) => void) | ((error: null, c: pg.Client) => void),
@@ -119,17 +119,17 @@ export class HeldClient extends pg.Client {
     throw new Error("timeout of a connection to the database");
   }
 
-  /** Connects, however long the server takes to let it in. */
+  /** Connects, however long the sign-in takes. Rejects with NoPlaceError if all places are held. */
   async open(): Promise<void> {
     const place = this.#places.take();
     if (place === undefined) throw new NoPlaceError(this.#places);
     this.#place = place;
     const { connection } = this;
     connection.once("end", () => this.#closed(place));
-    // Without a listener an error would end the process; the connection's end tells enough.
+    // Without a listener an error would end the process. The connection's `end` follows it.
     this.on("error", () => undefined);
     const signIn = setTimeout(() => connection.stream.destroy(), SIGN_IN_MS_MAX).unref();
-    // As long as the other side has not accepted, there is no backend.
+    // Until the server has accepted the connection, there is no backend.
     const accept = setTimeout(() => {
       const { stream } = connection;
       if ("connecting" in stream && stream.connecting === true) {
@@ -145,8 +145,8 @@ export class HeldClient extends pg.Client {
   }
 
   /**
-   * Gives up waiting for what is under way, and has the server interrupt it until it has ended.
-   * Resolves to whether the connection can be used again.
+   * Abandons the statement in flight: sends cancel requests until the server has answered. Resolves
+   * to whether the connection can be used again.
    */
   abandon(): Promise<boolean> {
     this.#abandoned ??= this.#cancelUntilAnswered().finally(() => {
@@ -162,7 +162,7 @@ export class HeldClient extends pg.Client {
     const startedAtMs = performance.now();
     let isHeard = true;
     for (let attempt = 0; this.isBusy; attempt++) {
-      // One that may still arrive would interrupt what is asked next.
+      // A cancel that may still arrive would interrupt the next statement.
       if ((await this.#cancel()) !== "heard") isHeard = false;
       await this.#waitForAnswer(CANCEL_AGAIN_MS[attempt] ?? CANCEL_AGAIN_MS.at(-1) ?? 0);
       if (this.isBusy && performance.now() - startedAtMs > INSPECT_AFTER_MS) await this.#inspect();
@@ -179,7 +179,7 @@ export class HeldClient extends pg.Client {
     return await cancelBackend({ host, port, ssl, processId: processID, secretKey });
   }
 
-  /** Waits until the server has answered or closed the connection, or for a time. */
+  /** Waits until the server has answered or closed the connection, at most `timeoutMs`. */
   async #waitForAnswer(timeoutMs: number): Promise<void> {
     if (!this.isBusy) return;
     const { connection } = this;
@@ -188,7 +188,7 @@ export class HeldClient extends pg.Client {
         clearTimeout(timer);
         connection.off("readyForQuery", finish);
         connection.off("end", finish);
-        // After the client has seen it too.
+        // Lets pg's client handle the event first.
         setImmediate(resolve);
       };
       const timer = setTimeout(finish, timeoutMs).unref();
@@ -204,13 +204,13 @@ export class HeldClient extends pg.Client {
     this.connection.stream.destroy();
   }
 
-  /** Says good-bye once the server has answered; it is then the server that closes. */
+  /** Ends the session once the server has answered, so that the server closes the connection. */
   override end(): Promise<void>;
   override end(callback: (error: Error) => void): void;
   override end(callback?: unknown): Promise<void> | undefined {
     const ended = this.#end();
     if (typeof callback !== "function") return ended;
-    // The pool need not wait for it: it looks at the places.
+    // The pool need not wait: it counts held places.
     process.nextTick(callback);
     ended.catch(() => undefined);
     return undefined;
@@ -219,14 +219,14 @@ export class HeldClient extends pg.Client {
   async #end(): Promise<void> {
     while (this.isBusy) await this.abandon();
     if (this.#isClosed || this.#place === undefined) return;
-    // What was given up must not keep this process from ending.
+    // An ending connection must not keep this process alive.
     const { stream } = this.connection;
     if ("unref" in stream && typeof stream.unref === "function") stream.unref();
     await super.end();
   }
 
   #closed(place: BackendPlace): void {
-    // Asked before anybody else sees the end: an answer that is outstanding stays so.
+    // Runs before pg handles the end, so `isBusy` still tells whether a statement was in flight.
     const wasBusy = this.isBusy && this.processID !== null && !this.#isKnownGone;
     this.#isClosed = true;
     const leave = () => {
@@ -237,7 +237,7 @@ export class HeldClient extends pg.Client {
     else this.#cancelUntilHeard(place).then(leave, leave);
   }
 
-  /** A backend whose connection broke may still wait in a commit. */
+  /** Cancels until the server hears it: a backend with a broken connection may wait in a commit. */
   async #cancelUntilHeard(place: BackendPlace): Promise<void> {
     place.isAbandoned = true;
     for (let attempt = 0; (await this.#cancel()) === "unknown"; attempt++) {

@@ -7,21 +7,22 @@ import { peerKey } from "./peer.ts";
 import { isProbeNonce } from "./probe.ts";
 import type { ProbeFindings, ProbeMemory } from "./probe-memory.ts";
 
-/** What a service tells the operator about itself beside the address. */
+/** What a service reports to the operator about itself, beside the derived address. */
 export type IdentityOptions = {
   trust: ProxyTrust;
-  /** None in a service that no proxy forwards to. */
+  /** Unset in a service that no proxy forwards to. */
   probes?: ProbeMemory;
   failureMode: () => string;
-  /** Where the limits are kept that it relies on. */
+  /** The store of the limits that it relies on. */
   backend: string;
   configHash: string;
   runningWith: RunningWith;
 };
 
 /**
- * Serves IdentityService to the operator, whom the door lets in alone, by the very rule that serves the limits. It is not counted: the operator
- * asks each service directly, past the proxies, and that is no doubtful client.
+ * Serves IdentityService, to the operator alone, with the derivation that the limits use. It counts
+ * nothing in metrics: the operator calls each service directly, past the proxies, and is no
+ * doubtful client.
  */
 export function identityRoutes(router: ConnectRouter, options: IdentityOptions): void {
   const { trust } = options;

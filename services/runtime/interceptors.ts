@@ -18,8 +18,8 @@ import { isDatabaseOutage } from "./postgres.ts";
 import { createServerSpans } from "./server-span.ts";
 
 /**
- * Turns a database outage into `unavailable`, and logs bugs once with their cause. What reaches the
- * wire for a bug is `internal error` and nothing else.
+ * Turns a database outage into `unavailable`, and logs a bug once, with its cause. On the wire a
+ * bug is `internal error` and nothing else.
  */
 export function createErrorInterceptor(log: Logger): Interceptor {
   const warn = createBoundedWarning(log, systemClock);
@@ -52,8 +52,8 @@ export function createErrorInterceptor(log: Logger): Interceptor {
 }
 
 /**
- * Ends a call that takes longer than `timeoutMs` as `unavailable`, with what `details` tell of the
- * reason. A caller's own, shorter timeout ends it earlier, as `deadline_exceeded`.
+ * Ends a call that takes longer than `timeoutMs` as `unavailable`, with the reason in `details`. A
+ * caller's own, shorter timeout ends it earlier, as `deadline_exceeded`.
  */
 export function createDeadlineInterceptor(
   timeoutMs: number,
@@ -77,10 +77,10 @@ export function createDeadlineInterceptor(
   };
 }
 
-/** The span of the call, also where calls are not followed. */
+/** The span of the call. Set even if `followsCalls` is false. */
 const spanKey = createContextKey<Span | undefined>(undefined);
 
-/** What is recorded of a call: the method, then how it ended. */
+/** The name of a call, and the attributes that its span and its metric share. */
 function callAttributes(request: { service: { typeName: string }; method: { name: string } }) {
   const name = `${request.service.typeName}/${request.method.name}`;
   const attributes: Attributes = { "rpc.system.name": "connectrpc", "rpc.method": name };
@@ -96,7 +96,7 @@ function failureAttributes(error: unknown): Attributes {
 
 /**
  * Measures every call as `rpc.server.call.duration` and wraps it in a server span. A trace context
- * from the public is linked, never continued; from our own services it is continued.
+ * from the public is linked, never continued; one from our own services is continued.
  */
 export function createTelemetryInterceptor(options: { trustTraceContext: boolean }): Interceptor {
   const { trustTraceContext } = options;
@@ -124,7 +124,7 @@ export function createTelemetryInterceptor(options: { trustTraceContext: boolean
 
 /**
  * Measures every call to another of our services as `rpc.client.call.duration`, wraps it in a
- * client span and carries the trace there.
+ * client span and propagates the trace.
  */
 export function createClientTelemetryInterceptor(): Interceptor {
   const tracer = trace.getTracer("portcullis.client");

@@ -1,4 +1,4 @@
-/** An address by its bits; an IPv4-mapped IPv6 address is the IPv4 address inside. */
+/** An address as bits. An IPv4-mapped IPv6 address is read as IPv4. */
 export type IpAddress = { family: 4; value: number } | { family: 6; groups: readonly number[] };
 
 /** A range of addresses. */
@@ -110,7 +110,7 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return isMapped(groups) ? embeddedIpv4(groups) : { family: 6, groups };
 }
 
-/** Where the longest run of two or more zero groups lies, the first of equals (RFC 5952). */
+/** The longest run of two or more zero groups; the first of equally long ones (RFC 5952). */
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
   let best = { start: -1, length: 1 };
   let start = -1;
@@ -134,7 +134,7 @@ function joinHex(groups: readonly number[], from: number, to: number): string {
   return text;
 }
 
-/** The one text of an address: dotted decimal, or RFC 5952 in hexadecimal. */
+/** The canonical text of an address: dotted decimal, or RFC 5952 in hexadecimal. */
 export function formatIpAddress(address: IpAddress): string {
   if (address.family === 4) {
     const { value } = address;

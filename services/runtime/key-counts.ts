@@ -1,4 +1,4 @@
-/** Counts by key, in memory for those keys only that have a count above 0. */
+/** Counts by key. Keeps only the keys whose count is above 0. */
 export class KeyCounts {
   readonly #counts = new Map<string, number>();
 

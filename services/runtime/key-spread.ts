@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 
-/** How long a key counts; the oldest tenth of it is dropped at once. */
+/** How long a request counts. The window moves on by slices, each a tenth of it. */
 const WINDOW_MS = 60_000;
 const SLICE_MS = 6_000;
-/** Keys counted by name in each slice. A key's share is overstated by at most 1 / COUNTED_MAX. */
+/** Keys that each slice counts. A key's share is overstated by at most 1 / COUNTED_MAX. */
 const COUNTED_MAX = 64;
 /** Registers of the estimate of distinct keys; its standard error is 1.04 / √REGISTERS, 3.3 %. */
 const REGISTERS = 1_024;
@@ -18,13 +18,13 @@ type Slice = {
 };
 
 /**
- * How requests of the last minute spread over keys, in bounded memory whatever the number of keys:
- * the share of the most frequent one, and about how many different ones there were. When clients
- * collapse into the address of a proxy the first rises; when they forge addresses the second does.
+ * How the requests of the last minute spread over keys: the share of the most frequent key, and
+ * roughly how many distinct keys there were. The first rises when clients collapse into a proxy's
+ * address, the second when they forge addresses. Memory is bounded.
  */
 export class KeySpread {
   #slices: Slice[] = [];
-  /** Unknown to senders, so that nobody can choose keys that look like few. */
+  /** Secret, so that no client can choose keys whose hashes collide. */
   readonly #seed = randomBytes(4).readUInt32LE();
 
   record(key: string, nowMs: number): void {
@@ -49,7 +49,7 @@ export class KeySpread {
     return total === 0 ? 0 : Math.min(1, Math.max(...sums.values()) / total);
   }
 
-  /** About how many different keys there were. */
+  /** The estimated number of distinct keys. */
   distinct(nowMs: number): number {
     this.#dropOld(nowMs);
     const ranks = new Uint8Array(REGISTERS);
@@ -65,7 +65,7 @@ export class KeySpread {
     const number = Math.floor(nowMs / SLICE_MS);
     const last = this.#slices.at(-1);
     if (last?.number === number) return last;
-    // Also drops slices of the future, so that the last one is the latest, and they stay few.
+    // Also drops slices of the future, so that the last slice is the newest.
     this.#dropOld(nowMs);
     const current = this.#slices.at(-1);
     if (current?.number === number) return current;
@@ -74,7 +74,7 @@ export class KeySpread {
     return slice;
   }
 
-  /** A clock that stepped back leaves slices of the future, which count as old. */
+  /** Drops old slices, and those of the future that a clock leaves when it steps back. */
   #dropOld(nowMs: number): void {
     const number = Math.floor(nowMs / SLICE_MS);
     const oldest = number - WINDOW_MS / SLICE_MS;
@@ -95,7 +95,7 @@ function countKey(counts: Map<string, number>, key: string): void {
   counts.set(key, smallest[1] + 1);
 }
 
-/** HyperLogLog's estimate, with its own correction where most registers are still empty. */
+/** HyperLogLog's estimate, with linear counting while many registers are empty. */
 function estimate(ranks: Uint8Array): number {
   let sum = 0;
   let empty = 0;

@@ -1,21 +1,21 @@
 import { setNewest } from "./set-newest.ts";
 
-/** More proxies than any deployment has at a time; what was not seen for longest is forgotten. */
+/** More proxies than any deployment has. The peer that was seen least recently is dropped first. */
 const PEERS_MAX = 1_024;
 
-/** Whether a process has just begun to learn its peers, or knows them. */
+/** `start` while the process still learns its peers, `later` afterwards. */
 export type PeerPhase = "start" | "later";
 export const PEER_PHASES: readonly PeerPhase[] = ["start", "later"];
 
 /**
- * How long a process only learns: by then every proxy in front of it has sent something, health
- * checks at least, so that a restart looks like nobody's attack.
+ * How long a process learns its peers. Every proxy in front of it sends something in this time, at
+ * least health checks, so a restart does not look like an attack.
  */
 const LEARNING_MS = 10 * 60_000;
 
-/** The peers that were believed, in bounded memory, so that a new one can be told from them. */
+/** Remembers the peers whose header was believed, in bounded memory, to recognise new ones. */
 export class KnownPeers {
-  /** The peer seen last is last. */
+  /** Ordered by when each peer was last seen. */
   readonly #seen = new Map<string, true>();
   readonly #startedAtMs: number;
   #latest = "";
@@ -24,7 +24,7 @@ export class KnownPeers {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** Notes a peer; answers the phase in which it came when it was never seen before. */
+  /** Notes a peer. Returns the current phase for a new peer; undefined for a known one. */
   note(peer: string, nowMs: number): PeerPhase | undefined {
     if (peer === this.#latest) return undefined;
     this.#latest = peer;

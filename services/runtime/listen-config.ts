@@ -9,7 +9,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 export type ListenConfig = ReturnType<typeof readListenConfig>;
 
-/** Where a service listens, for requests and for scrapes, and as what. Port 0 takes any free port. */
+/** Reads the hosts and ports for requests and metrics, the log level and the revision. */
 export function readListenConfig(
   env: EnvReader,
   ports: { name: string; default: number; metricsName: string; metricsDefault: number },
@@ -25,7 +25,7 @@ export function readListenConfig(
   };
 }
 
-/** A TCP port; 0 takes any free one. */
+/** Reads a TCP port; 0 lets the system choose a free one. */
 export function readPort(env: EnvReader, name: string, defaultPort: number): number {
   return env.integer(name, { min: 0, max: 65_535, default: defaultPort });
 }
@@ -38,7 +38,7 @@ function readHost(env: EnvReader, name: string): string {
   return host;
 }
 
-/** How many proxies to trust, and optionally which peers may be one. */
+/** Reads how many proxies to trust and, optionally, which addresses they may have. */
 export function readProxyTrust(env: EnvReader, hopsName: string) {
   const trustedProxies: Cidr[] = [];
   for (const text of env.list("TRUSTED_PROXY_CIDRS")) {
@@ -52,7 +52,7 @@ export function readProxyTrust(env: EnvReader, hopsName: string) {
   };
 }
 
-/** Origins of pages and apps, spelled as they send them: scheme, host, and port when it is unusual. */
+/** Reads allowed origins, as browsers and apps send them: scheme, host and any non-default port. */
 export function readOrigins(env: EnvReader): readonly string[] {
   const origins = env.list("ALLOWED_ORIGINS");
   for (const origin of origins) {

@@ -38,7 +38,7 @@ test("createLogOutput() survives a reader that is gone", async () => {
 });
 
 function setup() {
-  // Nobody reads it before a test says so.
+  // Nothing reads the stream until a test resumes it.
   const stream = new PassThrough({ readableHighWaterMark: 0, writableHighWaterMark: 0 });
   const lost: number[] = [];
   const output = createLogOutput(stream, (lines) => lost.push(lines));

@@ -1,23 +1,23 @@
 import type { Writable } from "node:stream";
 
 /**
- * What waits for a reader of the log that pauses, a thousand lines or more. Lines above it are lost,
- * and counted: a service goes on whatever becomes of its log.
+ * Bytes that may wait for a slow reader of the log: a thousand lines or more. Further lines are
+ * dropped and counted, so that a service never waits for its log.
  */
 export const LOG_BYTES_WAITING_MAX = 1_048_576;
-/** A reader that is alive has the last lines of a process long before. */
+/** How long a process waits at its end for the reader to take the last lines. */
 const LAST_LINES_MS = 500;
 
 /** Where a logger writes its lines; never waits for their reader. */
 export type LogOutput = {
   write(line: string): void;
-  /** Resolves once every line was taken, or cannot be within half a second. */
+  /** Resolves once the reader has taken every line, or after half a second. */
   settled(): Promise<void>;
 };
 
 /**
- * Writes to a stream that others read. A reader that is gone ends the output and nothing else;
- * one that is slow loses lines, and `onLost` says how many once it reads again.
+ * Writes to a stream that another process reads. If the reader is gone, only the output ends. If it
+ * is slow, lines are dropped, and `onLost` gets their number once it reads again.
  */
 export function createLogOutput(stream: Writable, onLost: (lines: number) => void): LogOutput {
   let lost = 0;

@@ -7,8 +7,8 @@ export type { Logger } from "pino";
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /**
- * Logs one JSON line an event to standard output, with the trace it belongs to. pino's own output
- * waits inside of the event loop for a reader that is slow, and for ever for one that is gone.
+ * Logs each event as one JSON line on standard output, with its trace. pino's own output would
+ * block the event loop for a slow reader, and forever for one that is gone.
  */
 export function createLogger(
   service: string,
@@ -30,7 +30,7 @@ export function createLogger(
   return { log, output };
 }
 
-/** What tells of a log line to which span it belongs. */
+/** The fields that link a log line to its span. */
 export function spanFields(span: Span | undefined): { trace_id?: string; span_id?: string } {
   const context = span?.spanContext();
   return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId };

@@ -5,7 +5,7 @@ import { type PostgresPool, transaction } from "./postgres.ts";
 
 export type Migration = { version: number; name: string; sql: string };
 
-/** Reads `NNNN-name.sql` files; versions count up from 1 without a gap. */
+/** Reads `NNNN-name.sql` files. Throws unless versions count up from 1 without a gap. */
 export async function readMigrations(folder: URL): Promise<Migration[]> {
   const files = (await readdir(folder)).filter((file) => file.endsWith(".sql")).sort();
   return await Promise.all(
@@ -22,9 +22,9 @@ export async function readMigrations(folder: URL): Promise<Migration[]> {
 }
 
 /**
- * Brings one service's schema up to date and answers the newest version in the database. Each
- * migration commits by itself; replicas that start at once wait for each other. A database that is
- * newer than this program is left alone, since migrations only expand.
+ * Brings one service's schema up to date and returns the newest version in the database. Each
+ * migration commits in its own transaction; replicas that start at once wait for each other. A
+ * newer database stays as it is, since migrations only expand.
  */
 export async function migrate(options: {
   pool: PostgresPool;

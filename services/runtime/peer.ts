@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { createContextKey } from "@connectrpc/connect";
 
-/** What a request itself says about where it came from; nothing of it is trusted yet. */
+/** Where a request came from, as received: nothing of it is trusted yet. */
 export type Peer = {
   /** The socket's address as the platform prints it. */
   remote: string;
-  /** Every X-Forwarded-For line in order, unread. */
+  /** Every X-Forwarded-For line in order, unparsed. */
   forwardedLines: readonly string[];
 };
 

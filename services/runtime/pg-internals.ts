@@ -1,13 +1,13 @@
 import type {} from "pg";
 
-// What of pg is used here and its types do not tell. The version of pg is pinned; tests that hang
-// real servers hold these names to it.
+// Internals of pg that we use and its types omit. The version of pg is pinned, and tests against
+// real servers that hang fail if these change.
 declare module "pg" {
   interface Client {
-    /** Of the backend, or what a pooler names instead; with the key it can be interrupted. */
+    /** The backend's process, or the id that a pooler sends. Cancelling needs it and the key. */
     readonly processID: number | null;
     readonly secretKey: number | null;
-    /** False while a statement is under way; unset before the first one could be. */
+    /** False while a statement runs; unset until the server is ready for the first one. */
     readonly readyForQuery?: boolean;
     readonly connectionParameters: { query_timeout?: number | undefined };
   }
@@ -19,7 +19,7 @@ declare module "pg" {
   }
 
   interface Pool {
-    /** Goes on with who waits for a connection. */
+    /** Serves the callers that wait for a connection. */
     _pulseQueue(): void;
   }
 }

@@ -16,24 +16,24 @@ export type PostgresOptions = {
   url: string;
   /** Shown in pg_stat_activity. */
   applicationName: string;
-  /** Backends that this pool ever holds, those included that do not answer any more. */
+  /** The most backends that this pool holds, including those that no longer answer. */
   connectionsMax: number;
-  /** How long one statement may take, on both sides of the connection. */
+  /** How long one statement may take. The server and this process both enforce it. */
   statementTimeoutMs: number;
   log: Logger;
 };
 
-/** A database that answers at all accepts a connection within this time on one network. */
+/** On one network, a working database accepts a connection within this time. */
 const CONNECT_TIMEOUT_MS = 1_000;
-/** The client gives up a little after the server should have, so that the server's reason wins. */
+/** The client's timeout ends this much after the server's, so that the server's error wins. */
 const CLIENT_SLACK_MS = 50;
-/** Idle connections are given back to the database. */
+/** The pool closes connections that have been idle for this long. */
 const IDLE_TIMEOUT_MS = 30_000;
 
 /**
- * Opens a pool in which every wait ends: connecting, waiting for a connection, and each statement.
- * A connection whose statement timed out is never reused; it keeps its place in the pool until its
- * backend is gone.
+ * Opens a pool in which every wait is bounded: connecting, waiting for a connection, and each
+ * statement. A connection whose statement timed out is never reused; it keeps its place in the pool
+ * until its backend is gone.
  */
 export function createPostgresPool(options: PostgresOptions): PostgresPool {
   const { statementTimeoutMs } = options;
@@ -45,7 +45,7 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
     application_name: options.applicationName,
     max: options.connectionsMax,
     Client: clientsIn(places, connectTimeoutMs),
-    // A client tells sooner; the pool would close its connection.
+    // The client's own timeout must end first: the pool's would close the connection.
     connectionTimeoutMillis: connectTimeoutMs + CLIENT_SLACK_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     query_timeout: statementTimeoutMs + CLIENT_SLACK_MS,
@@ -54,7 +54,7 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
       if (!(client instanceof HeldClient)) throw new Error("a client of another kind");
       await enforceSettings(client, settingsOf(statementTimeoutMs));
       isShared ??= refuseSharedSession(client).catch((error: unknown) => {
-        // Only what is wrong with the session is wrong for good.
+        // Only a SessionSettingsError is permanent; any other error is checked again.
         if (!(error instanceof SessionSettingsError)) isShared = undefined;
         throw error;
       });
@@ -63,14 +63,14 @@ export function createPostgresPool(options: PostgresOptions): PostgresPool {
   });
   const telemetry = createDatabaseTelemetry();
   pool.on("connect", (client) => measureQueries(client, telemetry));
-  // Idle connections break when the database goes away; the next statement finds that out.
+  // Idle connections break when the database goes away. The next statement reports that.
   pool.on("error", (error) => {
     options.log.warn({ err: error }, "an idle database connection was lost");
   });
   return pool;
 }
 
-/** Others than the first are bounds that a role may have and that would end idle connections. */
+/** The last two turn off timeouts that a role may have and that would end our sessions. */
 function settingsOf(statementTimeoutMs: number) {
   return {
     statement_timeout: String(statementTimeoutMs),
@@ -79,7 +79,7 @@ function settingsOf(statementTimeoutMs: number) {
   };
 }
 
-/** The clients that a pool makes: pg hands them its own options. */
+/** The class of the pool's clients. pg constructs them with its own options. */
 function clientsIn(places: BackendPlaces, connectTimeoutMs: number) {
   return class extends HeldClient {
     constructor(config?: pg.ClientConfig) {
@@ -88,7 +88,7 @@ function clientsIn(places: BackendPlaces, connectTimeoutMs: number) {
   };
 }
 
-/** A pool that is full when its places are held, also by connections that it has given up. */
+/** A pool that is full when all its places are held, abandoned connections included. */
 class HeldPool extends pg.Pool {
   readonly #places: BackendPlaces;
 
@@ -98,7 +98,7 @@ class HeldPool extends pg.Pool {
     places.onFree(() => this._pulseQueue());
   }
 
-  /** pg counts the clients that it knows. */
+  /** Overrides pg, which counts only the clients that it knows. */
   _isFull(): boolean {
     return this.#places.held >= this.#places.max;
   }
@@ -122,7 +122,7 @@ export async function transaction<T>(
   }
 }
 
-/** A connection that cannot even roll back is in an unknown state and is not used again. */
+/** Rolls back. A connection that cannot is in an unknown state and is not used again. */
 async function rollback(client: pg.PoolClient): Promise<void> {
   try {
     if (client instanceof HeldClient && client.isBusy) throw new Error("it was given up");

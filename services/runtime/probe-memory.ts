@@ -5,22 +5,22 @@ import type { Peer } from "./peer.ts";
 import { readProbe } from "./probe.ts";
 import type { Secret } from "./secret.ts";
 
-/** What a service made of a probe's request; no header is kept. */
+/** What a service derived from a probe's request. Holds no header. */
 export type ProbeFindings = {
   client: ClientIp;
-  /** What each number of hops from 0 on would derive; empty where that is doubtful. */
+  /** The address that each number of hops, from 0 on, derives; empty if it is doubtful. */
   byHops: readonly string[];
 };
 
-/** Far more than one run of a tool sends; the oldest make room. */
+/** Far more than one run of a tool sends. The oldest probe is dropped first. */
 const PROBES_MAX = 2_048;
-/** A tool asks at once; what nobody asks for is forgotten. */
+/** A tool asks for the findings of its probe at once. */
 const PROBE_LIFETIME_MS = 60_000;
 
 /**
- * Remembers what was derived for requests that the operator signed, so that a tool learns what a
- * service sees behind the proxies without any route for that through them. The first request with
- * a nonce counts: whoever replays one that it saw pass changes nothing.
+ * Remembers what the service derived for requests that the operator signed. So a tool learns what a
+ * service sees behind the proxies, and no proxy needs a route for it. Only the first request with a
+ * nonce counts, so a replayed probe changes nothing.
  */
 export class ProbeMemory {
   readonly #options: { trust: ProxyTrust; operatorTokens: readonly Secret[]; clock: Clock };
@@ -30,7 +30,7 @@ export class ProbeMemory {
     this.#options = options;
   }
 
-  /** Looks at one request; does nothing for all that carry no valid probe. */
+  /** Remembers a request that carries a valid probe, and ignores any other. */
   observe(peer: Peer, header: string | undefined): void {
     if (header === undefined) return;
     const { trust, operatorTokens, clock } = this.#options;
@@ -44,12 +44,13 @@ export class ProbeMemory {
     });
   }
 
+  /** Returns undefined for an unknown or expired nonce. */
   find(nonce: string): ProbeFindings | undefined {
     this.#forgetOld(this.#options.clock.nowMs());
     return this.#probes.get(nonce);
   }
 
-  /** Entries stand in the order of their ends, so it suffices to look at the first ones. */
+  /** Drops expired probes, and the oldest one if the memory is full. The map is ordered by age. */
   #forgetOld(nowMs: number): void {
     for (const [nonce, { untilMs }] of this.#probes) {
       if (untilMs > nowMs && this.#probes.size < PROBES_MAX) return;

@@ -1,15 +1,15 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Secret } from "./secret.ts";
 
-/** Marks a request of the operator's whose derivation is to be remembered for a moment. */
+/** Marks a request of the operator. The service remembers for a while what it derived for it. */
 export const PROBE_HEADER = "x-portcullis-probe";
 
-/** 128 bits: nobody guesses the nonce of somebody else's probe. */
+/** 128 bits, so that nobody can guess the nonce of another probe. */
 export const PROBE_NONCE_BYTES = 16;
 
 const NONCE = /^[0-9a-f]{32}$/;
 const SIGNED = /^([0-9a-f]{32})\.([0-9a-f]{64})$/;
-/** Keeps these signatures apart from anything else the token may ever sign. */
+/** Keeps these signatures apart from any others that the token may sign. */
 const PURPOSE = "portcullis-probe:";
 
 /** The header value of a probe: proves the operator's token without carrying it through proxies. */
@@ -17,7 +17,7 @@ export function signProbe(nonce: string, operatorToken: Secret): string {
   return `${nonce}.${signatureOf(nonce, operatorToken).toString("hex")}`;
 }
 
-/** The nonce of a probe that one of the operator's tokens has signed; undefined for all others. */
+/** The nonce of a probe signed with an operator's token; undefined for any other header. */
 export function readProbe(
   header: string | undefined,
   operatorTokens: readonly Secret[],

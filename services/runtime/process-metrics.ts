@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { metrics } from "@opentelemetry/api";
 
-/** On Linux and macOS alike, the folder of the descriptors of whoever looks. */
+/** On Linux and macOS, lists the descriptors of the process that reads it. */
 const DESCRIPTORS = "/dev/fd";
 
-/** Observes what the runtime's own instrumentation does not: open descriptors, a leak's first sign. */
+/** Observes open descriptors, the first sign of a leak. The runtime instrumentation omits them. */
 export function observeProcess(): void {
   metrics
     .getMeter("portcullis.runtime")

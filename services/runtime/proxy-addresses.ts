@@ -1,20 +1,20 @@
 import { parseIpAddress } from "./ip-address.ts";
 
-/** What a derived address gives away when it is hardly a client's own. */
+/** The kind of network of a derived address that is hardly a client's own. */
 export type ProxyNetwork = "private" | "cdn";
 
 export const PROXY_NETWORKS: readonly ProxyNetwork[] = ["private", "cdn"];
 
-/** Ranges that no client on the internet comes from: a proxy inside, or a client inside. */
+/** Ranges that no client on the internet has: the address of an internal proxy or client. */
 const PRIVATE = [
   ...["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"],
   ...["172.16.0.0/12", "192.168.0.0/16", "::/32", "fc00::/7", "fe80::/10"],
 ];
 
 /**
- * The servers of large CDNs, as they publish them (cloudflare.com/ips, api.fastly.com/public-ip-list,
- * the CLOUDFRONT entries of Amazon's ip-ranges.json). Good enough for a warning, and used for nothing
- * else: who is trusted is said by the configuration alone.
+ * The servers of large CDNs, as they publish them (cloudflare.com/ips,
+ * api.fastly.com/public-ip-list, the CLOUDFRONT entries of Amazon's ip-ranges.json). Used only for
+ * a warning: the configuration alone says which proxies are trusted.
  */
 const CDN = [
   // Cloudflare
@@ -42,14 +42,14 @@ const CDN = [
   "2600:9000::/28",
 ];
 
-/** A range by its first and last address, of which the first 32 bits tell. */
+/** The first 32 bits of a range's first and last address. */
 type Range = { first: number; last: number; network: ProxyNetwork };
 
 const RANGES: Readonly<Record<4 | 6, readonly Range[]>> = { 4: rangesOf(4), 6: rangesOf(6) };
 
 /**
- * Whether an address is more likely a proxy's than a client's. It is asked for every request, so
- * that it is one search among few dozen numbers.
+ * The network of an address that is more likely a proxy's than a client's; undefined for others.
+ * Runs for every request, hence the binary search.
  */
 export function findProxyNetwork(address: string): ProxyNetwork | undefined {
   const parsed = readHead(address);

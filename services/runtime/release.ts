@@ -4,15 +4,15 @@ import type { EnvReader } from "./env.ts";
 /** Which release a process runs: the version of the package, the revision of its sources. */
 export type Release = { version: string; revision: string };
 
-/** Written by the build, which can ask git. */
+/** Written by the build, which asks git for the revision. */
 const BUILT_RELEASE = new URL("./release.json", import.meta.url);
-/** Where the sources run without a build. */
+/** Read when the sources run without a build. */
 const PACKAGE = new URL("../../package.json", import.meta.url);
 /** A commit, a tag or the name of a build; it becomes a label of a metric. */
 const REVISION = /^[\w.+-]{1,64}$/;
 const UNKNOWN = "unknown";
 
-/** Reads `RELEASE_REVISION`, for whoever builds without git; it wins over what the build knew. */
+/** Reads `RELEASE_REVISION`, for builds without git. It overrides the revision of the build. */
 export function readRevision(env: EnvReader): string | undefined {
   const revision = env.optional("RELEASE_REVISION");
   if (revision === undefined || REVISION.test(revision)) return revision;
@@ -20,7 +20,7 @@ export function readRevision(env: EnvReader): string | undefined {
   return undefined;
 }
 
-/** Tells which release this is. */
+/** The release that this process runs. Fields without a source are `unknown`. */
 export function findRelease(revision: string | undefined): Release {
   const built = readFields(BUILT_RELEASE) ?? readFields(PACKAGE);
   return {

@@ -11,7 +11,7 @@ import { findJsonProblem } from "./way-in/json-bounds.ts";
 import type { MessageBounds } from "./way-in/message-bounds.ts";
 import { liftMember, type VerbatimMember } from "./way-in/verbatim-member.ts";
 
-/** One RPC, ready to be called with a body that was read. */
+/** The handler of one RPC. The door reads the body before the call. */
 export type RpcHandler = UniversalHandler;
 
 export type RpcCall = {
@@ -24,8 +24,8 @@ export type RpcCall = {
 export type RpcAnswer = { status: number; headers: Record<string, string>; body: Uint8Array };
 
 /**
- * Makes the handlers of RPCs by `POST /path`. Messages arrive decompressed, and answers leave
- * uncompressed: our services are next to each other, and the edge compresses for browsers.
+ * Makes RPC handlers, keyed by `POST /path`. The door has decompressed the requests. Answers are
+ * not compressed: our services share a network, and the edge compresses for browsers.
  */
 export function createRpcHandlers(options: {
   routes: (router: ConnectRouter) => void;
@@ -54,7 +54,7 @@ export function takesContentType(handler: RpcHandler, contentType: string | unde
   return contentType !== undefined && handler.supportedContentType(contentType);
 }
 
-/** What is wrong with a message before it is parsed; undefined when nothing is. */
+/** Checks a message before it is parsed. Returns the problem; undefined if there is none. */
 export function findMessageProblem(
   handler: RpcHandler,
   contentType: string,
@@ -73,8 +73,8 @@ export function findMessageProblem(
 }
 
 /**
- * Turns a member that a message in JSON carries verbatim into text, before anything parses it.
- * Whatever is no such message stays as it is.
+ * Rewrites the verbatim member of a JSON message as text, before anything parses the message.
+ * Returns any other body unchanged.
  */
 export function liftVerbatim(
   contentType: string,
@@ -97,7 +97,7 @@ function isEnveloped(contentType: string): boolean {
   return /grpc|connect\+/i.test(contentType);
 }
 
-/** A byte of flags and four of length come before each message of gRPC-Web. */
+/** Each message of gRPC-Web starts with one byte of flags and four of length. */
 const ENVELOPE_BYTES = 5;
 
 function onlyMessage(body: Uint8Array): Uint8Array | undefined {
@@ -114,11 +114,11 @@ function envelop(message: Uint8Array): Uint8Array {
   return Buffer.concat([head, message]);
 }
 
-/** Calls an RPC and collects its answer: a unary answer is one message. */
+/** Calls a unary RPC and collects its answer. */
 export async function answerRpc(handler: RpcHandler, call: RpcCall): Promise<RpcAnswer> {
   const answer = await handler({
     httpVersion: "1.1",
-    // The client's word for our host is of no use here.
+    // The client's Host header is not used.
     url: `http://service${handler.requestPath}`,
     method: "POST",
     header: readHeaders(call.headers),
@@ -133,14 +133,14 @@ async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-/** What is not made of bytes that a header may hold can mean nothing to an RPC, and is left out. */
+/** Leaves out header values with characters that HTTP does not allow: no RPC can use them. */
 function readHeaders(lines: IncomingHttpHeaders): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(lines)) {
     const text = Array.isArray(value) ? value.join(", ") : value;
     if (text !== undefined && HEADER_VALUE.test(text)) headers.set(name, text);
   }
-  // The body is as it is by now.
+  // The door has decompressed the body, so these no longer describe it.
   headers.delete("content-encoding");
   headers.delete("content-length");
   return headers;

@@ -8,29 +8,29 @@ import { findRelease, type Release } from "./release.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { warnOfUnnamedProxies } from "./unnamed-proxies.ts";
 
-/** What a started service can be asked to do. */
+/** A started service. */
 export type RunningService = { stop(): Promise<void> };
 
-/** What every service is started with. */
+/** What `start()` of every service receives beside its configuration. */
 export type ServiceContext = { log: Logger; clock: Clock; release: Release };
 
-/** A stop that takes longer than this is ended by force, so that a supervisor need not. */
+/** A process that has not stopped by then exits at once, so that no supervisor has to kill it. */
 const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * The life of a service process: read the configuration or refuse with every problem named, start
- * telemetry, only then load and start the service, and stop it on SIGTERM or SIGINT.
+ * The life of a service process: reads the configuration (or exits and names every problem), starts
+ * telemetry, then loads and starts the service, and stops it on SIGTERM or SIGINT.
  */
 export async function runService<C extends { listen: ListenConfig; trust: ProxyTrust }>(options: {
   name: string;
   environment: Environment;
   readConfig: (environment: Environment) => C;
-  /** Imported after telemetry, so that what the service imports is measured. */
+  /** Called once telemetry has started, so that telemetry covers what the service imports. */
   load: () => Promise<{ start(config: C, context: ServiceContext): Promise<RunningService> }>;
   /**
-   * Whether code must know which call it serves, for the logs and for calls to other services.
-   * Following calls through every promise costs the cheapest ones a fifth of their time, so a service
-   * that needs it for recorded traces only does without while nobody collects them.
+   * Whether the process always knows which call it serves, for logs and for calls to other
+   * services. Tracking this through every promise costs the cheapest calls a fifth of their time.
+   * If false, calls are tracked only while traces are exported.
    */
   followsCalls: boolean;
 }): Promise<void> {

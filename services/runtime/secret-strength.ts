@@ -3,24 +3,24 @@ const CHARACTERS_MIN = 32;
 /** Fewer different characters than this is a pattern, not randomness. */
 const DISTINCT_CHARACTERS_MIN = 8;
 /**
- * What must be left when repetitions are taken away. Random texts of 32 characters lose a few by
- * chance now and then; a million of them lost no 14.
+ * Characters that must remain without repetitions. Random texts of 32 characters lose a few to
+ * chance repetitions; of a million, none lost 14.
  */
 const UNREPEATED_CHARACTERS_MIN = 18;
 /**
- * What must be left when sequences and rows of keys are taken away too: with digits and capitals
- * strewn in, so many characters are still more than anybody tries.
+ * Characters that must remain without sequences and rows of keys too. With digits and capitals
+ * among them, that many are still more than anyone can guess.
  */
 const UNPREDICTABLE_CHARACTERS_MIN = 13;
-/** Shorter ones say nothing; these happen by chance, but not often in one text. */
+/** Shorter ones are ignored. Ones of this length occur by chance, but rarely many in one text. */
 const REPETITION_CHARACTERS_MIN = 3;
 const SEQUENCE_CHARACTERS_MIN = 4;
-/** Words of at least six letters, which are not in random texts by chance. */
+/** Words of at least six letters, which random texts do not contain by chance. */
 const WELL_KNOWN =
   /development|production|change-?(me|it)|password|example|secret|default|portcullis|12345678|letmein|welcome|administrator|iloveyou|placeholder|correcthorse|replace-?me|insecure/i;
-/** Letters and digits as they are counted, round and round. */
+/** Digits and letters in order, repeated so that a sequence may wrap around. */
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz01234567890abcdef";
-/** Keys that are beside each other, and the alphabets that people type; each in both directions. */
+/** Rows of neighbouring keys and common sequences, each in both directions. */
 const ROWS = [
   "qwertyuiop",
   "asdfghjkl",
@@ -38,7 +38,7 @@ const ROWS = [
   ALPHABET,
 ].flatMap((row) => [row, [...row].reverse().join("")]);
 
-/** What makes a secret easy to guess; undefined for one that looks random. */
+/** What makes a secret easy to guess; undefined if it looks random. */
 export function findWeakness(secret: string): string | undefined {
   if (WELL_KNOWN.test(secret)) return "is a well-known value; use a random one";
   if (secret.length < CHARACTERS_MIN) {
@@ -59,7 +59,7 @@ export function findWeakness(secret: string): string | undefined {
   return undefined;
 }
 
-/** A part of a text that can be told from what is before it, or from a keyboard. */
+/** A part of a text that earlier characters, a sequence or a row of keys predict. */
 type Part = { start: number; end: number };
 
 function countCovered(text: string, parts: readonly Part[]): number {
@@ -68,12 +68,12 @@ function countCovered(text: string, parts: readonly Part[]): number {
   return isCovered.filter((covered) => covered).length;
 }
 
-/** Where a text repeats what it said before, single characters included. */
+/** The parts of a text that repeat earlier text, repeated single characters included. */
 function repetitionsOf(text: string): Part[] {
   const parts: Part[] = [];
   for (let start = 1; start < text.length; start++) {
     let length = REPETITION_CHARACTERS_MIN - 1;
-    // What it repeats may overlap it, as in a pattern that goes round and round.
+    // The earlier text may overlap the repetition, as in `abcabcabc`.
     while (start + length < text.length) {
       const piece = text.slice(start, start + length + 1);
       if (!text.slice(0, start + length).includes(piece)) break;
@@ -84,7 +84,7 @@ function repetitionsOf(text: string): Part[] {
   return parts;
 }
 
-/** Where a text counts on, in every character or in every second, or walks along a row of keys. */
+/** The parts that follow a sequence, in every character or every second one, or a row of keys. */
 function sequencesOf(text: string): Part[] {
   const parts: Part[] = [];
   for (let start = 0; start + SEQUENCE_CHARACTERS_MIN <= text.length; start++) {
@@ -92,7 +92,7 @@ function sequencesOf(text: string): Part[] {
     if (ROWS.some((row) => row.includes(piece))) {
       parts.push({ start, end: start + SEQUENCE_CHARACTERS_MIN });
     }
-    // `a1b2c3d4`: both halves count up. `aabbccdd`: so does every second of two that are alike.
+    // `a1b2c3d4` and `aabbccdd`: the characters at even and at odd places each follow a sequence.
     const every = [0, 1].map((offset) => everySecond(text.slice(start + offset)));
     if (every.every((half) => half !== "" && ALPHABET.includes(half))) {
       parts.push({ start, end: start + 2 * SEQUENCE_CHARACTERS_MIN });
@@ -101,7 +101,7 @@ function sequencesOf(text: string): Part[] {
   return parts;
 }
 
-/** As many characters as make a run, taking every second; empty when there are too few. */
+/** Every second character, as many as make a sequence; empty if the text is too short. */
 function everySecond(text: string): string {
   const characters = [0, 2, 4, 6].map((index) => text[index] ?? "");
   return characters.includes("") ? "" : characters.join("");

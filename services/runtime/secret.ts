@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 /** A value that prints as `[redacted]` wherever it is logged or serialised. */
 export class Secret {
   readonly #value: string;
-  /** Made when first compared: many secrets never are. */
+  /** Computed on the first comparison: many secrets are never compared. */
   #digest: Buffer | undefined;
 
   constructor(value: string) {
@@ -21,7 +21,7 @@ export class Secret {
     return this.equalsDigest(digestOf(candidate));
   }
 
-  /** The same for a candidate of which the digest is known, for comparing it with many secrets. */
+  /** Like `equals()`, by the candidate's digest, to compare it with many secrets. */
   equalsDigest(candidate: Buffer): boolean {
     this.#digest ??= digestOf(this.#value);
     return timingSafeEqual(this.#digest, candidate);
@@ -40,7 +40,7 @@ export class Secret {
   }
 }
 
-/** What secrets are compared by: all digests have one length. */
+/** The digest by which secrets are compared, so that all have the same length. */
 export function digestOf(value: string): Buffer {
   return hash("sha256", value, "buffer");
 }

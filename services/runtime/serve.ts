@@ -32,11 +32,11 @@ import {
 import { PLAIN_GET, type RoutePolicies, type RoutePolicy } from "./way-in/route-policy.ts";
 import { type Passed, WayIn } from "./way-in/way-in.ts";
 
-/** A plain HTTP request that has come all the way in. */
+/** An admitted plain HTTP request. */
 export type HttpCall = {
   request: IncomingMessage;
   response: ServerResponse;
-  /** The service that calls, empty for a stranger. */
+  /** The service that calls; empty for a stranger. */
   caller: string;
   /** The whole body, decompressed. */
   body: Buffer;
@@ -51,9 +51,9 @@ export type ServeOptions = {
   host: string;
   port: number;
   log: Logger;
-  /** Every route of the door but health, and what its way in grants. */
+  /** The policies of all routes of the door except health. */
   policies: RoutePolicies;
-  /** The services that may show a token here. */
+  /** The services whose tokens the door knows. */
   callers: Credentials;
   trust: ProxyTrust;
   /** RPCs; those without a policy are not served. */
@@ -62,11 +62,11 @@ export type ServeOptions = {
   interceptors: Interceptor[];
   /** Plain HTTP routes beside the RPCs, by `METHOD /path`. */
   httpRoutes?: Readonly<Record<string, HttpHandler>>;
-  /** Looks at each request first; true when it has answered. For CORS. */
+  /** Runs before each request, for CORS. Returns true if it has answered. */
   before?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Remembers what the operator's probes show on every route. */
+  /** Remembers the operator's probes, on every route. */
   probes?: ProbeMemory;
-  /** What a caller over its own share is told; 429 unless that means something else here. */
+  /** The status for a caller over its own share; 429 by default. */
   overShareStatus?: 429 | 503;
   /** The health of dependencies, as information; never at a public door. */
   dependencies?: () => Readonly<Record<string, string>>;
@@ -74,7 +74,7 @@ export type ServeOptions = {
 
 export type RunningServer = {
   port: number;
-  /** Refuses readiness, finishes what is under way within the grace period, then closes. */
+  /** Reports not ready, finishes requests in flight within the grace period, then closes. */
   stop(): Promise<void>;
 };
 
@@ -82,17 +82,17 @@ type Route =
   | { policy: RoutePolicy; kind: "rpc"; handler: RpcHandler }
   | { policy: RoutePolicy; kind: "plain"; handler: HttpHandler };
 
-/** What may be read may be asked about. */
+/** OPTIONS is answered only where these are the allowed methods. */
 const ALLOWS_READING = "GET, HEAD";
 
-/** Health answers about the process, and at an internal door about its dependencies. */
+/** The health of the process and, at an internal door, of its dependencies. */
 const HEALTH: RoutePolicies = { "GET /healthz": PLAIN_GET, "GET /readyz": PLAIN_GET };
 
 /** Opens a door: RPCs, plain routes, `/healthz` and `/readyz` on one HTTP/1.1 port. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { door, log, callers, trust, overShareStatus = 429 } = options;
   const shutdown = new AbortController();
-  // Every call under way listens to it: their number is no leak.
+  // Every call in flight adds a listener, so their number is no leak.
   setMaxListeners(0, shutdown.signal);
   if (options.dependencies !== undefined) observeDependencies(door, options.dependencies);
   const wayIn = new WayIn({ callers, trust, clock: systemClock, overShareStatus });
@@ -144,7 +144,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     { kind: options.kind, trust, onClosed: (count) => events.refused("connections", count) },
     (request, response) => {
       answer(request, response).catch((error: unknown) => {
-        // The caller hung up; nobody reads an answer.
+        // The client disconnected.
         if (response.destroyed || request.errored !== null) return;
         log.error({ err: error, path: request.url }, "a request could not be answered");
         response.destroy();
@@ -167,7 +167,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   };
 }
 
-/** Puts each route together with its policy. Neither may be there without the other. */
+/** Joins policies and handlers. Throws if a policy has no handler, or a plain route no policy. */
 function createRoutes(
   options: ServeOptions,
   life: { isDraining: () => boolean; shutdownSignal: AbortSignal },
@@ -209,7 +209,7 @@ function methodsByPath(routes: ReadonlyMap<string, Route>): ReadonlyMap<string, 
   return methods;
 }
 
-/** Handles a request that has come in; answers a refusal when its message cannot be read. */
+/** Handles an admitted request. Returns a refusal if its message cannot be read. */
 async function handle(
   route: Route,
   { caller, peer, body }: Passed,
@@ -239,7 +239,7 @@ async function handle(
     signal: gone.signal,
   });
   if (response.destroyed) return undefined;
-  // Answers carry tokens; errors go the same way.
+  // No cache may keep answers, which carry tokens, or errors.
   const headers = { ...answer.headers, "cache-control": "no-store" };
   response.writeHead(answer.status, headers).end(answer.body);
   return undefined;

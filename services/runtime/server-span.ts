@@ -17,19 +17,19 @@ export type ServerSpanOptions = {
   attributes: Attributes;
   header: HeaderReader;
   /**
-   * From our own services a trace context is continued. From the public it is only linked: anybody
-   * could otherwise write into our traces, or decide what is sampled.
+   * Whether to continue the caller's trace context. Only our own services are trusted: the public
+   * could otherwise write into our traces or decide what is sampled, so its context is only linked.
    */
   trustTraceContext: boolean;
 };
 
-/** Serves a request within a server span, which ends with it and says whether it failed. */
+/** Serves a request within a server span. The span ends with the request and records a failure. */
 export type WithServerSpan = <T>(
   options: ServerSpanOptions,
   serve: (span: Span) => Promise<T>,
 ) => Promise<T>;
 
-/** Makes server spans; to be called once telemetry has started. */
+/** Makes server spans. Call it after telemetry has started. */
 export function createServerSpans(): WithServerSpan {
   const tracer = trace.getTracer("portcullis.server");
   return async ({ name, attributes, header, trustTraceContext }, serve) => {

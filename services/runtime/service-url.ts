@@ -1,12 +1,12 @@
 import type { EnvReader } from "./env.ts";
 
 /**
- * Where another service is: `http` or `https`, a host, and a path if a proxy serves it below one.
- * Answers it in one spelling, without a slash at its end.
+ * Reads the URL of another service: `http` or `https`, a host, and a path if a proxy serves it
+ * below one. Returns one canonical spelling, without a slash at its end.
  */
 export function readServiceUrl(env: EnvReader, name: string, defaultUrl: string): string {
   const text = env.url(name, ["http", "https"], defaultUrl);
-  // What is no such URL has been named already.
+  // `env.url()` has already reported a value that is no such URL.
   if (!/^https?:/i.test(text) || !URL.canParse(text)) return defaultUrl;
   const url = new URL(text);
   if (!/^https?:\/\//i.test(text)) env.problem(name, "must have // before its host");

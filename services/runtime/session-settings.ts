@@ -3,10 +3,10 @@ import type pg from "pg";
 import { askApart } from "./backend-inspector.ts";
 import type { HeldClient } from "./held-client.ts";
 
-/** Settings by name; every one is in force for the whole session, or the session is refused. */
+/** Settings by name. A session in which one of them is not in force is refused. */
 export type SessionSettings = Readonly<Record<string, string>>;
 
-/** A session in which something is not as this program needs it. */
+/** A session with wrong settings, or one that a pooler shares. */
 export class SessionSettingsError extends Error {
   override name = "SessionSettingsError";
 }
@@ -16,8 +16,8 @@ const POOLER =
   "mode: see deploy/README.md";
 
 /**
- * Puts settings in force, whatever the URL, the role or the database say, and reads them back.
- * Settings that this server does not know yet are left out.
+ * Sets the settings, whatever the URL, the role or the database say, and reads them back. Skips
+ * settings that this server does not know. Throws SessionSettingsError if one is not in force.
  */
 export async function enforceSettings(
   client: HeldClient,
@@ -29,7 +29,7 @@ export async function enforceSettings(
      where current_setting(n.name, true) is not null`,
     [Object.keys(settings), Object.values(settings)],
   );
-  // In a transaction of its own: a pooler may have another session for it.
+  // A second transaction: a pooler in transaction mode may use another session for it.
   const read = await client.query<{ name: string; value: string | null }>(
     "select n.name, current_setting(n.name, true) as value from unnest($1::text[]) as n (name)",
     [set.rows.map(({ name }) => name)],
@@ -54,11 +54,11 @@ async function readIdentity(client: pg.Client) {
 }
 
 /**
- * Refuses a pooler that hands the session to somebody else between transactions: what is set there
- * would hold for others, and what others set for us. A mark that a second client can see tells.
+ * Refuses a pooler that gives the session to other clients between transactions, since they would
+ * share their settings. The session is shared if a second client sees a mark that this one set.
  */
 export async function refuseSharedSession(client: HeldClient): Promise<void> {
-  // Without a pooler it is the backend itself that names its process.
+  // Without a pooler, the backend sent its own process id.
   if (client.namedProcessId === client.identity?.processId) return;
   const mark = randomUUID();
   await client.query("select set_config('portcullis.session', $1, false)", [mark]);

@@ -1,6 +1,6 @@
 /**
- * Sets an entry of a map that remembers what was set last: the entry becomes the newest one, and of
- * more than `max` the one that was set longest ago is forgotten.
+ * Sets an entry in a map that is ordered by when each entry was last set. If the map then holds
+ * more than `max` entries, the one set longest ago is removed.
  */
 export function setNewest<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
   map.delete(key);

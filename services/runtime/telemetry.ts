@@ -11,13 +11,13 @@ import { observeProcess } from "./process-metrics.ts";
 
 export type Telemetry = { stop(): Promise<void> };
 
-/** Without a reachable collector the SDK would wait for its last export much longer. */
+/** Bounds the last export. Without a reachable collector the SDK would wait much longer. */
 const STOP_TIMEOUT_MS = 1_000;
 
 /**
- * Starts the OpenTelemetry SDK and a Prometheus endpoint. Must run before anything that is to be
- * measured is imported. Beyond the endpoint it is configured only by OTEL_* variables: OTLP export
- * starts when an endpoint for it is set, and with OTEL_SDK_DISABLED=true there is nothing at all.
+ * Starts the OpenTelemetry SDK and a Prometheus endpoint. Call it before importing anything that is
+ * to be measured. OTEL_* variables configure the rest: OTLP export starts when an endpoint for it
+ * is set, and OTEL_SDK_DISABLED=true turns everything off.
  */
 export async function startTelemetry(options: {
   service: string;
@@ -37,7 +37,7 @@ export async function startTelemetry(options: {
   const sendsMetrics = hasEndpoint(environment, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
   const sdk = new NodeSDK({
     serviceName: environment["OTEL_SERVICE_NAME"] ?? `portcullis-${options.service}`,
-    // Others would show the command line, the owner and the host of the process to whoever scrapes.
+    // Other detectors would show the process's command line, owner and host in every scrape.
     ...(environment["OTEL_NODE_RESOURCE_DETECTORS"] === undefined && {
       resourceDetectors: [resources.envDetector],
     }),
@@ -47,8 +47,8 @@ export async function startTelemetry(options: {
         ? [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })]
         : []),
     ],
-    // Without a collector spans are not recorded, but still have ids, which logs carry. A processor
-    // there must be: without any there would be no spans at all.
+    // Without a collector spans are not recorded, but still have ids, which logs carry. Without any
+    // processor the SDK would create no spans at all.
     ...(!sendsTraces && { sampler: new tracing.AlwaysOffSampler() }),
     ...(!sendsTraces && !options.followsCalls && { contextManager: noContext }),
     spanProcessors: [
@@ -70,7 +70,7 @@ export async function startTelemetry(options: {
   };
 }
 
-/** Every call is at the root. */
+/** Tracks no calls: the root context is always active. */
 const noContext: ContextManager = {
   active: () => ROOT_CONTEXT,
   with: (_context, call, thisArg, ...values) => call.call(thisArg as never, ...values),

@@ -2,8 +2,8 @@ import type { ProxyTrust } from "./client-identity.ts";
 import type { Logger } from "./log.ts";
 
 /**
- * Says once, at the start, that hops alone believe whoever reaches the port. In development that is
- * this machine alone.
+ * Warns once, at startup, that hops alone believe any client that reaches the port. In development
+ * only this machine does, so it stays silent.
  */
 export function warnOfUnnamedProxies(
   { listen, trust }: { listen: { isDevelopment: boolean }; trust: ProxyTrust },

@@ -2,7 +2,7 @@ import type { TestCase, TestModule, TestSuite } from "vitest/node";
 
 export type Results = { passed: number; failed: number; skipped: number };
 
-/** Counts the tests of a run; whatever was to run and could not counts as failed. */
+/** Counts the tests of a run. A test that was to run and could not counts as failed. */
 export function countResults(modules: readonly TestModule[], unhandledErrors: number): Results {
   const results = { passed: 0, failed: unhandledErrors, skipped: 0 };
   for (const module of modules) add(results, countSuite(module, { isBroken: false }));
@@ -10,8 +10,8 @@ export function countResults(modules: readonly TestModule[], unhandledErrors: nu
 }
 
 /**
- * In a suite whose hook failed, and in a file that did not import, tests are reported as skipped or
- * not at all. Both count as failed here.
+ * In a suite whose hook failed, and in a file that did not import, vitest reports tests as skipped
+ * or not at all. Both count as failed here.
  */
 function countSuite(suite: TestModule | TestSuite, parent: { isBroken: boolean }): Results {
   const results = { passed: 0, failed: 0, skipped: 0 };

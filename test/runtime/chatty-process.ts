@@ -1,6 +1,6 @@
 import { createLogger } from "../../services/runtime/log.ts";
 
-/** Logs more than any pipe holds, and tells on standard error that it goes on. */
+/** More lines than any pipe holds. The process then reports on standard error that it goes on. */
 const LINES = 20_000;
 
 const { log, output } = createLogger("chatty", "info");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 
-/** A pipe that nobody reads is given up after half a second. */
+/** The process stops waiting for a pipe that nobody reads after half a second. */
 const ENDS_WITHIN_MS = 5_000;
 
 test("a process whose log nobody reads goes on, and ends when it is told to", async () => {

@@ -197,7 +197,7 @@ test("connections that wait make room for newcomers, and known callers keep thei
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   expect(await askWith(agent, server.port)).toMatchObject({ status: 200, isReused: false });
-  // More than one address may have; nothing is ever sent on them.
+  // More than one address may have. Nothing is ever sent on them.
   const idle = Array.from({ length: 2_200 }, () => connect(server.port, "127.0.0.1"));
   onTestFinished(() => {
     for (const socket of idle) socket.destroy();
@@ -269,7 +269,7 @@ function compressed(body: Uint8Array<ArrayBuffer>): RequestInit {
   return { body, headers: { "content-encoding": "gzip" } };
 }
 
-/** Sends pieces one after another, and answers the first bytes that come back. */
+/** Sends pieces one after another. Returns the first bytes that come back. */
 async function firstBytes(port: number, ...pieces: string[]): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
@@ -281,7 +281,7 @@ async function firstBytes(port: number, ...pieces: string[]): Promise<string> {
   return String((await answer)[0]);
 }
 
-/** Sends bytes, waits, and answers all that comes back until the connection ends. */
+/** Sends bytes. Returns all that comes back until the connection ends. */
 async function allBytes(port: number, text: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());

@@ -289,7 +289,7 @@ test("a taken port ends the start with a reason, the port of the metrics too", a
   }
 });
 
-/** The variables that a configuration error names: one a line, with what is wrong. */
+/** The variables that a configuration error names: one a line, with its problem. */
 function problemsOf(errorOutput: string): string[] {
   return [...errorOutput.matchAll(/^ {2}([A-Z][A-Z0-9_]*) /gm)].map(([, name = ""]) => name);
 }

@@ -45,7 +45,7 @@ test("what a route charges is a policy of the limiter", async () => {
 test("each door asks who calls before it reads anything", async () => {
   const knocks = everyRoute().map(async ([url, route, { callers }]) => {
     const answer = await knock(url, route, "");
-    // Whoever lets anybody in waits for the body that was announced, or for a handshake.
+    // An open route waits for the announced body, or for a handshake.
     const expected = callers === "anyone" ? /^HTTP\/1.1 (408|200|426) / : /^HTTP\/1.1 401 /;
     expect(answer, route).toMatch(expected);
   });
@@ -87,7 +87,7 @@ function everyRoute() {
   );
 }
 
-/** Announces a body, and sends none unless told to, so that only the head can be answered. */
+/** Sends a head that announces a body, and by default no body: only the head can be answered. */
 async function knock(url: string, route: string, token: string, body = ""): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -104,7 +104,7 @@ async function knock(url: string, route: string, token: string, body = ""): Prom
   return "";
 }
 
-/** What ARCHITECTURE.md has between two marks. */
+/** The text of ARCHITECTURE.md between two marks. */
 function sectionOf(mark: string): string {
   const page = readFileSync("ARCHITECTURE.md", "utf8");
   return new RegExp(`<!-- ${mark} -->\n(.*?)\n?<!-- /${mark} -->`, "s").exec(page)?.[1] ?? "";

@@ -10,11 +10,11 @@ import { type OwnPostgres, startPostgres } from "../fixtures/postgres.ts";
 import type { ServiceName } from "../fixtures/service-process.ts";
 import { type System, startSystem } from "../fixtures/services.ts";
 
-/** The promise: whoever cannot be judged is refused within this time. */
+/** The promise: a request without a decision is refused within this time. */
 const REFUSED_WITHIN_MS = 1_000;
 /** The promise: once the fault is gone, everything works again within this time. */
 const RECOVERED_WITHIN_MS = 5_000;
-/** Slow enough that trying again uses up no limit. */
+/** Slow enough that retries exhaust no limit. */
 const RETRY_MS = 200;
 
 let postgres: OwnPostgres;
@@ -123,7 +123,7 @@ async function expectRecovery(): Promise<void> {
   expect(performance.now() - mendedAtMs).toBeLessThan(RECOVERED_WITHIN_MS);
 }
 
-/** The processes that must live on; one that has ended fails here. */
+/** The pids of services that must still run. Throws if one has ended. */
 function pidsOf(...names: ServiceName[]): number[] {
   const pids = names.map((name) => system.services[name].pid);
   for (const pid of pids) process.kill(pid, 0);

@@ -47,7 +47,7 @@ test("fail-open counts only wrong passwords against an account, and applies the 
   for (let round = 0; round < 12; round++) {
     expect(await login(system.urls, "portcullis-demo")).toMatchObject({ status: 200 });
   }
-  // Each for an account of its own, so that only the address's limit can refuse.
+  // One account for each guess, so that only the address's limit can refuse.
   const guesses = Array.from({ length: 13 }, async (_, index) => {
     const guess = { email: `nobody-${index}@portcullis.test`, password: "wrong" };
     return (await call(`${system.urls.auth}/portcullis.auth.v1.AuthService/Login`, guess)).status;
@@ -141,7 +141,7 @@ async function failOpenOf({ metricsUrls }: System): Promise<unknown[]> {
   return scrapes.map((metrics) => metrics.sum(OUTCOMES, { outcome: "fail-open" }));
 }
 
-/** Something at the limiter's address that is not the limiter. */
+/** A server at the limiter's address that is not the limiter. */
 async function startImpostor(body: string, status: number): Promise<string> {
   const server = createServer((_request, response) => {
     response.writeHead(status, { "content-type": "application/json" }).end(body);

@@ -10,7 +10,7 @@ import { mintToken, signIn } from "../fixtures/sign-in.ts";
 const TOKEN_TTL_SECONDS = 4;
 /** The promise: a revoked stream ends within this time. */
 const REVOKED_WITHIN_MS = 2_000;
-/** Longer than anything that is on its way still needs. */
+/** Longer than any update in flight still needs. */
 const QUIET_MS = 1_000;
 
 const cleanups: (() => unknown)[] = [];
@@ -152,14 +152,14 @@ test("a token that auth did not sign opens nothing", async () => {
   expect(textOf(refused, "code")).toBe("unauthenticated");
 });
 
-/** A connection that is closed when the file is done. */
+/** Opens a connection that is closed after the last test of this file. */
 async function setup(): Promise<RealtimeConnection> {
   const connection = await connect(system.urls.gateway);
   cleanups.push(connection.close);
   return connection;
 }
 
-/** Waits until nothing that was on its way at an instant can still be. */
+/** Waits until no update that was in flight at `sinceMs` can still arrive. */
 async function quiet(sinceMs: number): Promise<void> {
   await eventually(() => expect(performance.now() - sinceMs).toBeGreaterThan(QUIET_MS));
 }

@@ -83,7 +83,7 @@ test("an address that looks like a proxy's, and a peer that is believed unnamed,
 });
 
 const isPromtoolThere = spawnSync("promtool", ["--version"]).status === 0;
-/** In CI a missing program is a failure; elsewhere it is something to install. */
+/** CI fails without promtool; elsewhere these tests are skipped. */
 const isSkipped = !isPromtoolThere && process.env["CI"] !== "true";
 
 test.skipIf(isSkipped).each(SERVICES)(

@@ -7,9 +7,9 @@ import { login } from "../fixtures/sign-in.ts";
 const OUTCOMES = "portcullis_limiter_outcomes_total";
 /** A login counts under the first of its policies, unless another one rejects it. */
 const LOGIN = { surface: "api", policy: "login.ip" };
-/** Of the policy login.account.network. */
+/** The limit of the policy login.account.network. */
 const LOGINS_MAX = 5;
-/** Of the policy realtime.connect.ip, with what refills meanwhile. */
+/** More than the policy realtime.connect.ip allows, with what refills meanwhile. */
 const UPGRADES_TRIED = 70;
 
 test("over a login limit is 429 and `reject`; no decision is 503, `backend-error` and `fail-closed`", async () => {
@@ -65,7 +65,7 @@ test("over a connect limit is 429 and `reject`; no decision is 503, `backend-err
   expect(after.sum(OUTCOMES, { policy, outcome: "reject" })).toBe(refused);
 });
 
-/** The refusal, if it was refused. A connection that was allowed is gone when this returns. */
+/** Returns the refusal; nothing if the connection was allowed, which is closed by then. */
 async function connectAndClose(gatewayUrl: string): Promise<Refusal[]> {
   const result = await tryConnect(gatewayUrl);
   if ("status" in result) return [result];

@@ -59,7 +59,7 @@ async function startBehindTls(service: "auth" | "gateway", environment: Record<s
   return started;
 }
 
-/** What a mesh puts in front of a service: TLS, and a path of its own that the service never sees. */
+/** A mesh in front of a service: it adds TLS and a path prefix that the service never sees. */
 async function startTlsProxy(target: string, prefix: string): Promise<string> {
   const { cert, key } = certificate;
   const server = createServer({ cert, key }, (incoming, outgoing) => {

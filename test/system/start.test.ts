@@ -10,7 +10,7 @@ import { makeUpFolder, startUp, type UpProcess } from "../fixtures/up-process.ts
 const READY = "portcullis is ready";
 /** A restart, with its delay, on a busy machine. */
 const RESTARTED_WITHIN_MS = 20_000;
-/** Stopping in order takes a few seconds at most; by force it is quick. */
+/** Stopping in order takes a few seconds; stopping by force is quick. */
 const FORCED_WITHIN_MS = 3_000;
 
 describe("npm start", () => {
@@ -179,7 +179,7 @@ test("UP_RESTART_DELAY_MS=0 leaves a dead service down, and says so", async () =
   expect(await login(up.urls, "portcullis-demo")).toMatchObject({ status: 503 });
 });
 
-/** Updates arrive that the demo publishes after we have subscribed. */
+/** Expects updates that the demo publishes after the subscription. */
 async function expectLiveUpdates({ urls }: UpProcess): Promise<void> {
   const connection = await connect(urls.gateway);
   onTestFinished(connection.close);
@@ -192,7 +192,7 @@ async function expectLiveUpdates({ urls }: UpProcess): Promise<void> {
   });
 }
 
-/** A port that somebody else has. */
+/** A port at which another server listens. */
 async function listenAnywhere(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -10,9 +10,9 @@ import {
 import { WireReader, WireType } from "./wire-reader.ts";
 
 /**
- * What is wrong with a message in binary, or too large about its structure; undefined when nothing
- * is. Builds nothing, so that a few bytes cannot ask for millions of messages, and refuses all that
- * the parser would fail on.
+ * Checks a message in binary against the bounds, and for everything that the parser would fail on.
+ * Returns the problem; undefined if there is none. Builds nothing, so that a few bytes cannot make
+ * it allocate millions of messages.
  */
 export function findBinaryProblem(
   desc: DescMessage,
@@ -83,7 +83,7 @@ class Walk {
     else this.#scalarBytes(field.name, field.scalar, last);
   }
 
-  /** A key and a value, each in a field of its own. */
+  /** A map entry: a key in field 1 and a value in field 2. */
   #mapEntry(field: DescField & { fieldKind: "map" }, end: number, depth: number): void {
     const value = field.mapKind === "message" ? field.message : undefined;
     const types = [field.mapKey, field.mapKind === "scalar" ? field.scalar : undefined];
@@ -113,7 +113,7 @@ class Walk {
     }
   }
 
-  /** Text must be UTF-8; bytes may be anything. */
+  /** Strings must be UTF-8; bytes may be anything. */
   #scalarBytes(name: string, scalar: ScalarType | undefined, end: number): void {
     const bytes = this.#reader.take(end);
     if (scalar === ScalarType.STRING && !isUtf8(bytes))

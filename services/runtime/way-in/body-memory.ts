@@ -11,7 +11,7 @@ export class BodyMemory {
     return this.#bytes;
   }
 
-  /** Reserves memory; false when there is too little left. */
+  /** Reserves memory. Returns false if too little is left. */
   take(bytes: number): boolean {
     if (this.#bytes + bytes > this.#bytesMax) return false;
     this.#bytes += bytes;

@@ -1,44 +1,44 @@
 import type { Socket } from "node:net";
 
 export type ConnectionBounds = {
-  /** Connections of the door in all. */
+  /** All connections of the door. */
   max: number;
-  /** Connections from one address that is no proxy. */
+  /** Connections from one address that is not a proxy's. */
   perAddressMax: number;
-  /** How long a stranger's connection is kept, however busy. */
+  /** After this time a stranger's connection ends with its next answer. */
   ageMaxMs: number;
 };
 
-/** Who is at the other end of a connection, as far as its address tells. */
+/** What the address of a connection says about its other end. */
 export type PeerKind =
   /** A proxy that the configuration names: it carries many clients. */
   | "proxy"
-  /** Perhaps a proxy: some are configured, but not which. */
+  /** Perhaps a proxy: hops are configured, but not the addresses of the proxies. */
   | "maybe-proxy"
   | "client";
 
-/** What the door keeps of one connection. */
+/** What the door records about one connection. */
 export type Connection = {
   readonly address: string;
   readonly kind: PeerKind;
   readonly openedAtMs: number;
-  /** Requests on it that are not answered yet. */
+  /** Requests on it that are in flight. */
   requests: number;
-  /** A known caller spoke on it. */
+  /** A known caller has used it. */
   isProven: boolean;
 };
 
 /**
- * Bounds the connections of a door, in all and from one address. A newcomer over a bound takes the
- * place of the connection that has been waiting longest without a request and without ever having
- * shown a known caller; where there is none, the newcomer is closed. So whoever only holds
- * connections keeps nobody out.
+ * Bounds the connections of a door, in total and by address. Over a bound, a new connection
+ * replaces the one that has waited longest without a request, among those that no known caller has
+ * used. If there is none, the new connection is closed. So clients that only hold connections keep
+ * nobody out.
  */
 export class ConnectionCaps {
   readonly #bounds: ConnectionBounds;
   readonly #connections = new Map<Socket, Connection>();
   readonly #byAddress = new Map<string, Set<Socket>>();
-  /** Those that may be closed for a newcomer; the one that waits longest is first. */
+  /** Connections that may be closed for a new one, longest waiting first. */
   readonly #waiting = new Set<Socket>();
 
   constructor(bounds: ConnectionBounds) {
@@ -49,7 +49,7 @@ export class ConnectionCaps {
     return this.#connections.size;
   }
 
-  /** Takes up a new connection; answers how many were closed for it, itself included. */
+  /** Admits a new connection. Returns how many were closed, the new one included. */
   admit(socket: Socket, address: string, kind: PeerKind, nowMs: number): number {
     let closed = 0;
     const ofAddress = this.#byAddress.get(address);
@@ -77,7 +77,7 @@ export class ConnectionCaps {
     return this.#connections.get(socket);
   }
 
-  /** A request has come in on a connection. */
+  /** A request began on a connection. */
   began(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
@@ -85,7 +85,7 @@ export class ConnectionCaps {
     this.#waiting.delete(socket);
   }
 
-  /** A request on it was answered, or given up. */
+  /** A request on a connection ended, answered or not. */
   ended(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
@@ -94,7 +94,7 @@ export class ConnectionCaps {
     this.#waiting.add(socket);
   }
 
-  /** Whether a connection has served long enough and ends with its next answer. */
+  /** Whether a connection has reached its maximum age and must end with its next answer. */
   isOld(socket: Socket, nowMs: number): boolean {
     const connection = this.#connections.get(socket);
     if (connection === undefined || connection.isProven || connection.kind === "proxy") {

@@ -1,12 +1,12 @@
-/** How often deadlines are looked at: a wait that is bounded in seconds may end so much later. */
+/** How often deadlines are checked. A wait that is bounded in seconds may end this much late. */
 const CHECK_MS = 250;
 
 type Entry = { deadlineMs: number; giveUp: () => void };
 
-/** Ends waits that all have the same bound, without a timer for each. */
+/** Ends waits that share one timeout, with one timer for all of them. */
 export class Deadlines {
   readonly #timeoutMs: number;
-  /** In the order of their deadlines, since all wait equally long. */
+  /** In deadline order, since all entries have the same timeout. */
   readonly #entries = new Set<Entry>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -14,7 +14,7 @@ export class Deadlines {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Calls `giveUp` once the bound has passed, unless what it answers is called before. */
+  /** Calls `giveUp` after the timeout, unless the returned function is called first. */
   start(giveUp: () => void): () => void {
     const entry = { deadlineMs: performance.now() + this.#timeoutMs, giveUp };
     this.#entries.add(entry);

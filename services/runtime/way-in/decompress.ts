@@ -20,7 +20,7 @@ export function isKnownEncoding(encoding: string): boolean {
   return DECOMPRESS.has(encoding);
 }
 
-/** Decompresses a body, and gives up as soon as it is larger than the bound. */
+/** Decompresses a body. Stops as soon as the output is larger than `bytesMax`. */
 export async function decompress(
   bytes: Buffer,
   encoding: string,

@@ -1,9 +1,9 @@
-/** Where the platform tells nothing: what systems that are not tuned give a process at least. */
+/** The usual limit of untuned systems, for platforms that report none. */
 const DESCRIPTORS_DEFAULT = 1_024;
 
 /**
- * How many files and sockets this process may have open at once. To be called at the start: the
- * report that tells it also describes every open connection.
+ * How many files and sockets this process may have open at once. Call it at startup: the report
+ * that it reads also describes every open connection.
  */
 export function readDescriptorLimit(): number {
   const report: unknown = process.report?.getReport();

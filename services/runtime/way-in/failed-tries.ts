@@ -1,25 +1,25 @@
 import { setNewest } from "../set-newest.ts";
 
 /**
- * Wrong tokens that one address may show: far fewer than any guess needs, and enough for a tool that
- * asks every door with a wrong one to see it refused.
+ * Wrong tokens that one address may show: far too few to guess a token, and enough for a tool that
+ * checks that every door refuses a wrong one.
  */
 const TRIES_BURST = 120;
 const TRIES_PER_MINUTE = 120;
-/** Addresses remembered at most; the one remembered longest makes room. */
+/** Addresses remembered. The one counted least recently is dropped first. */
 const ADDRESSES_MAX = 10_000;
 
 const MS_PER_TRY = 60_000 / TRIES_PER_MINUTE;
 
 /**
- * Counts wrong tokens by address. A right one is never held up: whoever shows it is known before
- * anything is counted.
+ * Counts wrong tokens by address. Never delays a right token: the way in finds the caller before it
+ * counts anything.
  */
 export class FailedTries {
-  /** When the tries of an address will have refilled, in milliseconds. */
+  /** For each address, when its tries will be fully refilled, in milliseconds. */
   readonly #fullAtMs = new Map<string, number>();
 
-  /** Counts one; answers how long the address has to wait, 0 while it may go on. */
+  /** Counts one try. Returns how many milliseconds the address must wait; 0 if it may go on. */
   add(address: string, nowMs: number): number {
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(address) ?? 0);
     const waitMs = fullAtMs + MS_PER_TRY - nowMs - TRIES_BURST * MS_PER_TRY;

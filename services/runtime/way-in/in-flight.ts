@@ -2,24 +2,24 @@ import { KeyCounts } from "../key-counts.ts";
 
 /** How many requests may be in flight at a door, and how they are shared. */
 export type InFlightBounds = {
-  /** In all, known callers and strangers together. */
+  /** Known callers and strangers together. */
   max: number;
-  /** Of strangers together, so that known callers always find room. */
+  /** All strangers together. Less than `max`, so that known callers always find room. */
   strangersMax: number;
-  /** Of one stranger's address. */
+  /** One stranger's address. */
   perAddressMax: number;
-  /** Of one known caller. */
+  /** One known caller. */
   perCallerMax: number;
 };
 
 export type ShareAnswer =
   | { kind: "taken"; release: () => void }
-  /** The holder has used up its own share. */
+  /** The caller or address has used up its own share. */
   | { kind: "share-full" }
-  /** The door is full whoever asks. */
+  /** The door, or its part for strangers, has no room left. */
   | { kind: "door-full" };
 
-/** Counts what is in flight at a door, in all and for each caller and address. */
+/** Counts the requests in flight at a door: in total, by caller and by address. */
 export class InFlight {
   readonly #bounds: InFlightBounds;
   readonly #callers = new KeyCounts();
@@ -35,7 +35,7 @@ export class InFlight {
     return this.#all;
   }
 
-  /** Takes from the share of a known caller, or of a stranger's address. */
+  /** Takes one place from the share of a known caller, or of a stranger's address. */
   take(kind: "caller" | "address", name: string): ShareAnswer {
     const isStranger = kind === "address";
     const share = (isStranger ? this.#addresses : this.#callers).get(name);

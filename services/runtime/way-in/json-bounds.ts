@@ -15,15 +15,15 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
 /**
- * What is too large about the structure of a JSON text; undefined when nothing is. Looks at the
- * bytes alone, so that nothing is built of a text that asks for millions of values. Says nothing
- * about whether the text is JSON.
+ * Checks the structure of a JSON text against the bounds. Returns the problem; undefined if there
+ * is none. Builds nothing, so that a text cannot make it allocate millions of values. Does not
+ * check that the text is JSON.
  */
 export function findJsonProblem(bytes: Uint8Array, bounds: MessageBounds): string | undefined {
   const { elementsMax, listEntriesMax } = bounds;
-  /** For each open list its entries so far, for each open object -1. */
+  /** The entries so far of each open list; -1 for an open object. */
   const open: number[] = [];
-  /** Where the last text before each open list or object began: the name of its field. */
+  /** Where the last string before each open list or object starts: the name of its field. */
   const names: number[] = [];
   let lastText = -1;
   let elements = 0;
@@ -63,14 +63,14 @@ export function findJsonProblem(bytes: Uint8Array, bounds: MessageBounds): strin
 
 const NAME_BYTES_MAX = 64;
 
-/** The text that begins at a place, as far as a name can reach. */
+/** The string that starts at a position, as far as a name can reach. */
 function textAt(bytes: Uint8Array, start: number): string {
   if (start < 0) return "list";
   const end = Math.min(endOfText(bytes, start), start + NAME_BYTES_MAX);
   return Buffer.from(bytes.subarray(start + 1, end)).toString("utf8");
 }
 
-/** Where a text ends that begins here; the end of all when it does not end. */
+/** The position of a string's closing quote; the end of the bytes if there is none. */
 function endOfText(bytes: Uint8Array, start: number): number {
   for (let at = start + 1; at < bytes.length; at++) {
     if (bytes[at] === BACKSLASH) at++;

@@ -1,4 +1,4 @@
-/** How large the structure of one message may be, whatever its bytes. */
+/** Bounds on the structure of one message, whatever its size in bytes. */
 export type MessageBounds = {
   /** Fields, entries and values, nested ones included. */
   elementsMax: number;
@@ -6,7 +6,7 @@ export type MessageBounds = {
   listEntriesMax: number;
 };
 
-/** Messages in messages; deeper ones would run parsers out of stack long after this. */
+/** Levels of nesting, far fewer than exhaust a parser's stack. */
 export const DEPTH_MAX = 64;
 
 export function tooManyElements(elementsMax: number): string {

@@ -6,30 +6,30 @@ export type Body =
   | { kind: "read"; bytes: Buffer }
   | { kind: "too-large" }
   | { kind: "timed-out" }
-  /** It comes in pieces that are too small and too many. */
+  /** Too many pieces that are too small. */
   | { kind: "in-crumbs" }
-  /** The bodies of others leave no memory for this one. */
+  /** Other bodies use up the memory. */
   | { kind: "no-memory" }
-  /** The sender went away before all of it was there. */
+  /** The sender disconnected before the end of the body. */
   | { kind: "gone" };
 
 export type ReadBody = Body & {
-  /** Returns the memory; to be called when the bytes are no longer needed. */
+  /** Releases the memory. Call it when the bytes are no longer needed. */
   release: () => void;
 };
 
-/** What most messages fit into, so that most bodies are never copied. */
+/** Most messages fit into this, so that most buffers never grow. */
 const FIRST_BYTES = 2_048;
-/** Pieces that a body may have whatever their size: chunks, or what came in one read. */
+/** Pieces (chunks or reads) that a body may have, whatever their size. */
 const PIECES_FREE = 256;
-/** Beyond those, a body that comes in smaller pieces costs more than its bytes are worth. */
+/** The least mean size of further pieces. Smaller ones cost more than their bytes are worth. */
 const PIECE_BYTES_MEAN_MIN = 64;
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads a body into one buffer. The buffer grows with what has arrived, never with what was
- * announced, and never past the bound; pieces are copied and let go of at once.
+ * Reads a body into one buffer. The buffer grows with the bytes received, not with Content-Length,
+ * and never beyond `bytesMax`. Each piece is copied and freed at once.
  */
 export function readBody(
   request: IncomingMessage,
@@ -53,7 +53,7 @@ export function readBody(
       resolve({ ...body, release });
     };
     request.on("data", (piece: Buffer) => {
-      // What arrives after the bound is dropped; the door closes the connection.
+      // The result is settled: drop the rest of the body.
       if (isSettled) return;
       if (length + piece.length > bytesMax) return settle({ kind: "too-large" });
       pieces++;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code } from "@connectrpc/connect";
 import { codeText } from "../code-text.ts";
 
-/** The steps of the way in, in their order; each can refuse. */
+/** The steps of the way in, in order; each can refuse. */
 export const STEPS = [
   "connections",
   "head",
@@ -15,18 +15,18 @@ export const STEPS = [
 
 export type Step = (typeof STEPS)[number];
 
-/** Why a request goes no further, and what the client is told. */
+/** Why a request is refused, and what the client is told. */
 export type Refusal = {
   step: Step;
   status: number;
   code: Code;
   message: string;
   headers?: Readonly<Record<string, string>>;
-  /** The connection ends at once, though the client may then see no answer. */
+  /** Ends the connection at once. The client may not see the answer. */
   isAbrupt?: boolean;
 };
 
-/** What is over its share has room again after about that long. */
+/** A full share has room again after about this time. */
 const RETRY_AFTER_SECONDS = "1";
 
 export function noSuchRoute(): Refusal {
@@ -69,7 +69,7 @@ export function tooManyTries(retryAfterMs: number): Refusal {
   };
 }
 
-/** A crowd of its own fills the share of a caller or an address. */
+/** The share of the caller or address, or the whole door, is full. */
 export function shareInUse(status: 429 | 503): Refusal {
   return {
     step: "share",
@@ -115,16 +115,16 @@ export function wrongContentType(): Refusal {
   return { step: "message", status: 415, code: Code.InvalidArgument, message };
 }
 
-/** Refusals after which nothing more is expected of the connection. */
+/** Statuses after which the door closes the connection. */
 const CLOSING = new Set([401, 408, 413, 431]);
-/** What is left of a small request is read and dropped, so that its connection can go on. */
+/** Bytes of a refused body that are read and dropped, so that the connection can be kept. */
 const DROPPED_BYTES_MAX = 65_536;
-/** Pieces of it; whoever sends more may see the connection end instead of the answer. */
+/** Pieces that are read and dropped. A client that sends more may see a reset and no answer. */
 const DROPPED_PIECES_MAX = 64;
-/** A client that is still sending reads the answer before its connection ends. */
+/** How long a client that is still sending has to read the answer. */
 const LINGER_MS = 1_000;
 
-/** Answers a refusal in JSON: `code` as RPC clients read it. */
+/** Answers with the refusal in JSON; `code` is the one that RPC clients read. */
 export function sendRefusal(
   request: IncomingMessage,
   response: ServerResponse,
@@ -149,7 +149,7 @@ export function sendRefusal(
   endOnceDropped(request, response);
 }
 
-/** Whether more may follow than is worth dropping. */
+/** Whether the rest of the body may be too long to read and drop. */
 function isLong(request: IncomingMessage): boolean {
   if (request.complete) return false;
   if (request.headers["transfer-encoding"] !== undefined) return true;
@@ -157,8 +157,8 @@ function isLong(request: IncomingMessage): boolean {
 }
 
 /**
- * Ends an answer that is out already, once the rest of the request was dropped. A connection that
- * ends with unread bytes is reset, and the client would never see the answer.
+ * Ends an answer whose body is written already, once the rest of the request was dropped. Closing
+ * with unread bytes would reset the connection, and the client would not see the answer.
  */
 function endOnceDropped(request: IncomingMessage, response: ServerResponse): void {
   let bytes = 0;

@@ -1,38 +1,38 @@
 import type { VerbatimMember } from "./verbatim-member.ts";
 
-/** Who may call a route: anybody, or whoever shows the token of one of these services. */
+/** Who may call a route: anyone, or only the named services, each with its token. */
 export type AllowedCallers = "anyone" | readonly string[];
 
-/** What a door grants to one route before its handler sees the request. */
+/** What a door enforces for one route before its handler runs. */
 export type RoutePolicy = {
   callers: AllowedCallers;
   /**
-   * What other services are taken for: `forbidden` (403) where they know the route, `unknown` (401)
-   * where their token means no more than any other text.
+   * How other services are refused: `forbidden` (403, the default), or `unknown` (401), like any
+   * wrong token.
    */
   others?: "forbidden" | "unknown";
-  /** The largest body, in bytes after decompression; 0 where none is read. */
+  /** The largest body in bytes, after decompression; 0 if the route reads none. */
   bodyBytesMax: number;
   /** Fields, entries and values in one message, nested ones included. */
   elementsMax: number;
   /** Entries in one list. */
   listEntriesMax: number;
-  /** A member of messages in JSON that is handed on exactly as it was written. */
+  /** A member of JSON messages that is passed on byte for byte. */
   verbatim?: VerbatimMember;
   /** The limits that the handler charges, for the table in ARCHITECTURE.md. */
   charges: readonly string[];
 };
 
-/** The routes of one door, by `METHOD /path`. What is not in here is 404. */
+/** The routes of one door, by `METHOD /path`. Any other request gets 404. */
 export type RoutePolicies = Readonly<Record<string, RoutePolicy>>;
 
-/** Enough for every message that has no lists; a message of ours has fewer than ten fields. */
+/** Enough for every message without lists: our messages have fewer than ten fields. */
 export const SMALL_MESSAGE = { elementsMax: 64, listEntriesMax: 16 } as const;
 
-/** Where nobody asks who calls, a body is small: an e-mail address, a password and two tokens. */
+/** Bodies on open routes are small: an e-mail address, a password and two tokens. */
 const STRANGER_BODY_BYTES_MAX = 16_384;
 
-/** A route that anybody may call with a small message. */
+/** A route that anyone may call with a small message. */
 export function openToAnyone(...charges: readonly string[]): RoutePolicy {
   return {
     callers: "anyone",
@@ -42,7 +42,7 @@ export function openToAnyone(...charges: readonly string[]): RoutePolicy {
   };
 }
 
-/** A route without a body that anybody may ask, such as health. */
+/** A route without a body that anyone may call, such as health. */
 export const PLAIN_GET: RoutePolicy = {
   callers: "anyone",
   bodyBytesMax: 0,

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 
-/** A member of a JSON object that may hold any JSON, and the field of text that takes it as it is. */
+/** A member that may hold any JSON, and the string field that takes the text of that JSON. */
 export type VerbatimMember = { readonly name: string; readonly into: string };
 
 type Lifted = { kind: "lifted"; bytes: Uint8Array } | { kind: "problem"; problem: string };
@@ -8,9 +8,9 @@ type Lifted = { kind: "lifted"; bytes: Uint8Array } | { kind: "problem"; problem
 type Member = { key: string; at: number; value: { start: number; end: number } };
 
 /**
- * Rewrites a JSON object so that one member becomes a text that holds the member's JSON, byte for
- * byte: parsing would lose digits, order, repeated keys and whitespace. Whether that text is JSON is
- * left to whoever reads it; an object without the member stays as it is.
+ * Rewrites a JSON object so that one member becomes a string that holds the member's JSON, byte for
+ * byte: parsing would lose digits, order, repeated keys and whitespace. The reader of that string
+ * checks that it is JSON. An object without the member stays as it is.
  */
 export function liftMember(bytes: Uint8Array, { name, into }: VerbatimMember): Lifted {
   if (!isUtf8(bytes)) return { kind: "problem", problem: "body: is not UTF-8" };
@@ -31,7 +31,7 @@ export function liftMember(bytes: Uint8Array, { name, into }: VerbatimMember): L
   return { kind: "lifted", bytes: Buffer.from(lifted) };
 }
 
-/** The members of the object that a text is; undefined when it is none. */
+/** The members of a JSON object; undefined if the text is not an object. */
 function findMembers(text: string): Member[] | undefined {
   const members: Member[] = [];
   let at = skipSpace(text, 0);
@@ -66,7 +66,7 @@ function skipSpace(text: string, start: number): number {
 
 const SPACE: ReadonlySet<string> = new Set([" ", "\t", "\n", "\r"]);
 
-/** Behind the quote that ends a text; the end of all when there is none. */
+/** The position after a string's closing quote; the end of the text if there is none. */
 function endOfText(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     if (text[at] === "\\") at++;
@@ -75,7 +75,7 @@ function endOfText(text: string, start: number): number {
   return text.length;
 }
 
-/** Behind a value, by its brackets alone; the end of all when it does not end. */
+/** The position after a value, by brackets and quotes; the end of the text if it is cut off. */
 function endOfValue(text: string, start: number): number {
   let depth = 0;
   let at = start;
@@ -91,7 +91,7 @@ function endOfValue(text: string, start: number): number {
   return at;
 }
 
-/** What a text in JSON says; undefined when it is none. */
+/** The value of a JSON string; undefined if it is not one. */
 function readText(json: string): string | undefined {
   try {
     const value: unknown = JSON.parse(json);
@@ -101,7 +101,7 @@ function readText(json: string): string | undefined {
   }
 }
 
-/** The name of a field in the schema, by which JSON may name it too. */
+/** The field's name in the proto schema, which protobuf accepts in JSON too. */
 function snakeCaseOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -15,41 +15,41 @@ import { type ReadBody, readBody } from "./read-body.ts";
 import * as refusals from "./refusal.ts";
 import type { RoutePolicy } from "./route-policy.ts";
 
-/** A request that may be handled. */
+/** An admitted request. */
 export type Passed = {
   kind: "passed";
-  /** The service that calls, empty for a stranger. */
+  /** The service that calls; empty for a stranger. */
   caller: string;
   peer: Peer;
   /** The whole body, decompressed. */
   body: Buffer;
-  /** Ends the request's share; to be called once it was handled. */
+  /** Releases the request's share and memory. Call it once the request was handled. */
   release: () => void;
 };
 
 export type Verdict =
   | Passed
   | { kind: "refused"; refusal: refusals.Refusal }
-  /** The client went away; nobody reads an answer. */
+  /** The client disconnected. */
   | { kind: "gone" };
 
-/** Who sent a request, as far as its head tells. */
+/** Who sent a request, according to its head. */
 type Sender = Pick<Passed, "caller" | "peer">;
 
 export type WayInOptions = {
   callers: Credentials;
   trust: ProxyTrust;
   clock: Clock;
-  /** What a caller or address is told that is over its own share. */
+  /** The status for a caller or an address over its own share. */
   overShareStatus: 429 | 503;
 };
 
-/** Strangers of one IPv6 site can use any address of their network. */
+/** A stranger can use any address of its IPv6 network, so the network has one share. */
 const IPV6_PREFIX_BITS = 64;
 
 /**
- * The one way in for every request of a door: who calls is known from the head alone, then the
- * request takes from the share of that caller or address, and only then is its body read.
+ * Admits the requests of a door. It finds the caller from the head alone, takes a place from the
+ * share of that caller or address, and only then reads the body.
  */
 export class WayIn {
   readonly #options: WayInOptions;
@@ -113,7 +113,7 @@ export class WayIn {
     return waitMs > 0 ? refusals.tooManyTries(waitMs) : refusals.unknownCaller();
   }
 
-  /** The derived address of a client, or its network where it may choose among many. */
+  /** The derived address of a client; of an IPv6 client, its network. */
   #addressOf({ remote, forwardedLines }: Peer): string {
     const { hops, trustedProxies } = this.#options.trust;
     const { ip } = derive(remote, forwardedLines, hops, trustedProxies);

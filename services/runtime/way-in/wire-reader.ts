@@ -1,14 +1,14 @@
-/** How a field's value is laid out in the binary format; groups are not taken. */
+/** The wire types of the binary format. Groups are not supported. */
 export const WireType = { Varint: 0, Bit64: 1, LengthDelimited: 2, Bit32: 5 } as const;
 
 export type WireType = (typeof WireType)[keyof typeof WireType];
 
-/** A varint has seven bits a byte, and holds 64 at most. */
+/** A varint carries seven bits a byte, and 64 bits at most. */
 const VARINT_BYTES_MAX = 10;
 const BIT64_BYTES = 8;
 const BIT32_BYTES = 4;
 
-/** Walks over the binary format without building anything. */
+/** Walks over the binary format without building messages. */
 export class WireReader {
   at = 0;
   readonly #bytes: Uint8Array;
@@ -27,7 +27,7 @@ export class WireReader {
     return { number, wireType };
   }
 
-  /** Reads a length and answers where what has it ends. */
+  /** Reads a length. Returns the position where the value with that length ends. */
   length(end: number): number {
     const length = this.#varint32(end);
     const last = this.at + length;
