@@ -43,8 +43,8 @@ export class Place {
   }
 
   /**
-   * Keeps the place until it is released. Calls `onTaken` when the lease was lost, in an outage that
-   * outlasted its TTL, and others have taken the place by then.
+   * Keeps the place until it is released. Calls `onTaken` when the lease was lost, in an outage
+   * longer than its TTL, and others have taken the place by then.
    */
   hold(onTaken: () => void): void {
     this.#onTaken = onTaken;

@@ -8,7 +8,7 @@ import { CONNECT_BY_IP, CONNECTIONS_BY_IP } from "./access/policies.ts";
 
 /** Where browsers connect. */
 export const REALTIME_PATH = "/gateway/realtime";
-/** Where a browser asks why its upgrade was refused. */
+/** Where a page asks why its upgrade was refused. */
 export const WHY_PATH = `${REALTIME_PATH}/why`;
 export const HEALTH_PATH = "/healthz";
 
@@ -26,7 +26,7 @@ const FOR_OPERATORS: RoutePolicy = {
 
 /**
  * The public door. The websocket library serves it (`door.ts`), with bounds of its own on heads,
- * bodies and time; this names its routes and what they charge.
+ * bodies and time. This names its routes and the policies that they charge.
  */
 export const PUBLIC_DOOR: RoutePolicies = {
   [`GET ${REALTIME_PATH}`]: { ...PLAIN_GET, charges: [CONNECT_BY_IP, CONNECTIONS_BY_IP] },

@@ -7,12 +7,12 @@ export type UpgradeResult = "accepted" | "invalid" | "limited" | "unavailable" |
 /** The HTTP statuses that refuse an upgrade. */
 export type RefusedStatus = 400 | 403 | 426 | 429 | 503;
 
-/** What strangers ask for beyond a bound, and do not get. */
+/** What is refused or closed because of a bound. */
 export type Shed =
-  /** Connections without a request, in all and of one address. */
+  /** Connections without a request: over the total, and over the bound of an address. */
   | "connections"
   | "connections_address"
-  /** A request that was not complete in time. */
+  /** Requests that were not complete in time. */
   | "slow_request"
   /** Sessions without a subscription, when there are many. */
   | "idle_session"
@@ -21,7 +21,7 @@ export type Shed =
   /** Tokens that auth was not asked about, because too many of their crowd waited. */
   | "introspection";
 
-/** Everything about the gateway that is counted, one function an event. */
+/** Everything that the gateway counts, one function an event. */
 export type RealtimeEvents = {
   upgraded(result: UpgradeResult): void;
   refused(status: RefusedStatus): void;
@@ -30,9 +30,9 @@ export type RealtimeEvents = {
   closed(code: number): void;
   subscribed(): void;
   unsubscribed(): void;
-  /** An update was sent in place of itself and so many older ones. */
+  /** An update was sent; `conflated` older ones were skipped. */
   delivered(conflated: number): void;
-  /** How far behind the gateway's knowledge of revocations is, asked at each scrape. */
+  /** Registers the lag of the gateway's revocations, which is read at each scrape. */
   observeRevocationLag(lagMs: () => number): void;
 };
 
@@ -47,8 +47,8 @@ const SHED = [
   "introspection",
 ] as const satisfies readonly Shed[];
 /**
- * 1000 and 1001 come from clients; 1005 is a close without a code, 1006 a lost connection, and 1002
- * and 1007 are told by the engine to whoever breaks the websocket protocol.
+ * Clients send 1000 and 1001; 1005 is a close without a code, 1006 a lost connection. The engine
+ * closes with 1002 and 1007 when a client breaks the websocket protocol.
  */
 const CODES_COUNTED = new Set([
   ...[1000, 1001, 1002, 1005, 1006, 1007],

@@ -45,17 +45,17 @@ import { followRevocations, RevocationFeed } from "./streams/revocation-feed.ts"
 
 /** Enough that two starts never share an epoch. */
 const EPOCH_BYTES = 8;
-/** Auth's keys are asked for again at most this often when a token names an unknown one. */
+/** The shortest time between two fetches of auth's keys, for tokens with an unknown key. */
 const KEYS_COOLDOWN_MS = 1_000;
-/** Close frames and answers of clients that read are out long before. */
+/** By then, close frames and answers are sent to every client that reads. */
 const STOP_FLUSH_MS = 100;
 
-/** Whether a peer may be one of the proxies that this gateway was told to trust. */
+/** Whether a peer may be one of the trusted proxies. */
 function isProxy(remote: string, { hops, trustedProxies }: ProxyTrust): boolean {
   return hops > 0 && derive(remote, [], hops, trustedProxies).warning !== "untrusted_peer";
 }
 
-/** Starts the gateway: everything it consists of, put together in one place. */
+/** Starts the gateway: puts all its parts together. */
 export async function start(
   config: GatewayConfig,
   { log, clock, release }: ServiceContext,
@@ -71,7 +71,7 @@ export async function start(
   const runningWith = {
     release,
     policiesHash: policiesHash(standIn.policies),
-    // It verifies with auth's keys and holds none of its own.
+    // The gateway verifies with auth's keys and has none of its own.
     keyFingerprints: [],
   };
   const hash = configHash(config, runningWith);

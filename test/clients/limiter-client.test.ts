@@ -99,7 +99,7 @@ describe("consume() in fail-open mode", () => {
     });
   }
 
-  test("gives back what it took itself, once", async () => {
+  test("returns what it took itself, once", async () => {
     const { client } = await setup(limiter({ consume: refuse(Code.Unavailable) }), OPEN);
     const verdict = await client.consume([BUCKET]);
     const receipt = verdict.kind === "allowed" ? verdict.receipt : "";

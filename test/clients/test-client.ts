@@ -12,7 +12,7 @@ import { TOKENS } from "../fixtures/services.ts";
 /** Policies of several classes of work, none of which is ever used up. */
 export const POLICIES = {
   "login.ip": plenty(),
-  // Refills slowly enough that what is given back can be told from what came back by itself.
+  // Refills so slowly that a test can tell a refund from a refill.
   "mint.user": { key: "text", algorithm: "token_bucket", limit: 1_000, period: "1d" },
   "revocations.caller": plenty(),
 };

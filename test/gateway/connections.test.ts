@@ -45,7 +45,7 @@ test("of many connects at the same moment no more than the cap are upgraded", as
   expect(new Set(statuses)).toEqual(new Set([429]));
 });
 
-test("the cap holds across gateways, and one that stops gives its places back at once", async () => {
+test("the cap holds across gateways, and one that stops releases its places at once", async () => {
   const { url, gateway } = await startSecondGateway();
   const headers = from(freshAddress());
   await connectMany(url, headers, 15);

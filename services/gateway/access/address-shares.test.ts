@@ -17,11 +17,11 @@ test("shareKeys() names one customer and its network, however the address is wri
   }
 });
 
-test("no address takes more than its share, and what is given back can be taken again", () => {
+test("no address takes more than its share, and what is released can be taken again", () => {
   const shares = new AddressShares({ total: 5, address: 2, network: 3 });
   const takes = ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"].map((ip) => shares.take(ip));
   expect(takes).toEqual(["taken", "taken", "over-share", "taken"]);
-  shares.giveBack("192.0.2.1");
+  shares.release("192.0.2.1");
   expect(shares.take("192.0.2.1")).toBe("taken");
 });
 
@@ -34,6 +34,6 @@ test("no network takes more than its share, and the total is everybody's", () =>
     "taken",
     "full",
   ]);
-  for (const subnet of [1, 2, 3]) shares.giveBack(`2001:db8:1:${subnet}::1`);
+  for (const subnet of [1, 2, 3]) shares.release(`2001:db8:1:${subnet}::1`);
   expect(shares.total).toBe(2);
 });

@@ -2,17 +2,17 @@ import { formatIpAddress, parseIpAddress } from "../../runtime/ip-address.ts";
 import { formatNetwork, resolveNat64 } from "../../runtime/ip-network.ts";
 import { KeyCounts } from "../../runtime/key-counts.ts";
 
-/** One IPv6 customer has at least this; a provider hands out whole networks of them. */
+/** One IPv6 customer has at least a /64; a provider hands out whole /48 networks. */
 const ADDRESS_BITS = 64;
 const NETWORK_BITS = 48;
 
-/** How many may be held in all, by one address, and by one IPv6 network (/48). */
+/** The most shares in all, of one address, and of one IPv6 network (/48). */
 export type ShareBounds = { total: number; address: number; network: number };
 
-/** Why a share was not given: the address has its share already, or everything is taken. */
+/** Whether a share was taken; if not, whose bound is reached: the address's or the total. */
 export type ShareAnswer = "taken" | "over-share" | "full";
 
-/** Something bounded of which no address can take more than a small part. */
+/** A bounded number of shares, of which no address can take more than a small part. */
 export class AddressShares {
   readonly #bounds: ShareBounds;
   readonly #held = new KeyCounts();
@@ -38,7 +38,7 @@ export class AddressShares {
     return "taken";
   }
 
-  giveBack(address: string): void {
+  release(address: string): void {
     const { own, network } = shareKeys(address);
     this.#held.add(own, -1);
     if (network !== undefined) this.#held.add(network, -1);
@@ -46,7 +46,7 @@ export class AddressShares {
   }
 }
 
-/** Whose share an address counts towards. */
+/** The keys under which the shares of an address are counted. */
 export function shareKeys(address: string): { own: string; network: string | undefined } {
   const parsed = parseIpAddress(address);
   if (parsed === undefined) return { own: address, network: undefined };

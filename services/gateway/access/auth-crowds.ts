@@ -3,16 +3,16 @@ import { FairTurns, type TurnBounds } from "./fair-turns.ts";
 
 /**
  * On whose behalf auth is asked. The crowds share nothing, so that none can starve another:
- * anybody can be `public`; `account` needs a token of an account; `publisher` is one of ours; `feed`
- * is the gateway itself, when revocations may have been missed.
+ * `public` is any client, `account` a client with an account's token, `publisher` one of our
+ * services, and `feed` the gateway itself, when it may have missed revocations.
  */
 export type Asker = { crowd: "public" | "account"; key: string } | { crowd: "publisher" | "feed" };
 
-/** With the call itself (`AUTH_TIMEOUT_MS`) this stays about a second. */
+/** Together with the call itself (`AUTH_TIMEOUT_MS`) this is about a second. */
 const TURN_WAIT_MS = 300;
 /**
- * Questions under way: about what auth's connections to its database can answer at once, twice over.
- * More would only wait in auth, where nobody tells the crowds apart.
+ * Questions in flight: about twice what auth's database connections can answer at once. More would
+ * only wait in auth, which does not tell the crowds apart.
  */
 const PUBLIC_AT_ONCE = 16;
 const ACCOUNT_AT_ONCE = 48;
@@ -23,7 +23,7 @@ const PUBLISHER_AT_ONCE = 8;
 /** Of those, the part of one address and of one account. */
 export const AT_ONCE_PER_ADDRESS = 4;
 const AT_ONCE_PER_ACCOUNT = 16;
-/** Far above what is answered within the wait. */
+/** Far more than auth answers within the wait. */
 const WAITING_MAX = 4_000;
 /** Of one address, or one account: all datasources of a page, and some pages. */
 const WAITING_PER_KEY = 200;
@@ -45,7 +45,7 @@ function bounds(atOnce: number, atOncePerKey: number): TurnBounds {
   };
 }
 
-/** Lets those who need auth's answer take turns; undefined when there was no turn in time. */
+/** Runs a question to auth in its crowd's turn; undefined when there was no turn in time. */
 export type AuthCrowds = <T>(asker: Asker, ask: () => Promise<T>) => Promise<T | undefined>;
 
 export function createAuthCrowds(events: Pick<RealtimeEvents, "shed">): AuthCrowds {

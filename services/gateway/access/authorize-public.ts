@@ -6,7 +6,7 @@ import type { PublicView, PublicViews } from "./public-views.ts";
 import { type Refusal, refusalOf, unavailable } from "./refusal.ts";
 import { byDatasource, byIp } from "./subscribe-buckets.ts";
 
-/** Unknown, private and badly signed look the same, so that nobody learns what exists. */
+/** Unknown, private and badly signed get the same answer, which reveals no datasource. */
 export const NEEDS_TOKEN: Refusal = {
   code: "unauthenticated",
   message: "a valid token for this datasource is required",
@@ -14,7 +14,7 @@ export const NEEDS_TOKEN: Refusal = {
 
 type Options = { views: PublicViews; limiter: LimiterClient };
 
-/** Decides about what one client wants without a token, within the public limits. */
+/** Decides about one client's subscribes without a token, within the public limits. */
 export async function authorizePublic(
   options: Options,
   requests: readonly AuthorizationRequest[],
@@ -39,8 +39,8 @@ async function authorizeKnown(
 }
 
 /**
- * Guessing names costs as much as subscribing, and auth is asked only within that limit: so the
- * address is charged first, for all in one decision.
+ * Charges the address first, for all requests in one decision: auth is asked only within that
+ * limit, and guessing names costs as much as subscribing.
  */
 async function authorizeAll(
   options: Options,
@@ -53,7 +53,7 @@ async function authorizeAll(
     return requests.map(() => refused(refusalOf(first) ?? unavailable()));
   }
   const answers = await Promise.all(requests.map((request) => authorizeCharged(options, request)));
-  // What ends otherwise than by the client's own doing costs it nothing. Nobody waits for that.
+  // Refund what failed through no fault of the client, in the background.
   if (answers.every(isNoFault)) void limiter.refund(first.receipt);
   return answers;
 }

@@ -36,26 +36,26 @@ export type AuthorizerOptions = {
   views: PublicViews;
   publicTokens: PublicTokens;
   revocations: RevocationMemory;
-  /** Where tokens wait to be checked. */
+  /** The queues in which tokens wait for their check. */
   turns: CheckTurns;
   events: Pick<RealtimeEvents, "shed">;
   clock: Clock;
 };
 
-/** Tokens that are checked at once: enough to fill a flush of the limiter, and no more. */
+/** Checks in flight: just enough to fill a flush of the limiter. */
 const CHECKS_AT_ONCE = 32;
 /** Of those, the part of one address. */
 const CHECKS_AT_ONCE_PER_ADDRESS = 8;
-/** Far above what is checked within the wait. */
+/** Far more than are checked within the wait. */
 const CHECKS_WAITING_MAX = 4_000;
 /** Of one address: all datasources of a page, and some pages. */
 const CHECKS_WAITING_PER_ADDRESS = 200;
 const CHECK_WAIT_MS = 500;
 
-/** Tokens of accounts do not wait behind those that anybody can have. */
+/** Tokens of accounts do not wait behind public ones, which anybody can have. */
 type CheckTurns = Readonly<Record<"public" | "account", FairTurns>>;
 
-/** Signatures cost arithmetic and limits a flush, so the addresses take turns at them. */
+/** A check costs a signature and a decision of the limiter, so addresses take turns. */
 export function createCheckTurns(): CheckTurns {
   const bounds = {
     atOnce: CHECKS_AT_ONCE,
@@ -74,9 +74,9 @@ const WRONG_DATASOURCE: Refusal = {
 };
 
 /**
- * Decides about subscribes: without a token for public datasources, within the public limits; with
- * one after verifying it here and asking auth whether it still counts. Whenever a party to the
- * decision cannot be reached, the answer is `unavailable`.
+ * Decides about subscribes and refreshes. Without a token, only public datasources are granted,
+ * within the public limits. A token is verified here, then auth is asked whether it is still valid.
+ * The answer is `unavailable` when auth, its keys or the limiter cannot be reached.
  */
 export function createAuthorizer(options: AuthorizerOptions): Authorize {
   return async (requests) => {
@@ -115,7 +115,7 @@ async function authorizeToken(
   return { kind: "granted", grant: grantOf(claims, text, heardUntil) };
 }
 
-/** Asks auth in the crowd that the token belongs to: one account is one, from wherever it comes. */
+/** Asks auth in the token's crowd. All requests of one account share its turns. */
 async function introspect(
   { auth, publicTokens, revocations }: AuthorizerOptions,
   client: ClientIp,
@@ -130,7 +130,7 @@ async function introspect(
   return { answer, heardUntil };
 }
 
-/** What the gateway finds out by itself and from the limiter, the cheap refusals first. */
+/** Verifies and charges a token before auth is asked; the cheapest refusals come first. */
 async function checkToken(
   { keys, clock, limiter }: AuthorizerOptions,
   request: AuthorizationRequest,
@@ -146,7 +146,7 @@ async function checkToken(
   return refusal === undefined ? { kind: "charged", claims } : refused(refusal);
 }
 
-/** What a token costs before auth is asked about it. */
+/** The buckets that are charged before auth is asked about a token. */
 function tokenBuckets(
   { client, datasource, purpose }: AuthorizationRequest,
   { subject, accessVersion }: TokenClaims,

@@ -7,12 +7,12 @@ export const STREAM_SCOPE = "datasource:stream";
 
 const ISSUER = "portcullis";
 const AUDIENCE = "portcullis-realtime";
-/** Pinned: what a token says about its own algorithm is not believed. */
+/** Pinned: the algorithm that a token names is not trusted. */
 const ALGORITHMS = ["EdDSA"];
-/** A token of ours is far shorter; a longer one is not worth the arithmetic. */
+/** Tokens of auth are far shorter; longer ones are refused without a signature check. */
 const TOKEN_CHARACTERS_MAX = 8_192;
 
-/** What a datasource token says, once its signature is known to be auth's. */
+/** The claims of a datasource token with a valid signature. */
 export type TokenClaims = {
   datasource: string;
   subject: string;
@@ -25,15 +25,15 @@ export type TokenClaims = {
   expiresAtMs: number;
 };
 
-/** What can be said about a token without asking auth about it. */
+/** The result of verifying a token without asking auth. */
 export type TokenVerdict =
   | { kind: "valid"; claims: TokenClaims }
   | { kind: "expired" }
   | { kind: "invalid" }
-  /** Auth's keys could not be had, so nothing can be said. */
+  /** Auth's keys could not be fetched. */
   | { kind: "no-keys" };
 
-/** Verifies a datasource token against auth's keys, as of a moment. */
+/** Verifies a datasource token against auth's keys, at an instant. */
 export async function verifyDatasourceToken(
   token: string,
   keys: JWTVerifyGetKey,
@@ -55,7 +55,7 @@ export async function verifyDatasourceToken(
   }
 }
 
-/** Whether a token says of itself that anybody can have it; nothing is verified by this. */
+/** Whether a token claims to be public, without verifying it. */
 export function claimsPublic(token: string): boolean {
   if (token.length > TOKEN_CHARACTERS_MAX) return true;
   try {
@@ -65,7 +65,7 @@ export function claimsPublic(token: string): boolean {
   }
 }
 
-/** Anything else went wrong on the way to the keys, which is nobody's fault but an outage. */
+/** Every other error means that the keys could not be fetched: an outage. */
 const TOKEN_ERRORS = [
   errors.JOSEAlgNotAllowed,
   errors.JOSENotSupported,

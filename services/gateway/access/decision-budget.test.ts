@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { DecisionBudget } from "./decision-budget.ts";
 import { DECISIONS } from "./frame-budget.ts";
 
-test("take() promises whoever it refuses a decision that is then there", () => {
+test("take() promises a refused request a decision that is then there", () => {
   const budget = new DecisionBudget(0);
   expect(budget.take(0, DECISIONS.burst)).toBe(0);
   const waits = Array.from({ length: 30 }, () => budget.take(0, 1));

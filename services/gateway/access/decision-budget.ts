@@ -1,22 +1,22 @@
 import { DECISIONS, type FrameBudget, fullFrameBudget, takeFrame } from "./frame-budget.ts";
 
-/** A client that is told to wait does not come back sooner; most promises are due by then. */
+/** The shortest wait that a client is told; most promises are due by then. */
 const WAIT_MS_MIN = 1_000;
 
 /**
- * How many decisions one session may still ask for. Whoever is refused is promised the next one
- * that is left: refused together, they are not all told to come back for the same one.
+ * How many decisions one session may still ask for. Each refused request is promised a decision of
+ * its own, so that requests refused together get different waits.
  */
 export class DecisionBudget {
   #budget: FrameBudget;
-  /** When all that was promised has become free. */
+  /** When the last promised decision is due. */
   #promisedUntilMs = 0;
 
   constructor(nowMs: number) {
     this.#budget = fullFrameBudget(nowMs, DECISIONS);
   }
 
-  /** Takes so many decisions, or none: 0 when they were taken, else how long to wait for them. */
+  /** Takes this many decisions, or none; returns how long to wait for them, or 0 when taken. */
   take(nowMs: number, count: number): number {
     const taken = takeFrame(this.#budget, nowMs, DECISIONS, count);
     if (taken !== undefined) {
@@ -29,7 +29,7 @@ export class DecisionBudget {
     const waitMs = ((count - left) * 1_000) / perSecond;
     const aheadMs = this.#promisedUntilMs - nowMs;
     const turnMs = aheadMs > 0 ? aheadMs + (count * 1_000) / perSecond : 0;
-    // By then the budget is full again, whatever was promised.
+    // No promise reaches beyond the time at which the budget is full again.
     const promisedMs = Math.min(Math.max(waitMs, turnMs), (burst * 1_000) / perSecond);
     this.#promisedUntilMs = nowMs + promisedMs;
     return Math.max(WAIT_MS_MIN, Math.ceil(promisedMs));

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a key has no more under way than its part, and the rest stays free for others", async () => {
+test("a key has no more in flight than its part, and the rest stays free for others", async () => {
   const { ask, begun } = setup(BOUNDS);
   for (let index = 0; index < 10; index++) void ask("greedy", `greedy ${index}`);
   void ask("other", "other");
@@ -21,7 +21,7 @@ test("a key has no more under way than its part, and the rest stays free for oth
   expect(begun).toEqual(["greedy 0", "greedy 1", "other"]);
 });
 
-test("whoever asks for little waits for one turn of each other key at most", async () => {
+test("a key that asks for little waits for one turn of each other key at most", async () => {
   const { ask, begun, end } = setup({ ...BOUNDS, atOnce: 1, atOncePerKey: 1 });
   for (const key of ["a", "b", "c"]) {
     for (let index = 0; index < 20; index++) void ask(key, `${key}${index}`);
@@ -57,7 +57,7 @@ test("a key that waits for too much is refused at once; a full room takes from t
   expect(await modest).toBe("b0");
 });
 
-test("work that fails gives its turn back", async () => {
+test("work that fails ends its turn", async () => {
   const turns = new FairTurns({ ...BOUNDS, atOnce: 1 });
   await expect(turns.run("a", async () => await Promise.reject(new Error("no")))).rejects.toThrow();
   expect(await turns.run("b", async () => "done")).toBe("done");

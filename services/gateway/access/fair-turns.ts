@@ -1,26 +1,26 @@
 import { KeyCounts } from "../../runtime/key-counts.ts";
 
-/** How much may be under way and waiting, in all and for one key. */
+/** How many turns may be in flight and waiting, in all and for one key. */
 export type TurnBounds = {
   atOnce: number;
   atOncePerKey: number;
   waiting: number;
   waitingPerKey: number;
-  /** Whoever got no turn within this time gets none. */
+  /** A request without a turn within this time is refused. */
   waitMs: number;
 };
 
 type Turn = { key: string; begin(): void; refuse(): void };
 
 /**
- * Lets the keys take turns at something of which only so much can be under way: whoever asks for
- * little is served after at most one turn of each other key, however much they ask for.
+ * Bounds the work in flight, and lets the keys take turns at it: a key with little work waits for
+ * at most one turn of each other key, however much work they have.
  */
 export class FairTurns {
   readonly #bounds: TurnBounds;
-  /** By key, in the order in which the keys have their next turn. */
+  /** The queue of each key, in the order of the keys' next turns. */
   readonly #queues = new Map<string, Set<Turn>>();
-  readonly #underWay = new KeyCounts();
+  readonly #inFlight = new KeyCounts();
   #waiting = 0;
   #running = 0;
 
@@ -28,7 +28,7 @@ export class FairTurns {
     this.#bounds = bounds;
   }
 
-  /** Runs work when it is the key's turn; undefined when there was none in time. */
+  /** Runs work when it is the key's turn; undefined when there was no turn in time. */
   async run<T>(key: string, work: () => Promise<T>): Promise<T | undefined> {
     if (!(await this.#takeTurn(key))) return undefined;
     try {
@@ -58,7 +58,7 @@ export class FairTurns {
     });
   }
 
-  /** Refuses the newest of the key that waits for most, if that is more than the newcomer's. */
+  /** Refuses the newest turn of the longest queue, if that is longer than the newcomer's own. */
   #makeRoom(ownWaiting: number): boolean {
     if (this.#waiting < this.#bounds.waiting) return true;
     let longest: Set<Turn> | undefined;
@@ -83,21 +83,21 @@ export class FairTurns {
   }
 
   #mayRun(key: string): boolean {
-    return this.#underWay.get(key) < this.#bounds.atOncePerKey;
+    return this.#inFlight.get(key) < this.#bounds.atOncePerKey;
   }
 
   #begin(key: string): void {
     this.#running++;
-    this.#underWay.add(key, 1);
+    this.#inFlight.add(key, 1);
   }
 
   #end(key: string): void {
     this.#running--;
-    this.#underWay.add(key, -1);
+    this.#inFlight.add(key, -1);
     this.#next();
   }
 
-  /** Gives free turns to the keys in their order; a key that had one goes to the end. */
+  /** Gives free turns to the keys in order; a key that got one goes to the end. */
   #next(): void {
     while (this.#running < this.#bounds.atOnce) {
       const turn = this.#findNext();
@@ -111,7 +111,7 @@ export class FairTurns {
     }
   }
 
-  /** Only keys that have their part already are passed over, and of those there are few. */
+  /** Skips only the few keys that have their full part in flight. */
   #findNext(): Turn | undefined {
     for (const [key, queue] of this.#queues) {
       const [first] = queue;

@@ -1,27 +1,27 @@
-/** Frames a client may send at once: all subscriptions of a session, several times over. */
+/** Frames that a client may send at once: all subscriptions of a session, several times. */
 export const FRAMES_BURST = 300;
-/** Frames a client may send for good; an honest one sends a ping every 25 seconds. */
+/** The lasting rate of frames; an honest client sends a ping every 25 seconds. */
 export const FRAMES_PER_SECOND = 50;
 
-/** How fast something may come: so much at once, and so much for good. */
+/** A rate limit: a burst, and a lasting rate. */
 export type Rate = { readonly burst: number; readonly perSecond: number };
 
 export const FRAMES: Rate = { burst: FRAMES_BURST, perSecond: FRAMES_PER_SECOND };
 /**
- * Subscribes and refreshes that others must be asked about, each of several in one frame: all
- * subscriptions of a session twice at once. All the
- * connections of an address together stay far below what one gateway may ask auth.
+ * Subscribes and refreshes for which auth or the limiter is asked; each of several in one frame
+ * counts. The burst is all subscriptions of a session, twice. All connections of an address
+ * together stay far below what one gateway may ask auth.
  */
 export const DECISIONS: Rate = { burst: 100, perSecond: 10 };
 
-/** How many frames a session may still send, as of a moment. */
+/** How many frames a session may still send, at an instant. */
 export type FrameBudget = { readonly frames: number; readonly atMs: number };
 
 export function fullFrameBudget(nowMs: number, rate = FRAMES): FrameBudget {
   return { frames: rate.burst, atMs: nowMs };
 }
 
-/** Takes from the budget; undefined when it has not enough. A clock that steps back refills nothing. */
+/** Takes from a budget; undefined when too little is left. No refill when the clock steps back. */
 export function takeFrame(
   budget: FrameBudget,
   nowMs: number,

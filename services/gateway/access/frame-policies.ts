@@ -9,13 +9,13 @@ import {
 /** The kinds of frames that a client can send. */
 type FrameKind = NonNullable<ClientFrame["body"]["case"]>;
 
-/** What bounds one kind of frame. */
+/** The bounds of one kind of frame. */
 export type FramePolicy = {
-  /** How many of a session are taken; more close it with `frame_rate`. */
+  /** How many a session may send; more close it with `frame_rate`. */
   session: Rate;
-  /** How many of a session make the gateway ask others; more are answered `rate_limited`. */
+  /** For how many of a session auth or the limiter is asked; more are answered `rate_limited`. */
   decisions?: Rate;
-  /** The limiter's policies that are charged without a token, and with one by whose it is. */
+  /** The limiter's policies that a frame charges: by whether it has a token, and whose. */
   limits: {
     withoutToken: readonly string[];
     publicToken: readonly string[];
@@ -35,7 +35,7 @@ const SUBSCRIBE: FramePolicy = {
 
 const UNCHARGED = { withoutToken: [], publicToken: [], accountToken: [] };
 
-/** Every frame of the protocol, and every control frame of websockets, with what bounds it. */
+/** The bounds of every frame of the protocol, and of websocket control frames. */
 export const FRAME_POLICIES: Readonly<Record<FrameKind | "control", FramePolicy>> = {
   subscribe: SUBSCRIBE,
   /** One frame of the session, and as many decisions and charges as it has subscriptions. */

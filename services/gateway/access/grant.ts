@@ -1,7 +1,7 @@
 /** The subject of a grant that belongs to no account. */
 export const PUBLIC_SUBJECT = "public";
 
-/** What entitles a session to a datasource, and until when. */
+/** Entitles a session to a datasource, until it expires or is revoked. */
 export type Grant = {
   datasource: string;
   /** The account, or `public`. */
@@ -10,11 +10,11 @@ export type Grant = {
   accessVersion: number;
   /** Unset when the datasource is public and no token was shown. */
   token?: TokenGrant;
-  /** Which revocations had been heard when auth was asked; later ones must still be checked. */
+  /** The revocations known when auth was asked; later ones must still be checked. */
   heardUntil: number;
 };
 
-/** The parts of a datasource token that decide when it ends. */
+/** The parts of a datasource token that decide when the grant ends. */
 type TokenGrant = {
   /** The token itself, to ask again when revocations may have been missed. */
   text: string;
@@ -26,13 +26,13 @@ type TokenGrant = {
   expiresAtMs: number;
 };
 
-/** Whether a grant still lets anything through. Asked before every single update. */
+/** Whether a grant is still valid at this instant. Checked before every update. */
 export function isUnexpired(grant: Grant, nowMs: number): boolean {
   return grant.token === undefined || nowMs < grant.token.expiresAtMs;
 }
 
 /**
- * Whether a grant goes on when another one of the same subject has ended. Those of an older access
+ * Whether a grant lasts longer than another one of the same subject. Grants of an older access
  * version end with the next revocation.
  */
 export function lastsLonger(grant: Grant, other: Grant): boolean {

@@ -4,17 +4,17 @@ import type { Introspection } from "./auth-answers.ts";
 import type { AuthClient, Unreachable } from "./auth-client.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 
-/** What auth said of a token, and which revocations had been heard before it was asked. */
+/** Auth's answer about a token, and the revocations that were known before it was asked. */
 export type TokenAnswer = { answer: Introspection | Unreachable; heardUntil: number };
 
-/** How long a token that counted may be taken to count; what is heard meanwhile ends it anyway. */
+/** How long an answer is valid; a revocation that arrives meanwhile ends the grant anyway. */
 const ANSWER_TTL_MS = 3_000;
-/** More tokens than auth is asked about within that time; each is at most 8 KiB. */
+/** More tokens than auth is asked about in that time; each has at most 8 KiB. */
 const ANSWERS_MAX = 1_000;
 
 /**
- * What auth says of tokens that anybody can have, remembered briefly, so that a crowd with one
- * token is one question. Only good news is kept.
+ * Remembers briefly what auth answers about public tokens, so that many clients with one token are
+ * one question. Only valid tokens are remembered.
  */
 export class PublicTokens {
   readonly #auth: Pick<AuthClient, "introspectToken">;
@@ -33,7 +33,7 @@ export class PublicTokens {
     this.#clock = options.clock;
   }
 
-  /** Asks on behalf of an address, unless the token is known or being asked about. */
+  /** Asks for an address, unless the token is known or a question about it is in flight. */
   async introspect(token: string, address: string): Promise<TokenAnswer> {
     const known = this.#known.get(token);
     if (known !== undefined && this.#clock.nowMs() < known.untilMs) return known.told;

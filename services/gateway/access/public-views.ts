@@ -6,25 +6,25 @@ import { AT_ONCE_PER_ADDRESS } from "./auth-crowds.ts";
 import { QuestionBatches } from "./question-batches.ts";
 import type { RevocationMemory } from "./revocation-memory.ts";
 
-/** A public datasource as auth saw it. */
+/** A public datasource, according to auth. */
 export type PublicView = {
   kind: "public";
   accessVersion: number;
-  /** Which revocations had been heard before auth was asked. */
+  /** The revocations known before auth was asked. */
   heardUntil: number;
 };
 
-/** Unknown and private look the same from outside. */
+/** Unknown and private get the same answer. */
 export type View = PublicView | { kind: "not-public" } | Unreachable;
 
-/** How long a datasource may be taken for public without asking again. */
+/** How long an answer is valid. */
 const VIEW_TTL_MS = 3_000;
-/** Far more datasources than are opened anew within that time. */
+/** Far more datasources than are opened in that time. */
 const VIEWS_MAX = 1_000;
 
 /**
- * Which datasources are public, remembered briefly so that a storm of subscribes is one question.
- * Only good news is kept: a datasource made public is open at once.
+ * Remembers briefly which datasources are public, so that many subscribes are one question. Others
+ * are not remembered: a datasource that becomes public is open at once.
  */
 export class PublicViews {
   readonly #auth: Pick<AuthClient, "introspectDatasources">;
@@ -33,7 +33,7 @@ export class PublicViews {
   readonly #known = new Map<string, { view: PublicView; untilMs: number }>();
   readonly #asked = new Map<string, Promise<View>>();
 
-  /** A page asks about all of its datasources at once. */
+  /** The datasources of one page are asked about in one question. */
   readonly #batches: QuestionBatches<View>;
 
   constructor(options: {
@@ -53,13 +53,13 @@ export class PublicViews {
     );
   }
 
-  /** What is remembered of a datasource. */
+  /** The remembered answer about a datasource. */
   recall(datasource: string): PublicView | undefined {
     const known = this.#known.get(datasource);
     return known !== undefined && this.#clock.nowMs() < known.untilMs ? known.view : undefined;
   }
 
-  /** Asks on behalf of an address, unless the datasource is known or being asked about. */
+  /** Asks for an address, unless the datasource is known or a question about it is in flight. */
   async find(datasource: string, address: string): Promise<View> {
     const known = this.recall(datasource);
     if (known !== undefined) return known;
@@ -68,7 +68,7 @@ export class PublicViews {
     return await asked;
   }
 
-  /** Called when something about a datasource was revoked. */
+  /** Called when a revocation concerns a datasource. */
   forget(datasource: string): void {
     this.#known.delete(datasource);
     this.#asked.delete(datasource);
@@ -95,7 +95,7 @@ export class PublicViews {
       return { kind: "not-public" };
     }
     const view: PublicView = { kind: "public", accessVersion: answer.accessVersion, heardUntil };
-    // What was revoked while auth answered is not worth remembering.
+    // A revocation arrived while auth answered: do not remember the answer.
     if (this.#revocations.heard === heardUntil) this.#remember(datasource, view);
     return view;
   }

@@ -1,10 +1,10 @@
 type Question<A> = { name: string; resolve(answer: A): void; reject(error: unknown): void };
 
-type Asker<A> = { waiting: Question<A>[]; underWay: number; isScheduled: boolean };
+type Asker<A> = { waiting: Question<A>[]; inFlight: number; isScheduled: boolean };
 
 /**
- * Puts what somebody asks at the same time into one question. While an asker has as many under way
- * as it may, what it asks further waits together for the next.
+ * Puts what an asker asks at the same time into one question. While all questions that it may have
+ * are in flight, further ones wait and share the next.
  */
 export class QuestionBatches<A> {
   readonly #ask: (names: readonly string[], asker: string) => Promise<readonly A[]>;
@@ -21,28 +21,28 @@ export class QuestionBatches<A> {
 
   async ask(name: string, asker: string): Promise<A> {
     return await new Promise((resolve, reject) => {
-      const known = this.#askers.get(asker) ?? { waiting: [], underWay: 0, isScheduled: false };
+      const known = this.#askers.get(asker) ?? { waiting: [], inFlight: 0, isScheduled: false };
       this.#askers.set(asker, known);
       known.waiting.push({ name, resolve, reject });
       this.#schedule(asker, known);
     });
   }
 
-  /** What else is asked in this turn of the event loop comes along. */
+  /** What else is asked in this turn of the event loop joins the question. */
   #schedule(name: string, asker: Asker<A>): void {
     if (asker.isScheduled) return;
     asker.isScheduled = true;
     setImmediate(() => {
       asker.isScheduled = false;
       const { namesMax, atOncePerAsker } = this.#bounds;
-      while (asker.waiting.length > 0 && asker.underWay < atOncePerAsker) {
+      while (asker.waiting.length > 0 && asker.inFlight < atOncePerAsker) {
         void this.#put(name, asker, asker.waiting.splice(0, namesMax));
       }
     });
   }
 
   async #put(name: string, asker: Asker<A>, questions: readonly Question<A>[]): Promise<void> {
-    asker.underWay++;
+    asker.inFlight++;
     try {
       const names = questions.map((question) => question.name);
       const answers = await this.#ask(names, name);
@@ -54,8 +54,8 @@ export class QuestionBatches<A> {
     } catch (error) {
       for (const question of questions) question.reject(error);
     }
-    asker.underWay--;
+    asker.inFlight--;
     if (asker.waiting.length > 0) this.#schedule(name, asker);
-    else if (asker.underWay === 0) this.#askers.delete(name);
+    else if (asker.inFlight === 0) this.#askers.delete(name);
   }
 }

@@ -2,12 +2,12 @@ import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { setNewest } from "../../runtime/set-newest.ts";
 
-/** Addresses whose last refusal is kept; more in a minute than are refused in any sane overload. */
+/** The most addresses that are remembered: more than a sane overload refuses in a minute. */
 export const REFUSALS_REMEMBERED_MAX = 10_000;
 /** Long enough for a browser that learns of a failed upgrade to ask why. */
 export const REFUSALS_REMEMBERED_MS = 60_000;
 
-/** Why an upgrade was refused, as an HTTP answer would have said it. */
+/** Why an upgrade was refused, as in its HTTP answer. */
 export type UpgradeRefusal = {
   status: 429 | 503;
   code: "rate_limited" | "unavailable";
@@ -15,13 +15,13 @@ export type UpgradeRefusal = {
 };
 
 /**
- * The last refused upgrade of each address, for a little while. Browsers do not show the answer to
- * a failed upgrade, so they ask for it afterwards.
+ * Remembers the last refused upgrade of each address for a short time. A browser hides the answer
+ * to a failed upgrade from its page, so the page asks for it afterwards.
  */
 export class RecentRefusals {
   readonly #clock: Clock;
   readonly #max: number;
-  /** By client, the oldest first. */
+  /** By client; the oldest is first. */
   readonly #known = new Map<string, { refusal: UpgradeRefusal; atMs: number }>();
 
   constructor(clock: Clock, max = REFUSALS_REMEMBERED_MAX) {
@@ -38,7 +38,7 @@ export class RecentRefusals {
     setNewest(this.#known, keyOf(client), entry, this.#max);
   }
 
-  /** The refusal, with what is left of its wait. */
+  /** The last refusal, with the rest of its wait. */
   recall(client: ClientIp): UpgradeRefusal | undefined {
     const known = this.#known.get(keyOf(client));
     if (known === undefined) return undefined;
@@ -52,7 +52,7 @@ export class RecentRefusals {
   }
 }
 
-/** A doubtful address is not that of the honest client who has it. */
+/** A doubtful address gets a key of its own: it may belong to another, honest client. */
 function keyOf({ ip, warning }: ClientIp): string {
   return warning === undefined ? ip : `doubtful ${ip}`;
 }

@@ -6,7 +6,7 @@ import {
   ErrorSchema,
 } from "../../../gen/portcullis/realtime/v1/realtime_pb.ts";
 
-/** The codes of an `error` frame: the HTTP status that means the same, and whether a wait helps. */
+/** The codes of an `error` frame: the HTTP status of the same meaning, and whether a wait helps. */
 const REFUSALS = {
   invalid_argument: { status: 400, temporary: false },
   unauthenticated: { status: 401, temporary: false },
@@ -20,20 +20,20 @@ const REFUSALS = {
 type TemporaryCode = "rate_limited" | "unavailable";
 type LastingCode = Exclude<keyof typeof REFUSALS, TemporaryCode>;
 
-/** Why a client frame was not carried out. What may succeed later always says when. */
+/** Why a client frame was not carried out. Temporary refusals always name a wait. */
 export type Refusal =
   | { code: LastingCode; message: string }
   | { code: TemporaryCode; message: string; retryAfterMs: number };
 
-/** Long enough that a retry can find something changed, short enough to recover quickly. */
+/** Long enough that a retry may succeed, short enough to recover quickly. */
 export const RETRY_AFTER_OUTAGE_MS = 1_000;
 
-/** Nobody could decide, so the gate stays shut for now. */
+/** The refusal when nobody could decide. */
 export function unavailable(retryAfterMs = RETRY_AFTER_OUTAGE_MS): Refusal {
   return { code: "unavailable", message: "temporarily unavailable", retryAfterMs };
 }
 
-/** What stands against a subscribe or a refresh; undefined when it may go on. */
+/** The refusal of a subscribe or refresh; undefined when the limiter allowed it. */
 export function refusalOf(verdict: Verdict): Refusal | undefined {
   switch (verdict.kind) {
     case "allowed":

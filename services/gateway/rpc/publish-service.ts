@@ -5,12 +5,12 @@ import type { Hub } from "../streams/hub.ts";
 import type { PublishTargets } from "../streams/publish-targets.ts";
 import { readPublishedJson } from "./published-json.ts";
 
-/** Lets our own services publish updates. Who may call is decided by the interceptors before it. */
+/** Lets our own services publish updates. The interceptors decide who may call. */
 export function addPublishService(
   router: ConnectRouter,
   { hub, targets }: { hub: Hub; targets: PublishTargets },
 ): void {
-  /** Who is subscribed was let in by auth: no outage of it stops their updates. */
+  /** Auth admitted the present subscribers, so an outage of auth must not stop their updates. */
   const requireExisting = async (datasource: string): Promise<void> => {
     if (hub.hasSubscribers(datasource)) return;
     const existence = await targets.find(datasource);

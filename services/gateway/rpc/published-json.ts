@@ -6,7 +6,7 @@ export const UPDATE_BYTES_MAX = 64 * 1024;
 
 type PublishedJson = { kind: "json"; text: string } | { kind: "problem"; problem: string };
 
-/** The JSON of a publish, exactly as it goes to subscribers, or what is wrong with it. */
+/** Reads the JSON of a publish, exactly as it is sent to subscribers, or what is wrong with it. */
 export function readPublishedJson(request: {
   jsonText: string;
   json?: Value | undefined;
@@ -14,12 +14,12 @@ export function readPublishedJson(request: {
   const { jsonText, json } = request;
   if (jsonText === "" && json === undefined) return problem("is required");
   const text = jsonText === "" && json !== undefined ? textOf(json) : jsonText;
-  // Binary values can say what JSON cannot: infinities, and a value that is nothing at all.
+  // A binary Value can hold what JSON cannot: infinities, and a value without a kind.
   if (text === undefined) return problem("cannot be written as JSON");
   if (Buffer.byteLength(text) > UPDATE_BYTES_MAX) {
     return problem(`holds more than ${UPDATE_BYTES_MAX} bytes`);
   }
-  // Half of a pair of surrogates has no bytes in UTF-8.
+  // A lone surrogate cannot be encoded in UTF-8.
   if (!isJson(text) || /\p{Surrogate}/u.test(text)) return problem("is not JSON");
   return { kind: "json", text };
 }

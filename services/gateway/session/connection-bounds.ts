@@ -1,26 +1,26 @@
-/** Connections of every kind that one process holds, if it may have the descriptors. */
+/** The connections of one process, if its descriptor limit allows them. */
 const CONNECTIONS_MAX = 54_000;
-/** Left to the RPC and metrics ports, calls to auth and the limiter, and the process itself. */
+/** Reserved for the RPC and metrics ports, calls to auth and the limiter, and the process. */
 const DESCRIPTORS_RESERVED = 512;
-/** Of a small descriptor limit, this part is for clients. */
+/** With a small descriptor limit, the part that clients get. */
 const CLIENT_PART = 1 / 2;
-/** Of the connections, this part is for those that wait: for a request head, or for a decision. */
+/** The part of the connections that may wait: for their request, or for a decision. */
 const WAITING_PART = 1 / 4;
-/** Connections whose request is not there yet; an honest one is there within a round trip. */
+/** Connections without a complete request; an honest client sends it within a round trip. */
 const WAITING_MAX = 2_000;
-/** Upgrades that wait for the limiter at once; more would outlive its deadline anyway. */
+/** Upgrades that wait for the limiter; more would miss its deadline anyway. */
 const UPGRADES_PENDING_MAX = 2_000;
-/** Of those upgrades, what one address and one IPv6 network (/48) can have. */
+/** The part of those upgrades for one address and for one IPv6 network (/48). */
 const UPGRADES_PENDING_PER_ADDRESS = 64;
 const UPGRADES_PENDING_PER_NETWORK = 256;
-/** Waiting connections of one socket address that is no trusted proxy. */
+/** Waiting connections of one peer that is no trusted proxy. */
 const WAITING_PER_ADDRESS = 64;
-/** Each session takes a few kilobytes idle and 300 when it reads slowly. */
+/** A session takes a few kilobytes when idle, and 300 when its client reads slowly. */
 const SESSIONS_MAX = 50_000;
-/** Of the sessions, this part may be without a subscription. */
+/** The part of the sessions that may have no subscription. */
 const UNSUBSCRIBED_PART = 1 / 4;
 
-/** How many connections there may be, by what they are doing. */
+/** How many connections there may be in each state. */
 export type ConnectionBounds = {
   waiting: number;
   waitingPerAddress: number;
@@ -29,7 +29,7 @@ export type ConnectionBounds = {
   unsubscribed: number;
 };
 
-/** Divides what the descriptor limit of the process leaves, so that nobody takes all of it. */
+/** Divides the descriptors that clients may use between the states of a connection. */
 export function divideConnections(openFilesMax: number): ConnectionBounds {
   const reserved = Math.min(DESCRIPTORS_RESERVED, Math.floor(openFilesMax * CLIENT_PART));
   const connections = Math.min(CONNECTIONS_MAX, openFilesMax - reserved);

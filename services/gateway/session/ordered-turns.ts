@@ -1,16 +1,16 @@
-/** Work that is done at once, or ends later. It reports its own failures. */
+/** Work that ends at once, or later. It reports its own failures. */
 type Work = () => Promise<void> | undefined;
 
 /**
- * Does the work of each key in the order in which it came, however long each piece takes. Work for
- * several keys has its turn when it is next for all of them. What waits for nothing starts at once.
+ * Does the work of each key in the order of arrival, however long each piece takes. Work for
+ * several keys starts when it is next for all of them; work that waits for nothing starts at once.
  */
 export class OrderedTurns {
-  /** The end of the newest work of each key that has any under way. */
+  /** When the newest work of a key ends; only keys with work in flight are here. */
   readonly #ends = new Map<string, Promise<void>>();
   #waiting = 0;
 
-  /** How many pieces of work have not begun. */
+  /** How many pieces of work have not started. */
   get waiting(): number {
     return this.#waiting;
   }

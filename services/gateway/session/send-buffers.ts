@@ -1,4 +1,4 @@
-/** What all slow readers together may hold of this process's memory. */
+/** The memory that the data of all slow readers together may hold. */
 export const BUFFERED_TOTAL_BYTES_MAX = 256 * 1024 * 1024;
 
 /** How many bytes wait for all clients together. */
@@ -14,12 +14,12 @@ export class SendBuffers {
     return this.#total;
   }
 
-  /** Whether slow readers have to do with less than usual. */
+  /** Whether the lower bounds for slow readers apply. */
   get isFull(): boolean {
     return this.#total >= this.#max;
   }
 
-  /** Notes that a client had one amount waiting, and now has another. */
+  /** Notes how many bytes waited for a client before, and how many wait now. */
   change(before: number, now: number): void {
     this.#total += now - before;
   }

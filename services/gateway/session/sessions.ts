@@ -3,20 +3,20 @@ import type { RealtimeEvents } from "../events.ts";
 import type { ConnectionBounds } from "./connection-bounds.ts";
 import type { Session } from "./session.ts";
 
-/** Clients of a gateway that stops come back spread over this time, not as one wave. */
+/** The clients of a stopping gateway return spread over this time, not in one wave. */
 const RETURN_SPREAD_MS = 4_000;
-/** Nobody comes back before a restart can be over. */
+/** No client returns before a restart can be over. */
 const RETURN_MIN_MS = 1_000;
-/** A client with nothing to subscribe to has no need to be back soon. */
+/** A client without a subscription need not return soon. */
 const IDLE_RETRY_AFTER_MS = 30_000;
 
-/** Whether an upgrade may be decided now, and if not, whose bound it ran into. */
+/** Whether an upgrade may be decided now; if not, whose bound is reached. */
 type Reservation = "reserved" | "over-share" | "full";
 
-/** Who is connected, and whether somebody else may be. */
+/** The open sessions, and whether there is room for another one. */
 export class Sessions {
   readonly #open = new Set<Session>();
-  /** Sessions without a subscription, those that are so for longest first. */
+  /** Sessions without a subscription; the one without for longest comes first. */
   readonly #unsubscribed = new Set<Session>();
   readonly #bounds: Pick<ConnectionBounds, "sessions" | "unsubscribed">;
   readonly #events: Pick<RealtimeEvents, "shed">;
@@ -37,7 +37,7 @@ export class Sessions {
     return this.#isDraining;
   }
 
-  /** Holds a place for an upgrade that is being decided. */
+  /** Reserves room for an upgrade while it is decided. */
   reserve(address: string): Reservation {
     if (this.#isDraining) return "full";
     if (this.#open.size + this.#pending.total >= this.#bounds.sessions) return "full";
@@ -45,9 +45,9 @@ export class Sessions {
     return answer === "taken" ? "reserved" : answer;
   }
 
-  /** Gives a reserved place back: the upgrade has been decided. */
+  /** Releases the room of an upgrade that has been decided. */
   settle(address: string): void {
-    this.#pending.giveBack(address);
+    this.#pending.release(address);
     if (this.#pending.total === 0) this.#whenSettled();
   }
 
@@ -65,8 +65,8 @@ export class Sessions {
   }
 
   /**
-   * Notes that a session has lost its last subscription, or got its first. Where too many are
-   * without one, the one that is so for longest is sent away.
+   * Notes that a session got its first subscription, or lost its last. When too many sessions have
+   * none, closes the one that has had none for longest.
    */
   noteUnsubscribed(session: Session, isUnsubscribed: boolean): void {
     this.#unsubscribed.delete(session);
@@ -82,7 +82,7 @@ export class Sessions {
     this.#unsubscribed.delete(session);
   }
 
-  /** Admits nobody any more, and sends everybody away to come back at different times. */
+  /** Admits no further session, and closes all with different times to return. */
   drain(random: () => number): void {
     this.#isDraining = true;
     for (const session of [...this.#open]) {

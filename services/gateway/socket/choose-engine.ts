@@ -6,7 +6,7 @@ import { createUwsEngine } from "./uws/engine.ts";
 import { loadUws } from "./uws/load.ts";
 import { createWsEngine } from "./ws/engine.ts";
 
-/** Takes the quickest websocket library that runs here, or the one that the operator wants. */
+/** Chooses the fastest websocket library that runs here, or the one that the operator names. */
 export function chooseEngine(choice: EngineChoice): Engine {
   const chosen = `GATEWAY_ENGINE is ${choice}`;
   if (choice === "ws") return createWsEngine(wsVersion(), chosen);

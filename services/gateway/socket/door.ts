@@ -4,12 +4,12 @@ import { type Arrival, Connection, type Wire } from "./exchange.ts";
 import { jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 import { WaitingConnections } from "./waiting-connections.ts";
 
-/** Whoever is sent away from a full door may come back after this. */
+/** The wait that a client is told when the door is full. */
 const RETRY_AFTER_FULL_MS = 1_000;
 
 /**
- * Keeps the public door for an engine: it counts the connections before anything was sent on them,
- * gives each the same time for its request whatever the pieces, and takes one request from each.
+ * Keeps the public door for an engine. It counts connections before their first byte, gives each
+ * the same time for its request however it is split, and takes one request from each.
  */
 export class DoorKeeper {
   readonly #options: Pick<DoorOptions, "isProxy" | "events" | "route">;
@@ -20,7 +20,7 @@ export class DoorKeeper {
     this.#waiting = new WaitingConnections(options.bounds);
   }
 
-  /** Takes up a connection; where there are too many, another one is sent away for it. */
+  /** Takes a new connection. When there are too many, refuses the oldest for it. */
   meet(wire: Wire, remote: string): Connection {
     const { isProxy, events } = this.#options;
     const shareKey = isProxy(remote) ? undefined : shareKeys(remote).own;
@@ -36,19 +36,19 @@ export class DoorKeeper {
     return connection;
   }
 
-  /** Takes a piece of a connection's request: its head first, then bytes of its body. */
+  /** Takes a piece of a connection's request: the head first, then bytes of the body. */
   receive(
     connection: Connection,
     { arrival, bytes, isLast }: { arrival?: Arrival | undefined; bytes: number; isLast: boolean },
   ): void {
     if (!connection.receive(arrival, bytes, isLast)) return;
-    // Whatever comes of the request happens outside of the engine's parser.
+    // The request is routed outside of the engine's parser.
     setImmediate(() => {
       if (connection.isOpen) this.#options.route(connection);
     });
   }
 
-  /** Sends everybody away whose request is not there yet. */
+  /** Refuses every connection whose request is not complete. */
   close(): void {
     for (const connection of this.#waiting.all()) connection.answer(FULL);
   }

@@ -2,17 +2,17 @@ import type { RealtimeEvents } from "../events.ts";
 import type { ConnectionBounds } from "../session/connection-bounds.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** Which library serves websockets; `auto` takes the quickest one that runs here. */
+/** Which library serves websockets; `auto` takes the fastest one that runs here. */
 export const ENGINE_CHOICES = ["auto", "uws", "ws"] as const;
 
 export type EngineChoice = (typeof ENGINE_CHOICES)[number];
 
-/** A websocket library that runs here, ready to open the public door with. */
+/** A websocket library that runs here and can open the public door. */
 export type Engine = {
   name: Exclude<EngineChoice, "auto">;
-  /** Of the library. */
+  /** The library's version. */
   version: string;
-  /** Why this one serves, for the operator. */
+  /** Why this library was chosen, for the operator. */
   reason: string;
   openDoor(options: DoorOptions): Promise<Door>;
 };
@@ -24,28 +24,28 @@ export type DoorOptions = {
   /** Whether a peer is a proxy, which connects for many clients. */
   isProxy(remote: string): boolean;
   events: Pick<RealtimeEvents, "shed">;
-  /** Takes every complete request, and must see to an answer. */
+  /** Receives every complete request, and must answer it. */
   route(exchange: Exchange): void;
 };
 
 /** The public door of the gateway, while it is open. */
 export type Door = {
   port: number;
-  /** Takes no more connections, and sends everybody away whose request is not there yet. */
+  /** Accepts no more connections, and refuses those whose request is not complete. */
   close(): void;
 };
 
 /**
- * Above the protocol's limit, so that a frame somewhat too large still gets its close code. An
- * engine holds so much of an unfinished message, whatever its fragments.
+ * Above the protocol's limit, so that a frame slightly too large still gets its close code. An
+ * engine buffers at most this much of an unfinished message.
  */
 export const PAYLOAD_BYTES_MAX = 40 * 1024;
-/** Never reached by a session, which closes a slow reader long before. */
+/** A session never reaches this: it closes a slow reader long before. */
 export const BACKPRESSURE_BYTES_MAX = 1024 * 1024;
 /** Two and a half ping intervals, in steps of four seconds as uWebSockets has them. */
 export const IDLE_TIMEOUT_S = 64;
 
-/** What an engine says when it cannot open its door. */
+/** The error of an engine that cannot open its door. */
 export function cannotListen(host: string, port: number, cause?: unknown): Error {
   const text = `cannot listen on ${host}:${port} (GATEWAY_PORT): the port is in use, or the`;
   return new Error(`${text} address (BIND_HOST) is not of this machine`, { cause });

@@ -2,12 +2,12 @@ import type { SessionSocket } from "../session/outbox.ts";
 import { badRequest, type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import type { Waiting } from "./waiting-connections.ts";
 
-/** From the connection to the end of its request, however slowly the pieces come. */
+/** The time from the connection to the end of its request, however it is split. */
 export const REQUEST_TIMEOUT_MS = 5_000;
-/** Bodies are read and dropped, so that the client still reads its answer; more is cut off. */
+/** Bodies are read and dropped, so that the client can read the answer; larger ones are refused. */
 const BODY_BYTES_MAX = 64 * 1024;
 
-/** Everything a request says about itself, copied. */
+/** A copy of everything in a request's head. */
 export type DoorRequest = {
   method: string;
   path: string;
@@ -17,14 +17,14 @@ export type DoorRequest = {
   remote: string;
 };
 
-/** What a session is told of its websocket. */
+/** What an engine reports to a session about its websocket. */
 export type SocketEvents = {
   /** The first event; only now the session may send. */
   opened(): void;
   message(data: Uint8Array, isBinary: boolean): void;
   /** A ping, which the engine answers, or a pong. */
   control(): void;
-  /** Some of what waited for the client has gone out. */
+  /** Some of the waiting bytes have been sent. */
   drained(): void;
   /** The last event. */
   closed(code: number): void;
@@ -48,7 +48,7 @@ export type Exchange = {
   upgrade(handshake: AcceptedHandshake, begin: BeginSession): boolean;
 };
 
-/** What an engine can do with one connection. Nothing of it is called after the end. */
+/** What an engine can do with one connection. Never called after the connection has ended. */
 export type Wire = {
   /** Answers and closes. An answer before the end of a request may cross what still comes. */
   send(answer: HttpAnswer, request: { isHead: boolean; isComplete: boolean }): void;
@@ -125,7 +125,7 @@ export class Connection implements Exchange, Waiting {
     return this.#wire.upgrade(handshake, begin);
   }
 
-  /** The client has gone; nothing of the engine's may be used any more. */
+  /** The client has gone: the wire must not be used any more. */
   end(): void {
     this.#moveTo("ended");
   }
@@ -139,7 +139,7 @@ export class Connection implements Exchange, Waiting {
   }
 }
 
-/** Whoever could read the length of a request in two ways could smuggle a second one in. */
+/** A request whose length can be read in two ways could hide a second request. */
 function findLengthProblem({ copied, isUpgrade }: Arrival): HttpAnswer | undefined {
   const [length, second] = copied.headers.get("content-length") ?? [];
   if (second !== undefined) return TWO_LENGTHS;

@@ -4,17 +4,17 @@ import { chooseSubprotocol, type Subprotocol } from "../streams/subprotocol.ts";
 /** Every line of every header of an upgrade request, by lower-case name. */
 export type HeaderLines = ReadonlyMap<string, readonly string[]>;
 
-/** A websocket handshake that may go on, or the HTTP answer that refuses it. */
+/** A valid websocket handshake, or the HTTP answer that refuses it. */
 export type Handshake =
   | { kind: "valid"; key: string; subprotocol: Subprotocol; echo: Subprotocol | "" }
   | { kind: "refused"; status: 400 | 403 | 426; message: string };
 
-/** Sixteen bytes in base64, as RFC 6455 section 4.1 has it. */
+/** Sixteen bytes in base64 (RFC 6455, section 4.1). */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 /**
- * Checks a handshake by RFC 6455 and its Origin by the allow-list. A request without Origin comes
- * from no browser and is allowed: there is no user behind it to be tricked.
+ * Checks a handshake against RFC 6455 and its Origin against the allow-list. A request without
+ * Origin is allowed: it comes from no browser, so no page can have forged it for a user.
  */
 export function checkHandshake(headers: HeaderLines, allowedOrigins: AllowedOrigins): Handshake {
   if (!hasToken(headers, "upgrade", "websocket") || !hasToken(headers, "connection", "upgrade")) {

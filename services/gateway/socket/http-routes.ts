@@ -8,7 +8,7 @@ import { type HttpAnswer, jsonAnswer } from "./http-answer.ts";
 import { observeProbe } from "./observe-probe.ts";
 import { refusalAnswer } from "./websocket-route.ts";
 
-/** Serves everything that the public door answers; `upgrade` decides about websockets. */
+/** Routes the requests of the public door; `upgrade` decides about websockets. */
 export function createHttpRoutes(options: {
   allowedOrigins: AllowedOrigins;
   events: Pick<RealtimeEvents, "upgraded" | "refused">;
@@ -19,7 +19,7 @@ export function createHttpRoutes(options: {
   const { allowedOrigins, events, probes, upgrade, why } = options;
 
   const refuseUpgrade = ({ headers }: DoorRequest): HttpAnswer => {
-    // The library passes on only what has a key of the right length; the rest ends up here.
+    // uWebSockets upgrades only requests with a key of the right length; the others arrive here.
     const handshake = checkHandshake(headers, allowedOrigins);
     const refusal =
       handshake.kind === "refused"
@@ -51,7 +51,7 @@ const NOT_FOUND = jsonAnswer(404, { code: "not_found", message: "not found" });
 const ALIVE = jsonAnswer(200, { status: "alive" });
 const ALLOW = { allow: "GET, HEAD, OPTIONS" };
 
-/** Whether the process runs, and nothing about what it depends on. */
+/** Answers that the process runs, without checking its dependencies. */
 function answerHealth(method: string): HttpAnswer {
   if (method === "GET" || method === "HEAD") return ALIVE;
   if (method === "OPTIONS") return jsonAnswer(204, {}, ALLOW);

@@ -7,7 +7,7 @@ type Manifest = {
   optionalDependencies?: Readonly<Record<string, string>>;
 };
 
-/** What the package says of itself whose main file this is: the file is beside its manifest. */
+/** Reads the package.json beside a package's main file. */
 export function manifestOf(mainFile: string): Manifest {
   return JSON.parse(readFileSync(join(dirname(mainFile), "package.json"), "utf8"));
 }

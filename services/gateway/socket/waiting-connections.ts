@@ -1,9 +1,9 @@
-/** A connection that is kept until its request is there. */
+/** A connection whose request is not complete; its share key is unset for trusted proxies. */
 export type Waiting = { readonly shareKey: string | undefined };
 
 /**
- * The connections whose request is not there yet, oldest first. Where there are too many, the
- * oldest goes: an honest client sends its request at once, and so is never among the oldest.
+ * The connections whose request is not complete, oldest first. When there are too many, the oldest
+ * has to go: an honest client sends its request at once, so it is never among the oldest.
  */
 export class WaitingConnections<T extends Waiting> {
   readonly #max: number;
@@ -20,7 +20,7 @@ export class WaitingConnections<T extends Waiting> {
     return this.#all.size;
   }
 
-  /** Adds a connection; answers the one that has to go for it, and whose bound that is. */
+  /** Adds a connection; returns the one that has to go for it, and which bound was reached. */
   add(connection: T): { connection: T; bound: "address" | "total" } | undefined {
     this.#all.add(connection);
     const { shareKey } = connection;
@@ -45,7 +45,7 @@ export class WaitingConnections<T extends Waiting> {
     if (own?.size === 0) this.#byAddress.delete(connection.shareKey);
   }
 
-  /** Every waiting connection, as a copy that may be ended one by one. */
+  /** A copy of all waiting connections; they may be ended during a loop. */
   all(): T[] {
     return [...this.#all];
   }

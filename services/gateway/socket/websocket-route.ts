@@ -119,7 +119,7 @@ function createBeginSession(
   };
 }
 
-/** Measures how long an upgrade waits, and traces it without trusting the client's trace context. */
+/** Measures how long an upgrade waits; traces it without trusting the client's trace context. */
 async function decideUpgrade(
   telemetry: HttpTelemetry,
   { headers }: DoorRequest,

@@ -7,15 +7,15 @@ import { RETRY_AFTER_OUTAGE_MS } from "../access/refusal.ts";
 import type { DoorRequest } from "./exchange.ts";
 import { type HttpAnswer, jsonAnswer, retryAfterSeconds } from "./http-answer.ts";
 
-/** Questions that are looked up; more are refused before anything is read of them. */
+/** The rate of questions that are answered; more are refused before their headers are read. */
 const QUESTIONS = { burst: 2_000, perSecond: 1_000 };
-/** Pages with tracing add these to every request. */
+/** Pages with tracing add these headers to every request. */
 const ALLOWED_HEADERS = "traceparent, tracestate, baggage";
 const PREFLIGHT_SECONDS = "600";
 
 /**
- * Tells a browser why its last upgrade was refused: from memory alone, and only about the address
- * that the question comes from.
+ * Tells a page why the last upgrade of its address was refused. Answers from memory, and only about
+ * the address that asks.
  */
 export function createWhyRoute(options: {
   allowedOrigins: AllowedOrigins;
@@ -48,7 +48,7 @@ export function createWhyRoute(options: {
 const ALLOW = { allow: "GET, HEAD, OPTIONS" };
 
 function corsHeaders(origin: string | undefined): Record<string, string> {
-  // The answer differs by origin even where it names none.
+  // The answer depends on the origin, also when the request has none.
   if (origin === undefined) return { vary: "origin" };
   return { vary: "origin", "access-control-allow-origin": origin };
 }

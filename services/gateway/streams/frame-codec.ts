@@ -16,7 +16,7 @@ import {
 import { findJsonProblem } from "../../runtime/way-in/json-bounds.ts";
 import type { Subprotocol } from "./subprotocol.ts";
 
-/** A client frame, or the fact that it is none; with its id if that much could be read. */
+/** A client frame, or the id of one that could not be read, if the id could be. */
 type Decoded =
   | { kind: "frame"; frame: ClientFrame }
   | { kind: "unreadable"; id: number | undefined };
@@ -46,9 +46,9 @@ export function serverFrame(body: NonNullable<ServerFrameBody>, id?: number): Se
   return create(ServerFrameSchema, id === undefined ? { body } : { body, id });
 }
 
-/** Lists of small numbers are several times as large as their JSON: a frame must fit its bound. */
+/** Bounds a Value: a list of small numbers takes several times as much as its JSON. */
 const VALUE_BYTES_MAX = 64 * 1024;
-/** More take at least that many bytes. Bounds the work too, as does the depth that is taken. */
+/** More elements need more bytes than that. Bounds the work before a Value is made. */
 const VALUE_BOUNDS = { elementsMax: VALUE_BYTES_MAX / 4, listEntriesMax: VALUE_BYTES_MAX / 4 };
 
 const encoder = new TextEncoder();
@@ -66,7 +66,7 @@ const json: FrameCodec = {
   decode(data) {
     const value = parseJson(decoder.decode(data));
     try {
-      // Fields of newer clients are ignored, as binary decoding does.
+      // Unknown fields are ignored, as in binary decoding: newer clients may send them.
       return readable(fromJson(ClientFrameSchema, value ?? null, { ignoreUnknownFields: true }));
     } catch {
       return { kind: "unreadable", id: findId(value) };
@@ -97,7 +97,7 @@ export const FRAME_CODECS: Readonly<Record<Subprotocol, FrameCodec>> = {
   "portcullis.realtime.v1.proto": proto,
 };
 
-/** The update as older clients read it; undefined where that is too large or nested too deeply. */
+/** The update as a Value, which older clients read; undefined if it is too large or too deep. */
 function findValue(jsonText: string): Value | undefined {
   if (findJsonProblem(encoder.encode(jsonText), VALUE_BOUNDS) !== undefined) return undefined;
   try {
@@ -108,7 +108,7 @@ function findValue(jsonText: string): Value | undefined {
   }
 }
 
-/** A frame without a body that we know asks for nothing that we can do. */
+/** A frame whose body is missing or unknown counts as unreadable. */
 function readable(frame: ClientFrame): Decoded {
   return frame.body.case === undefined
     ? { kind: "unreadable", id: frame.id }

@@ -13,7 +13,7 @@ test("publish() counts on in a stream while nobody is subscribed", () => {
   ]);
 });
 
-test("publish() never refuses: the stream idle for longest ends, and begins anew under another epoch", () => {
+test("publish() never refuses: the stream idle for longest ends, and starts again under another epoch", () => {
   const { hub } = setup();
   hub.publish("first", "1");
   hub.publish("second", "1");

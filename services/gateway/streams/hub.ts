@@ -5,7 +5,7 @@ import type { RealtimeEvents } from "../events.ts";
 import type { Subscription } from "./subscription.ts";
 import { Update } from "./update.ts";
 
-/** Streams without a subscriber that keep their position; of more, the one idle for longest ends. */
+/** Idle streams that keep their position; beyond this, the one idle for longest ends. */
 export const IDLE_STREAMS_MAX = 10_000;
 
 /** A position in a stream. */
@@ -14,25 +14,25 @@ export type Position = { offset: bigint; epoch: string };
 type Stream = {
   readonly epoch: string;
   offset: bigint;
-  /** Kept only while somebody is subscribed, for those who fell behind. */
+  /** Kept only while there are subscribers, for those that fall behind. */
   latest: Update | undefined;
 };
 
 /**
- * Every subscription of this process, and the streams they follow. Each update is sent to each
- * subscriber directly and only after its grant has been looked at again, so that nothing passes
- * after a token has expired, whatever the timers do.
+ * Every subscription of this process, and the streams that they follow. Sends each update to each
+ * subscriber directly, and checks the grant each time: no update is sent after a token has expired,
+ * even if the expiry timer is late.
  */
 export class Hub {
   readonly #createEpoch: () => string;
   readonly #clock: Clock;
   readonly #events: RealtimeEvents;
   readonly #streams = new Map<string, Stream>();
-  /** Those of them without a subscriber, the one used longest ago first. */
+  /** The streams without a subscriber; the least recently used one is first. */
   readonly #idle = new Set<string>();
-  /** That of streams which open now: one that has ended never goes on under the same. */
+  /** The epoch of streams that open now. A stream that ended never returns under its old epoch. */
   #epoch: string;
-  /** Subscriptions by everything that can end them; `datasource …` is the topic. */
+  /** Subscriptions by every key that can end them; `datasource …` is the topic. */
   readonly #index = new Map<string, Set<Subscription>>();
 
   constructor(options: { createEpoch: () => string; clock: Clock; events: RealtimeEvents }) {
@@ -42,7 +42,7 @@ export class Hub {
     this.#events = options.events;
   }
 
-  /** Where the stream of a datasource is now. */
+  /** The present position of a datasource's stream. */
   positionOf(datasource: string): Position {
     const { offset, epoch } = this.#streams.get(datasource) ?? { offset: 0n, epoch: this.#epoch };
     return { offset, epoch };
@@ -69,7 +69,7 @@ export class Hub {
     this.#keepIdle(datasource);
   }
 
-  /** Puts a subscription under a new grant, without a moment in which it is not subscribed. */
+  /** Puts a subscription under a new grant, and keeps it subscribed throughout. */
   replaceGrant(subscription: Subscription, grant: Grant): void {
     const before = keysOfGrant(subscription.grant);
     const after = keysOfGrant(grant);
@@ -81,18 +81,18 @@ export class Hub {
     );
   }
 
-  /** The subscriptions under an index key, as a copy that may be ended one by one. */
+  /** A copy of the subscriptions under an index key; they may be ended during a loop. */
   find(key: string): Subscription[] {
     return [...(this.#index.get(key) ?? [])];
   }
 
-  /** Every subscription there is. */
+  /** Every subscription. */
   all(): Subscription[] {
     const topics = [...this.#index].filter(([key]) => key.startsWith("datasource "));
     return topics.flatMap(([, subscriptions]) => [...subscriptions]);
   }
 
-  /** Sends an update to everybody entitled to it. */
+  /** Sends an update to every subscriber with a valid grant. */
   publish(datasource: string, jsonText: string): Position {
     const stream = this.#openStream(datasource);
     stream.offset++;
@@ -109,7 +109,7 @@ export class Hub {
     return position;
   }
 
-  /** Sends the latest update to a subscription that fell behind; what lay between is conflated. */
+  /** Sends the latest update to a subscription that fell behind; the ones between are skipped. */
   catchUp(subscription: Subscription): void {
     const latest = this.#streams.get(subscription.datasource)?.latest;
     if (latest !== undefined) this.#deliver(subscription, latest, this.#clock.nowMs());
@@ -139,7 +139,7 @@ export class Hub {
     return stream;
   }
 
-  /** Keeps a stream without subscribers as the one used last, and ends the one idle for longest. */
+  /** Marks a stream as idle from now; when there are too many, ends the one idle for longest. */
   #keepIdle(datasource: string): void {
     this.#idle.delete(datasource);
     this.#idle.add(datasource);

@@ -37,7 +37,7 @@ test("find() goes on with what is old while auth is asked again, or cannot be", 
   expect(await targets.find("demo")).toBe("does-not-exist");
 });
 
-test("forget() has auth asked anew, also where it is being asked", async () => {
+test("forget() has auth asked again, also while a question is in flight", async () => {
   const { targets, existing } = setup(["demo"]);
   await targets.find("demo");
   existing.delete("demo");

@@ -3,25 +3,25 @@ import { setNewest } from "../../runtime/set-newest.ts";
 import { type AuthClient, DATASOURCES_MAX } from "../access/auth-client.ts";
 import { QuestionBatches } from "../access/question-batches.ts";
 
-/** Whether something may be published to a datasource; `unknown` when auth cannot be asked. */
+/** Whether a datasource exists; `unknown` when auth cannot be asked. */
 export type Existence = "exists" | "does-not-exist" | "unknown";
 
-/** How long a datasource is taken to exist without asking again; its end is a revocation anyway. */
+/** How long an answer of auth is valid; the end of a datasource also arrives as a revocation. */
 const BELIEVED_MS = 60_000;
-/** Datasources that publishers use at a time; of more, the one used longest ago is asked anew. */
+/** The most datasources that are remembered; the least recently used one is dropped. */
 const TARGETS_MAX = 50_000;
-/** Questions under way for all publishers together. */
+/** Questions in flight for all publishers together. */
 const AT_ONCE = 4;
 
 /**
- * Which datasources exist, so that updates for names that nobody made are refused. Only good news
- * is kept: what was just made can be published to at once. What has become old is used while auth
- * is asked again, so that an outage of auth stops no publisher.
+ * Remembers which datasources exist, so that updates for unknown names are refused. Unknown names
+ * are not remembered: a new datasource accepts updates at once. An expired answer is still used
+ * while auth is asked again, so that an outage of auth stops no publisher.
  */
 export class PublishTargets {
   readonly #clock: Clock;
   readonly #batches: QuestionBatches<Existence>;
-  /** When auth last said so; the datasource used last is last. */
+  /** When auth last confirmed each datasource; the most recently used one is last. */
   readonly #knownAtMs = new Map<string, number>();
   readonly #asked = new Map<string, Promise<Existence>>();
 
@@ -39,7 +39,7 @@ export class PublishTargets {
     );
   }
 
-  /** Answers at once what is known, so that updates of one datasource stay in order. */
+  /** Answers at once for a known datasource, so that its updates stay in order. */
   find(datasource: string): Existence | Promise<Existence> {
     const knownAtMs = this.#knownAtMs.get(datasource);
     if (knownAtMs === undefined) return this.#ask(datasource);
@@ -49,7 +49,7 @@ export class PublishTargets {
     return "exists";
   }
 
-  /** Called when something about a datasource was revoked: it may have been deleted. */
+  /** Called when a revocation concerns a datasource: it may have been deleted. */
   forget(datasource: string): void {
     this.#knownAtMs.delete(datasource);
     this.#asked.delete(datasource);
@@ -59,7 +59,7 @@ export class PublishTargets {
     const asked = this.#asked.get(datasource);
     if (asked !== undefined) return asked;
     const existence = this.#batches.ask(datasource, "publishers").then((answer) => {
-      // What was revoked meanwhile is asked about again.
+      // A revocation arrived meanwhile: ask again.
       if (this.#asked.get(datasource) !== existence) return answer;
       this.#asked.delete(datasource);
       if (answer === "exists") {

@@ -6,12 +6,12 @@ const SUBPROTOCOLS: readonly Subprotocol[] = [
   "portcullis.realtime.v1.proto",
 ];
 
-/** What was agreed on, and what the answer to the upgrade must name. */
+/** The chosen subprotocol, and the one that the answer to the upgrade must name. */
 export type ChosenSubprotocol = { subprotocol: Subprotocol; echo: Subprotocol | "" };
 
 /**
- * Picks the client's first subprotocol that we speak. A client that offers none speaks JSON and is
- * answered without one; a client that offers only strange ones gets undefined.
+ * Chooses the first subprotocol of the client that the gateway speaks. A client that offers none
+ * speaks JSON and gets no name in the answer. Undefined when all that it offers are unknown.
  */
 export function chooseSubprotocol(offered: string | undefined): ChosenSubprotocol | undefined {
   if (offered === undefined) return { subprotocol: "portcullis.realtime.v1.json", echo: "" };

@@ -1,7 +1,7 @@
 import type { Grant } from "../access/grant.ts";
 import type { FrameCodec } from "./frame-codec.ts";
 
-/** Why a subscription ended by itself; the reasons of a `status` frame. */
+/** Why the gateway ended a subscription: the reasons of a `status` frame. */
 export type EndReason = "token_expired" | "revoked" | "unverifiable";
 
 /** A session's place in the stream of one datasource. */
@@ -10,13 +10,13 @@ export type Subscription = {
   readonly subscriber: Subscriber;
   /** Replaced by a refresh. */
   grant: Grant;
-  /** The newest update that was sent, or that was there before the subscription. */
+  /** The offset of the last update that was sent, or of the stream when the subscription began. */
   sentOffset: bigint;
-  /** An update did not fit; the latest one follows when the connection has drained. */
+  /** An update was held back; the latest one follows when the connection has drained. */
   isBehind: boolean;
 };
 
-/** What delivers updates to one client. */
+/** Delivers updates to one client. */
 export type Subscriber = {
   readonly codec: FrameCodec;
   /** Sends an update now; false when the client reads too slowly for it. */

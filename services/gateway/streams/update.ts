@@ -1,7 +1,7 @@
 import type { FrameCodec, UpdateContent } from "./frame-codec.ts";
 import type { Subprotocol } from "./subprotocol.ts";
 
-/** One update of a datasource, written at most once per subprotocol however many receive it. */
+/** One update of a datasource, encoded at most once per subprotocol for all its subscribers. */
 export class Update {
   readonly offset: bigint;
   readonly #content: UpdateContent;

@@ -3,13 +3,13 @@ export type Platform = {
   node: string;
   platform: string;
   arch: string;
-  /** Of Linux with glibc only. */
+  /** Only on Linux with glibc. */
   glibc?: string | undefined;
 };
 
-/** Debian 13 and Ubuntu 24.04 have it. */
+/** The glibc (2.x) of the newest binaries; Debian 13 and Ubuntu 24.04 have it. */
 const NEWEST_GLIBC = 38;
-/** The binaries that package.json names, by the Node they are for. */
+/** The Node versions that have a binary in package.json. */
 const NEWEST_NODES = [22, 24, 26];
 const OLDER_NODES = [20, 22];
 
@@ -37,5 +37,5 @@ function wayOut({ node, platform, arch, glibc }: Platform): string {
   return [...NEWEST_NODES, ...OLDER_NODES].includes(major) ? INSTALL : "take Node 20, 22, 24 or 26";
 }
 
-/** The platform has a binary that is not there. */
+/** There is a binary for this platform, but it is not installed. */
 const INSTALL = "install the optional dependencies (no --omit=optional)";

@@ -22,11 +22,11 @@ import { listen } from "./listen.ts";
 import type { Uws } from "./load.ts";
 import { openUncorked, type RunUncorked } from "./uncorked.ts";
 
-/** What the library keeps with a websocket for us: it copies the outer object. */
+/** The data that the library keeps with a websocket: it copies the outer object. */
 type UserData = { opened: Opened };
 
 type Opened = {
-  /** Empty before the upgrade is complete, and again once the socket has closed. */
+  /** Unset until the upgrade is complete, and after the socket has closed. */
   ws?: WebSocket<UserData> | undefined;
   events?: SocketEvents;
 };
@@ -38,9 +38,9 @@ export function createUwsEngine(uws: Uws, version: string, reason: string): Engi
 /**
  * Opens the door on uWebSockets.
  *
- * The library names a connection in no event but the first, so the object of that event is the
- * connection from then on: it is told of its request by `onData`, which the library calls straight
- * after the route's handler, also when there is no body. It is never used once it has ended.
+ * Only the first event of a connection identifies it, so the response object of that event stands
+ * for the connection. The library calls its `onData` right after the route's handler, also without
+ * a body, and so tells which request belongs to it. It is never used after its end.
  */
 async function open(uws: Uws, options: DoorOptions): Promise<Door> {
   const app = uws.App();
@@ -53,14 +53,13 @@ async function open(uws: Uws, options: DoorOptions): Promise<Door> {
     request: HttpRequest,
     context?: us_socket_context_t,
   ): void => {
-    // Without a chunk there is no `onData`, and the request would be taken for another's.
+    // Without a chunk there is no `onData`: the request would count as another connection's.
     if (request.getHeader("transfer-encoding") !== "") return void response.close();
     const arrival = { copied: copyRequest(request), isUpgrade: context !== undefined };
     arrived = { arrival, context };
   };
 
-  // Tells of every connection before anything was sent on it. The library tells of its end too, but
-  // not whose it is.
+  // Reports every connection before its first byte. It reports ends, too, but not whose.
   const observe = app.filter.bind(app);
   observe((response, change) => {
     if (Number(change) <= 0) return;
@@ -103,13 +102,13 @@ function addWebsocketRoute(
     idleTimeout: IDLE_TIMEOUT_S,
     sendPingsAutomatically: true,
     upgrade,
-    // Nothing is sent before the library has finished the upgrade.
+    // The session must not send before the library has finished the upgrade.
     open(ws) {
       ws.getUserData().opened.ws = ws;
     },
     message: (ws, data, isBinary) =>
       ws.getUserData().opened.events?.message(new Uint8Array(data), isBinary),
-    // The library has answered a ping already.
+    // The library has already answered the ping.
     ping: (ws) => ws.getUserData().opened.events?.control(),
     pong: (ws) => ws.getUserData().opened.events?.control(),
     drain: (ws) => ws.getUserData().opened.events?.drained(),
@@ -137,7 +136,7 @@ class UwsWire implements Wire {
     response.cork(() => {
       response.writeStatus(statusText(status));
       for (const [name, value] of headers) response.writeHeader(name, value);
-      // Ended with the length of a body that it must not have, an answer would never be complete.
+      // With a content-length for a body that must not follow, the answer would never be complete.
       response.end(isHead || status === 204 ? "" : body, true);
     });
   }

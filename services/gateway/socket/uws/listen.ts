@@ -2,7 +2,7 @@ import type { TemplatedApp } from "uWebSockets.js-20.69";
 import { cannotListen } from "../engine.ts";
 import type { Uws } from "./load.ts";
 
-/** Listens where nobody else does; port 0 takes any free port. */
+/** Listens on a port that no other process uses; port 0 takes any free one. */
 export async function listen(
   uws: Uws,
   app: TemplatedApp,

@@ -18,12 +18,12 @@ export type Uws = {
 
 export type LoadedUws =
   | { kind: "loaded"; uws: Uws; version: string; failures: readonly string[] }
-  /** Why none loads, newest first. */
+  /** Why no binary loads, newest first. */
   | { kind: "none"; failures: readonly string[] };
 
-/** By the names that package.json gives them, newest first. */
+/** The package names in package.json, newest first. */
 const PACKAGES = ["uWebSockets.js-20.69", "uWebSockets.js"];
-/** Has its binaries in packages of their own; the official build has them beside its code. */
+/** This package has its binaries in separate packages; the official build includes them. */
 const REPUBLISHED = "@uwsjs/core";
 
 const require = createRequire(import.meta.url);
@@ -43,7 +43,7 @@ export function loadUws(): LoadedUws {
   return { kind: "none", failures };
 }
 
-/** Another version's binary may be where a package looks for its own, and would load. */
+/** Checks that the binary has the package's version: another version's would load as well. */
 function checkBinary(name: string): string {
   const main = require.resolve(name);
   const { name: realName, version, optionalDependencies = {} } = manifestOf(main);
@@ -56,7 +56,7 @@ function checkBinary(name: string): string {
   return version;
 }
 
-/** The library says at length what it supports, and what went wrong in the last lines. */
+/** Takes the cause from the last lines of the library's long error message. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const cause = text.split("\n\n").at(-1) ?? text;

@@ -7,17 +7,17 @@ import type { Uws } from "./load.ts";
 /** Runs work in a callback of the websocket library, with no socket corked. */
 export type RunUncorked = (work: () => void) => void;
 
-/** Nobody else guesses where the process connects to itself. */
+/** So many random bytes that no other process can guess the path. */
 const SECRET_BYTES = 16;
-/** A connection within the machine is there at once. */
+/** A connection to this machine opens at once. */
 const OPEN_TIMEOUT_MS = 2_000;
 
 /**
- * An upgrade must not happen in a `cork`, which goes on to read the request that the upgrade has
- * freed (mended in 20.53 of the library). But outside of every callback the library writes a
- * warning to stderr for each upgrade. The one callback that it calls at once, and without a cork,
- * is told of subscriptions; so the process holds a websocket to itself that subscribes to nothing.
- * Without one, upgrades are noisy and else the same.
+ * An upgrade must not run inside a `cork`, which then reads the request that the upgrade has freed
+ * (fixed in version 20.53 of the library). Outside of every callback, the library writes a warning
+ * to stderr for each upgrade. Only its `subscription` callback runs at once and without a cork. So
+ * the process keeps a websocket to itself, and subscribes it to run an upgrade. Without that
+ * websocket upgrades work, but with the warnings.
  */
 export async function openUncorked(uws: Uws): Promise<RunUncorked> {
   let work = () => {};
@@ -49,7 +49,7 @@ export async function openUncorked(uws: Uws): Promise<RunUncorked> {
     if (ws === undefined || !isOpen) return upgrade();
     let thrown: { error: unknown } | undefined;
     work = () => {
-      // What a callback of the library throws would end the process.
+      // An error that a callback of the library throws would end the process.
       try {
         upgrade();
       } catch (error) {

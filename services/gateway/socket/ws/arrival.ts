@@ -4,7 +4,7 @@ import type { Arrival } from "../exchange.ts";
 import { badRequest, type HttpAnswer } from "../http-answer.ts";
 import { addHeaderLine, HEAD_LINES_MAX } from "../request-head.ts";
 
-/** Copies what a request says about itself, every header line by itself. */
+/** Copies a request's head, with every header line separate. */
 export function copyRequest(request: IncomingMessage): Arrival["copied"] {
   const headers = new Map<string, string[]>();
   const { rawHeaders } = request;
@@ -14,17 +14,17 @@ export function copyRequest(request: IncomingMessage): Arrival["copied"] {
   return { method: request.method ?? "", path: pathOf(request), headers };
 }
 
-/** The path of a target, which clients of proxies write with its host in front. */
+/** The path of a request target, without the origin that a client of a proxy writes first. */
 function pathOf({ url = "" }: IncomingMessage): string {
   return url.replace(/^https?:\/\/[^/?]*/i, "").split("?", 1)[0] ?? "";
 }
 
-/** Whether a request that asks to leave HTTP asks for our websocket. */
+/** Whether an upgrade request asks for the websocket route. */
 export function isHandshake(request: IncomingMessage): boolean {
   return request.method === "GET" && pathOf(request) === REALTIME_PATH;
 }
 
-/** What is wrong with a head that the parser has taken; `early` is what came right behind it. */
+/** Finds a problem in a head that the parser accepted; `early` are the bytes right behind it. */
 export function findHeadProblem(request: IncomingMessage, early?: Buffer): HttpAnswer | undefined {
   const { rawHeaders, httpVersion } = request;
   if (rawHeaders.length > 2 * HEAD_LINES_MAX) return TOO_MANY_LINES;

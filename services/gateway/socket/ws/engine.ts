@@ -51,7 +51,7 @@ async function open(options: DoorOptions): Promise<Door> {
 
   const receiveWithBody = (request: IncomingMessage) => {
     const connection = receive(request);
-    // What breaks off is told by the end of the connection.
+    // The end of the connection reports a request that breaks off.
     request.on("error", () => undefined);
     if (connection === undefined) return void request.resume();
     request.on("data", (chunk: Buffer) => {
@@ -60,16 +60,16 @@ async function open(options: DoorOptions): Promise<Door> {
     request.on("end", () => keeper.receive(connection, { bytes: 0, isLast: true }));
   };
 
-  /** Nothing more of this request is parsed, whatever it asks for. */
+  /** Receives a request whose body node:http does not parse: an upgrade or a CONNECT. */
   const receiveWhole = (request: IncomingMessage, socket: Duplex, early: Buffer) => {
     const connection = receive(request, early);
     socket.on("error", () => undefined);
-    // Nobody waits for an answer who has ended the connection.
+    // A client that has ended its half does not wait for an answer.
     socket.once("end", () => connection?.isOpen && socket.destroy());
   };
 
   server.on("request", receiveWithBody);
-  // Whatever a client expects, it gets the answer alone.
+  // A client that expects 100-continue gets only the final answer.
   server.on("checkContinue", receiveWithBody);
   server.on("checkExpectation", receiveWithBody);
   server.on("upgrade", receiveWhole);
@@ -83,7 +83,7 @@ async function open(options: DoorOptions): Promise<Door> {
     server.once("error", refuse);
     server.listen({ host: options.host, port: options.port }, () => {
       server.off("error", refuse);
-      // A connection that the system could not hand over is that client's loss alone.
+      // An error while accepting concerns one client only.
       server.on("error", () => undefined);
       resolve();
     });
@@ -92,7 +92,7 @@ async function open(options: DoorOptions): Promise<Door> {
   return {
     port,
     close() {
-      // Before the server, which would cut off those that have not asked yet.
+      // Before the server closes, since that cuts connections without a request.
       keeper.close();
       server.close();
       idle.stop();

@@ -2,19 +2,19 @@ import { IDLE_TIMEOUT_S } from "../engine.ts";
 
 /** A websocket that may have gone quiet. */
 export type QuietSocket = {
-  /** Counts up whenever the client sends something. */
+  /** Grows whenever the client sends something. */
   bytesRead(): number;
   ping(): void;
   cut(): void;
 };
 
 const IDLE_TIMEOUT_MS = IDLE_TIMEOUT_S * 1_000;
-/** A client that has sent nothing for this long is asked whether it is there. */
+/** A client that has sent nothing for this long gets a ping. */
 const PING_AFTER_MS = IDLE_TIMEOUT_MS / 2;
-/** How often the sockets are looked at; so much later may a wait end. */
+/** How often the sockets are checked; a timeout may be late by this much. */
 const SWEEP_MS = 4_000;
 
-/** Asks quiet clients whether they are there, and cuts those off that do not answer. */
+/** Pings quiet clients, and cuts those that do not answer. */
 export class IdleSockets {
   readonly #sockets = new Map<QuietSocket, { bytes: number; sinceMs: number; isAsked: boolean }>();
   readonly #timer: NodeJS.Timeout;
@@ -49,7 +49,7 @@ export class IdleSockets {
     }
   }
 
-  /** Looks no more; those that are open still can be deleted. */
+  /** Stops the checks. Sockets that are still open can be deleted after that. */
   stop(): void {
     clearInterval(this.#timer);
   }

@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 
-/** A client that is still sending reads the answer within this time. */
+/** The time in which a client that is still sending can read the answer. */
 const LINGER_MS = 1_000;
 
 /**
- * Connections that were answered before their request had ended. One that closes with unread bytes
- * is reset, and the client would never see the answer; so they stay for a moment, as many as may.
+ * Connections that were answered before their request had ended. Closing one with unread bytes
+ * resets it, and the client would lose the answer; so a bounded number stays open for a moment.
  */
 export class Lingering {
   readonly #max: number;
@@ -15,7 +15,7 @@ export class Lingering {
     this.#max = max;
   }
 
-  /** Takes up a connection that has been ended; the oldest one goes where there are too many. */
+  /** Adds an answered connection. When there are too many, destroys the oldest. */
   add(socket: Socket): void {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     this.#sockets.add(socket);

@@ -5,13 +5,13 @@ import { BACKPRESSURE_BYTES_MAX } from "../engine.ts";
 import type { BeginSession, SocketEvents } from "../exchange.ts";
 import type { IdleSockets, QuietSocket } from "./idle-sockets.ts";
 
-/** One websocket of the library, and what its session is told of it. */
+/** One websocket of the library; reports its events to the session. */
 export class OpenSocket implements SessionSocket, QuietSocket {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #idle: IdleSockets;
   #events: SocketEvents | undefined;
-  /** Something waits for the client to read. */
+  /** Whether bytes wait for the client to read. */
   #isBehind = false;
 
   constructor(ws: WebSocket, socket: Socket, idle: IdleSockets) {
@@ -28,7 +28,7 @@ export class OpenSocket implements SessionSocket, QuietSocket {
       if (this.#events !== undefined && ws.bufferedAmount <= BACKPRESSURE_BYTES_MAX) ws.pong(data);
     });
     ws.on("pong", () => this.#events?.control());
-    // The library has sent a close frame that names what the client did wrong.
+    // The library has already sent a close frame with the reason.
     ws.on("error", (error: Error & { code?: string }) => {
       this.#socket.end();
       this.#finish(BROKEN[error.code ?? ""] ?? PROTOCOL_ERROR);
@@ -42,7 +42,7 @@ export class OpenSocket implements SessionSocket, QuietSocket {
 
   send(data: Uint8Array, isBinary: boolean): void {
     const ws = this.#ws;
-    // A client that has said goodbye is sent nothing any more.
+    // Nothing is sent after the client's close frame.
     if (ws.readyState !== ws.OPEN) return;
     ws.send(data, { binary: isBinary, compress: false }, this.#written);
     if (ws.bufferedAmount > 0) this.#isBehind = true;
@@ -84,7 +84,7 @@ export class OpenSocket implements SessionSocket, QuietSocket {
   }
 }
 
-/** RFC 6455: lost without a close frame, and what a client is told that breaks the protocol. */
+/** Close codes of RFC 6455: lost without a close frame, and a protocol error. */
 const LOST = 1006;
 const PROTOCOL_ERROR = 1002;
 
@@ -97,7 +97,7 @@ const BROKEN: Readonly<Record<string, number>> = {
   EPIPE: LOST,
 };
 
-/** The library gives one buffer unless it is asked for others. */
+/** The library delivers one buffer, unless it is configured for other types. */
 function bytesOf(data: RawData): Uint8Array {
   return data instanceof Uint8Array ? data : new Uint8Array();
 }

@@ -3,14 +3,14 @@ import type { Connection } from "../exchange.ts";
 import { badRequest, type HttpAnswer } from "../http-answer.ts";
 import { HEAD_BYTES_MAX } from "../request-head.ts";
 
-/** Answers what is no request, or ends a connection that has failed. */
+/** Answers a request that cannot be parsed, or ends a connection that has failed. */
 export function answerUnreadable(
   connection: Connection | undefined,
   { code = "" }: { code?: string },
   stream: Duplex,
 ): void {
-  // What the parser reports starts so; the rest is about the connection itself. After an answer the
-  // parser goes on to complain of every piece, and the client must still be able to read.
+  // Errors of the parser start with HPE_, all others concern the connection. The parser reports
+  // more errors after the answer; the connection stays open, so that the client can read it.
   if (connection === undefined || !code.startsWith("HPE_")) stream.destroy();
   else connection.answer(ANSWERS[code] ?? MALFORMED);
 }

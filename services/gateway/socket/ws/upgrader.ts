@@ -6,7 +6,7 @@ import type { AcceptedHandshake, BeginSession } from "../exchange.ts";
 import type { IdleSockets } from "./idle-sockets.ts";
 import { OpenSocket } from "./open-socket.ts";
 
-/** Turns a connection into a websocket; false when it has gone. */
+/** Turns a connection into a websocket; false when the client has gone. */
 export type Upgrade = (
   request: IncomingMessage,
   socket: Socket,
@@ -25,14 +25,14 @@ export function createUpgrader(idle: IdleSockets): Upgrade {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: PAYLOAD_BYTES_MAX,
-    // Answered by hand, within the bound on what may wait for a client.
+    // Pings are answered by OpenSocket, within the bound on waiting bytes.
     autoPong: false,
     closeTimeout: CLOSE_TIMEOUT_MS,
   };
   const server = new WebSocketServer(options);
 
   return (request, socket, { key, subprotocol }, begin) => {
-    // The handshake was checked line by line; the library reads what came out of that.
+    // The gateway has checked the handshake; the library reads the checked values.
     const { headers } = request;
     headers.upgrade = "websocket";
     headers["sec-websocket-version"] = "13";

@@ -6,7 +6,7 @@ import { type HttpAnswer, statusText } from "../http-answer.ts";
 import type { Lingering } from "./lingering.ts";
 import type { Upgrade } from "./upgrader.ts";
 
-/** One connection of the HTTP server. Answers are written to the socket itself: it takes one. */
+/** One connection of the HTTP server. Writes its one answer to the socket itself. */
 export class WsWire implements Wire {
   /** Set for a handshake on the websocket route. */
   handshake: IncomingMessage | undefined;
