@@ -3,9 +3,10 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { codeOf, isThere, PAGES, ROOT, readText, SHIPPED } from "./pages.ts";
 
-/** Files of the operator, or that a command makes, and a library that is named like a file. */
+/** Files of the operator, files that a command makes, and libraries named like files. */
 const OF_OTHERS = new Set([
   "uWebSockets.js",
+  "ipaddr.js",
   "rollout.yaml",
   "auth.env",
   "limiter.env",
