@@ -83,7 +83,7 @@ function leadsSomewhere(link: string, page: string): boolean {
   return anchor === undefined || headingsOf(path === "" ? page : path).includes(anchor);
 }
 
-/** The anchors of a page's headings, as they are made on the web. */
+/** Returns the anchors that GitHub generates for a page's headings. */
 function headingsOf(page: string): string[] {
   return [...readText(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading
