@@ -88,6 +88,18 @@ export async function recordDatasources({ send }: Recorder): Promise<void> {
   await send("MintToken, no name", datasource("MintToken", { datasource: "No Name" }, { token }));
   await send("MintToken, empty", datasource("MintToken", {}));
 
+  const drained = "203.0.113.4";
+  await send("Spend all mints of an address", {
+    door: "limiter",
+    path: "/portcullis.limiter.v1.LimiterService/Consume",
+    token: TOKENS.auth,
+    body: { buckets: [{ policy: "mint.public.ip", key: drained, cost: 60 }] },
+  });
+  await send(
+    "MintToken over the limit",
+    datasource("MintToken", { datasource: "demo" }, { from: drained }),
+  );
+
   const names = ["demo", "demo-private", "unknown", "No Name"];
   await send("MintTokens", datasource("MintTokens", { datasources: names }, { token }));
   await send("MintTokens for nobody", datasource("MintTokens", { datasources: names }));
