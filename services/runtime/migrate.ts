@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import type pg from "pg";
 import type { Logger } from "./log.ts";
@@ -23,8 +24,9 @@ export async function readMigrations(folder: URL): Promise<Migration[]> {
 
 /**
  * Brings one service's schema up to date and returns the newest version in the database. Each
- * migration commits in its own transaction; replicas that start at once wait for each other. A
- * newer database stays as it is, since migrations only expand.
+ * migration commits on its own; replicas that start at once wait for each other. A database that is
+ * newer than this program is left alone, since migrations only expand. Rejects if the text of a
+ * migration was changed after it was applied: such a schema is not what the program expects.
  */
 export async function migrate(options: {
   pool: PostgresPool;
@@ -40,7 +42,7 @@ export async function migrate(options: {
       return await work(client);
     });
 
-  const table = `${quoteIdentifier(schema)}.migrations`;
+  const table = tableOf(schema);
   let version = await locked(async (client) => {
     await client.query(`create schema if not exists ${quoteIdentifier(schema)}`);
     await client.query(
@@ -50,6 +52,8 @@ export async function migrate(options: {
          applied_at timestamptz not null default clock_timestamp()
        )`,
     );
+    await client.query(`alter table ${table} add column if not exists checksum text`);
+    await checkTexts(client, schema, migrations);
     return await newestVersion(client, table);
   });
   for (const migration of migrations) {
@@ -57,9 +61,10 @@ export async function migrate(options: {
     const applied = await locked(async (client) => {
       const current = await newestVersion(client, table);
       if (migration.version <= current) return false;
-      await client.query(`insert into ${table} (version, name) values ($1, $2)`, [
+      await client.query(`insert into ${table} (version, name, checksum) values ($1, $2, $3)`, [
         migration.version,
         migration.name,
+        checksumOf(migration),
       ]);
       await client.query(migration.sql);
       return true;
@@ -68,6 +73,46 @@ export async function migrate(options: {
     version = migration.version;
   }
   return version;
+}
+
+/**
+ * Compares each applied migration with its text. A row without a checksum was written by a program
+ * that had none: it gets the checksum of the present text.
+ */
+async function checkTexts(
+  client: pg.PoolClient,
+  schema: string,
+  migrations: readonly Migration[],
+): Promise<void> {
+  const table = tableOf(schema);
+  const applied = await client.query<{ version: number; checksum: string | null }>(
+    `select version, checksum from ${table}`,
+  );
+  const checksums = new Map(applied.rows.map(({ version, checksum }) => [version, checksum]));
+  for (const migration of migrations) {
+    const stored = checksums.get(migration.version);
+    const checksum = checksumOf(migration);
+    if (stored === undefined || stored === checksum) continue;
+    if (stored !== null) {
+      throw new Error(
+        `migration ${migration.name} of schema ${schema} was changed after it was applied: ` +
+          "restore its text, and put the change into a new migration",
+      );
+    }
+    await client.query(`update ${table} set checksum = $2 where version = $1`, [
+      migration.version,
+      checksum,
+    ]);
+  }
+}
+
+/** SHA-256 of the text as it is in its file. */
+function checksumOf({ sql }: Migration): string {
+  return createHash("sha256").update(sql).digest("hex");
+}
+
+function tableOf(schema: string): string {
+  return `${quoteIdentifier(schema)}.migrations`;
 }
 
 async function newestVersion(client: pg.PoolClient, table: string): Promise<number> {

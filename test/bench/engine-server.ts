@@ -3,10 +3,10 @@ import type { SessionSocket } from "../../services/gateway/session/outbox.ts";
 import { chooseEngine } from "../../services/gateway/socket/choose-engine.ts";
 import type { EngineChoice } from "../../services/gateway/socket/engine.ts";
 
-/** One of the doors that the benchmark of engines compares; prints its library and its port. */
+/** One of the servers that the engine benchmark compares; prints its library and its port. */
 const choice: EngineChoice = process.argv[2] === "ws" ? "ws" : "uws";
 
-/** Whoever sends a number gets so many updates sent to everybody. */
+/** A client that sends a number makes the server send that many updates to all clients. */
 const UPDATE = Buffer.from(
   JSON.stringify({ update: { datasource: "demo", json: "x".repeat(256) } }),
 );
@@ -31,7 +31,7 @@ const door = await engine.openDoor({
   },
 });
 
-/** A turn for each update, as publishers give them. */
+/** Sends each update in its own turn of the event loop, as publishers do. */
 function publish(updates: number): void {
   if (updates === 0) return;
   for (const socket of sockets) socket.send(UPDATE, false);

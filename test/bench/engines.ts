@@ -5,10 +5,10 @@ import { type Child, startChild } from "../../tools/up/child.ts";
 import { cpuMs } from "./process-cpu.ts";
 
 const CLIENTS = 200;
-/** To every client in a round. */
+/** Updates to every client in a round. */
 const UPDATES = 500;
 const CONNECTS = 1_000;
-/** Rounds alternate, so that what else the machine does hits all alike. */
+/** Rounds alternate, so that other load affects all equally. */
 const ROUNDS = 5;
 const STOP_TIMEOUT_MS = 2_000;
 
@@ -22,7 +22,7 @@ type Server = {
   usPerConnection: number[];
 };
 
-/** Measures the CPU of the two websocket engines beside each other. */
+/** Compares the CPU of the two websocket engines. */
 export async function run(): Promise<void> {
   const servers = await Promise.all(["uws", "ws"].map(startServer));
   try {
@@ -80,7 +80,7 @@ async function startServer(name: string): Promise<Server> {
   return { name, child, port, version, clients, usPerDelivery: [], usPerConnection: [] };
 }
 
-/** Microseconds of the server's CPU for one of the things that are done so many times. */
+/** Returns the server's CPU for one operation, in microseconds. */
 async function measure(
   { child }: Server,
   times: number,

@@ -1,11 +1,11 @@
 import proxyaddr from "proxy-addr";
 import { derive } from "../../services/runtime/client-ip.ts";
 
-/** Long enough for one figure to outlast a pause of the collector, short enough to wait for. */
+/** Longer than a pause of the garbage collector, and short enough to wait for. */
 const ROUND_MS = 60;
-/** Rounds alternate between the two, so that what disturbs the machine disturbs both. */
+/** Rounds alternate between the two, so that other load affects both. */
 const ROUNDS = 15;
-/** Calls between two looks at the clock. */
+/** Calls between two reads of the clock. */
 const BATCH = 2_000;
 
 const HOPS = 1;
@@ -29,7 +29,7 @@ const CASES = [
   },
 ] as const;
 
-/** Prints what one derivation costs, beside proxy-addr (the one in Express), in one run. */
+/** Prints the cost of one derivation beside proxy-addr (used by Express), in one run. */
 export async function run(): Promise<void> {
   const rows = CASES.map(({ name, remote, header }) => {
     const lines = header === undefined ? [] : [header];
@@ -50,7 +50,7 @@ export async function run(): Promise<void> {
   );
 }
 
-/** Nothing is thrown away unused, or the compiler would not do it. */
+/** Uses every result, or the compiler would remove the call. */
 let sink = 0;
 
 function compare(ours: () => number, theirs: () => number): { oursNs: number; theirsNs: number } {

@@ -3,18 +3,18 @@ import { createTestClient } from "../clients/test-client.ts";
 import { TOKENS } from "../fixtures/services.ts";
 import type { Decider } from "./limiter-contestants.ts";
 
-/** As the engine's own contestant has them. */
+/** The same as the engine's own contestant. */
 const bucketOf = (key: number) => ({
   policy: key < 0 ? "exhausted" : "plenty",
   key: `key-${key}`,
 });
 
-/** A caller would not wait for so long; that it does shows the rate and not the bound. */
+/** Longer than a real caller waits: the benchmark measures the rate, not the deadline. */
 const TIMEOUT_MS = 10_000;
-/** What a service that calls the RPC itself would open. */
+/** The connections that a service opens if it calls the RPC itself. */
 const CONNECTIONS = 256;
 
-/** A service that asks the limiter with the client that auth and the gateway have. */
+/** A service that calls the limiter with the client that auth and the gateway use. */
 export async function createClientDecider(limiterUrl: string): Promise<Decider> {
   const client = await createTestClient(limiterUrl, { timeoutMs: TIMEOUT_MS });
   return {

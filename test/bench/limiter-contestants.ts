@@ -30,10 +30,10 @@ export const CONTESTANTS = [
 
 export type Contestant = (typeof CONTESTANTS)[number];
 
-/** Decides one request about numbered keys; answers whether it was allowed. */
+/** Decides one request for numbered keys; returns whether it was allowed. */
 export type Decider = {
   decide(keys: readonly number[]): Promise<boolean>;
-  /** Uses every key of the workload once. */
+  /** Consumes every key of the workload once. */
   warmUp?(): Promise<void>;
   close(): Promise<void>;
 };
@@ -41,16 +41,16 @@ export type Decider = {
 export type Places = {
   postgresUrl: string;
   redisPort: number | undefined;
-  /** A limiter of its own process, on the same Postgres. */
+  /** A limiter in a separate process, on the same Postgres. */
   limiterUrl: string;
 };
 
-/** More than any run takes. */
+/** More than any run consumes. */
 const PLENTY = 1_000_000_000;
 const HOUR_SECONDS = 3_600;
-/** As many connections as a service of this size would be given. */
+/** The number of connections that a service of this size would get. */
 const POOL_SIZE = 16;
-/** Charged at once when every key is used for the first time. */
+/** Keys charged at a time when every key is consumed for the first time. */
 const WARMED_AT_ONCE = 4_000;
 
 const LIMIT = { key: "text", algorithm: "token_bucket", period: "1h" };
@@ -122,7 +122,7 @@ function createEngineDecider(url: string, workload: Workload): Decider {
   };
 }
 
-/** The best a single statement can do for one decision: a token bucket as an upsert. */
+/** The best that one statement can do for a decision: a token bucket as an upsert. */
 async function createSingleUpsert(url: string): Promise<Decider> {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
   await pool.query(
@@ -164,7 +164,7 @@ async function createFlexiblePostgres(url: string, workload: Workload): Promise<
   const exhausted = await create("exhausted", 1);
   return {
     decide: consumeFlexible(plenty, exhausted),
-    /** As if each had been consumed once; doing that takes minutes. */
+    /** Inserts each key as consumed once; consuming them would take minutes. */
     async warmUp() {
       await pool.query(
         `insert into flexible (key, points, expire)
@@ -210,7 +210,7 @@ function consumeFlexible(plenty: Flexible, exhausted: Flexible): Decider["decide
   });
 }
 
-/** Those who know no groups decide one bucket after the other, and stop at the first rejection. */
+/** Contestants without groups decide one bucket after another, and stop at the first rejection. */
 function inSequence(decideOne: (key: number) => Promise<boolean>): Decider["decide"] {
   return async (keys) => {
     for (const key of keys) {
@@ -220,7 +220,7 @@ function inSequence(decideOne: (key: number) => Promise<boolean>): Decider["deci
   };
 }
 
-/** The keys that a workload uses up before it is measured. */
+/** Returns the keys that a workload exhausts before the measurement. */
 export function exhaustedKeys({ rejectedShare }: Workload): number[] {
   return rejectedShare === 0 ? [] : Array.from({ length: EXHAUSTED_KEYS }, (_, i) => -1 - i);
 }

@@ -7,22 +7,24 @@ import {
 } from "./limiter-contestants.ts";
 import { createDraw, type Draw, WORKLOADS, type WorkloadName } from "./limiter-workloads.ts";
 
-/** What one process of the benchmark does. */
+/** The order of one benchmark process. */
 export type LoadOrder = {
   contestant: Contestant;
   workload: WorkloadName;
   places: Places;
-  /** Requests under way at a time; unset for one request each millisecond, whatever happens. */
+  /**
+   * Requests in flight at a time; undefined sends one request per millisecond, whatever happens.
+   */
   inFlight: number | undefined;
   warmUpMs: number;
   measureMs: number;
-  /** When measuring starts at the earliest, so that several processes measure the same moment. */
+  /** The earliest start of the measurement, so that several processes measure the same time. */
   startAtMs: number;
 };
 
 export type LoadReport = { perSecond: number; rejectedShare: number; p50Ms: number; p99Ms: number };
 
-/** Runs a contestant under a workload in this process, and reports what it decided. */
+/** Runs a contestant with a workload in this process, and reports its decisions. */
 export async function runLoad(order: LoadOrder): Promise<LoadReport> {
   const workload = WORKLOADS[order.workload];
   const decider = await createDecider(order.contestant, order.places, workload);
@@ -61,7 +63,7 @@ function drawGroup(draw: Draw, size: number): number[] {
 
 type Loaded = { decided: number; allowed: number; latenciesMs: number[] };
 
-/** Every answer is followed by the next request. Latencies would only tell of the queue. */
+/** Sends the next request after every answer. Latencies would only describe the queue. */
 async function closedLoad(
   decide: () => Promise<boolean>,
   forMs: number,
@@ -75,7 +77,7 @@ async function closedLoad(
   const endMs = performance.now() + forMs;
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
-      // What never waits for anything never lets the timer run: look at the clock now and then.
+      // A contestant that never waits blocks the timer: check the clock now and then.
       while (isRunning && (loaded.decided % 256 !== 0 || performance.now() < endMs)) {
         const isAllowed = await decide();
         loaded.decided++;
@@ -88,7 +90,7 @@ async function closedLoad(
   return loaded;
 }
 
-/** One request a millisecond, late ones at once; the latency counts from when it was due. */
+/** Sends one request per millisecond, late ones at once; latency counts from the due time. */
 async function openLoad(decide: () => Promise<boolean>, forMs: number): Promise<Loaded> {
   const loaded: Loaded = { decided: 0, allowed: 0, latenciesMs: [] };
   const pending: Promise<void>[] = [];

@@ -4,15 +4,15 @@ import { bigintArray, uuidArray } from "../../services/limiter/store/binary-arra
 import type { Decider } from "./limiter-contestants.ts";
 import type { Workload } from "./limiter-workloads.ts";
 
-/** As many as the engine has. */
+/** The same number as the engine. */
 const LANES = 4;
 const BATCH_MAX = 2_000;
 
 type Waiting = { id: string; resolve(): void; reject(error: Error): void };
 
 /**
- * The ceiling: counts per key, one sorted upsert a batch, committed. It rejects nothing, reads no
- * clock, knows neither groups nor refunds.
+ * The ceiling: counts per key, one sorted upsert per batch, committed. It rejects nothing, reads no
+ * clock, and knows neither groups nor refunds.
  */
 export function createRawUpsert(url: string, workload: Workload): Decider {
   const pool = new pg.Pool({ connectionString: url, max: LANES });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { findFreePort } from "../../tools/up/free-port.ts";
 
-/** Starts a Redis that keeps nothing on disk; undefined where there is no redis-server. */
+/** Starts a Redis that stores nothing on disk; undefined if redis-server is not installed. */
 export async function startRedis(): Promise<{ port: number; stop(): Promise<void> } | undefined> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-redis-"));
   const port = await findFreePort();

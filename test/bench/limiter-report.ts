@@ -20,7 +20,7 @@ export type Report = {
   latency: readonly Measurement[];
 };
 
-/** What is promised of ratios within one run. */
+/** The promised ratios within one run. */
 const GOALS: ReadonlyArray<{
   what: string;
   workload: WorkloadName;
@@ -56,7 +56,7 @@ const GOALS: ReadonlyArray<{
   },
 ];
 
-/** Prints everything as ratios to the engine, and what came of the goals. */
+/** Prints all results as ratios to the engine, and whether the goals were met. */
 export function printReport(report: Report): void {
   const print = (line = "") => process.stdout.write(`${line}\n`);
   print(pc.dim(`\n${report.machine}`));
@@ -110,18 +110,18 @@ function perSecond(row: Measurement): string {
 }
 
 const CHART = { width: 720, bar: 18, gap: 6, label: 230, head: 54, title: 26 };
-/** Machines differ; how much faster one is than the other differs less. */
+/** Machines differ in speed; the ratio of two contestants differs less. */
 const CHART_UNIT: Contestant = "rate-limiter-flexible, Postgres";
 const ENGINE_COLOUR = "#2563eb";
 const OTHER_COLOUR = "#94a3b8";
-/** All durable; what a caller gets comes through the RPC. */
+/** Durable contestants only; a caller's result goes through the RPC. */
 const OUR_LABELS: Readonly<Partial<Record<Contestant, string>>> = {
   engine: "Portcullis, engine in process",
   "engine, by its client": "Portcullis, RPC by its client",
   "engine, by unary RPC": "Portcullis, one RPC each",
 };
 
-/** A bar chart of decisions per second, the engine beside the others, for two workloads. */
+/** Draws a bar chart of decisions per second for two workloads, the engine beside the others. */
 export function drawChart(report: Report): string {
   const parts: string[] = [];
   let y = CHART.head;

@@ -1,12 +1,12 @@
-/** What the requests of a workload are about. */
+/** Describes the requests of a workload. */
 export type Workload = {
   name: string;
-  /** How many keys there are, and how requests are spread over them. */
+  /** The number of keys, and the distribution of requests over them. */
   keys: number;
   spread: "uniform" | "zipf";
-  /** The share of requests about a hundred further keys that are used up. */
+  /** The share of requests for a hundred further keys that are exhausted. */
   rejectedShare: number;
-  /** How many buckets a request takes from at once. */
+  /** The number of buckets that one request consumes. */
   group: number;
 };
 
@@ -24,16 +24,18 @@ export const WORKLOADS = {
 
 export type WorkloadName = keyof typeof WORKLOADS;
 
-/** Keys that are used up before the measurement starts. */
+/** The keys exhausted before the measurement. */
 export const EXHAUSTED_KEYS = 100;
 
-/** One request: numbers of keys, negative for one of those that are used up. */
+/** One request: numbers of keys; a negative number is an exhausted key. */
 export type Draw = () => number;
 
-/** Long enough not to repeat within a flush, short enough to make at once. */
+/** Long enough not to repeat within a flush, and short enough to create at once. */
 const DRAWS = 1 << 20;
 
-/** Draws keys as the workload spreads them; drawing costs next to nothing while measuring. */
+/**
+ * Draws keys in the workload's distribution; drawing costs almost nothing during the measurement.
+ */
 export function createDraw({ keys, spread, rejectedShare }: Workload): Draw {
   const pick = spread === "zipf" ? createZipf(keys) : () => Math.floor(Math.random() * keys);
   const draws = Int32Array.from({ length: DRAWS }, () =>

@@ -15,17 +15,20 @@ import { startRedis } from "./limiter-redis.ts";
 import { drawChart, type Measurement, printReport, type Report } from "./limiter-report.ts";
 import type { WorkloadName } from "./limiter-workloads.ts";
 
-/** Enough to fill a few flushes; more only waits longer. */
+/** Enough to fill several flushes; more would only wait longer. */
 const IN_FLIGHT = 2_000;
 const WARM_UP_MS = 1_500;
 const MEASURE_MS = 1_500;
-/** Until all processes of one measurement have started and warmed up. */
+/** Time for all processes of one measurement to start and warm up. */
 const REPLICAS_START_MS = 5_000;
 
-/** For everybody: a million rows fit, and no checkpoint falls into a measurement. */
+/** For all contestants: a million rows fit, and no checkpoint falls into a measurement. */
 const SETTINGS = ["shared_buffers=512MB", "max_wal_size=8GB", "checkpoint_timeout=30min"];
 
-/** Who takes part where. Redis and memory keep nothing: they are here to be compared with. */
+/**
+ * The contestants of each workload. Redis and memory store nothing on disk; they are there for
+ * comparison.
+ */
 const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
   [
     "uniform10k",
@@ -74,7 +77,7 @@ const PROGRAMME: ReadonlyArray<[WorkloadName, readonly Contestant[]]> = [
   ["onlyRejected", ["engine", "rate-limiter-flexible, memory"]],
   ["groups", ["engine", "rate-limiter-flexible, Postgres", "rate-limiter-flexible, Redis"]],
 ];
-/** The workloads that goals are about are measured in turns; the better turn of each counts. */
+/** The workloads with goals are measured in alternation; the better result of each counts. */
 const TURNS: Partial<Record<WorkloadName, number>> = { uniform10k: 3, onlyRejected: 2 };
 const REPLICAS = [1, 2, 4];
 const LATENCY: readonly Contestant[] = [
@@ -83,7 +86,9 @@ const LATENCY: readonly Contestant[] = [
   "rate-limiter-flexible, Redis",
 ];
 
-/** Measures the engine beside others on the same machine, in one run; the ratios are what counts. */
+/**
+ * Measures the engine and its contestants on the same machine in one run; only the ratios matter.
+ */
 export async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-bench-"));
   const port = await findFreePort();
@@ -95,7 +100,7 @@ export async function run(): Promise<void> {
     limiter = await startLimiter({
       databaseUrl: postgres.url,
       policies: BENCH_POLICIES,
-      // What is shed could not be told from what is decided.
+      // A shed request would look like a decided one.
       environment: { LIMITER_DECISION_TIMEOUT_MS: "5000" },
     });
     const places = {
@@ -186,7 +191,7 @@ async function measure(options: {
   return measurement;
 }
 
-/** Every measurement has a process of its own: nobody inherits warm code or a full heap. */
+/** Runs every measurement in a new process, without warm code or a full heap from another. */
 async function runLoadProcess(order: LoadOrder): Promise<LoadReport> {
   const program = fileURLToPath(new URL("./limiter-load-process.js", import.meta.url));
   const child = spawn(process.execPath, [program, JSON.stringify(order)], {

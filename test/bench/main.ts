@@ -1,6 +1,6 @@
 import pc from "picocolors";
 
-/** Each benchmark is a program of its own; all figures that it prints come from one run. */
+/** The benchmarks by name; all figures that one prints come from one run. */
 const benchmarks: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   limiter: async () => await import("./limiter.ts"),
   identity: async () => await import("./identity.ts"),

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** A clock tick of Linux, in which it counts the time of processes. */
+/** The clock tick in which Linux counts the time of processes. */
 const TICK_MS = 10;
 
-/** The CPU time that a process has used, user and system, in milliseconds; only Linux tells. */
+/** Returns the user and system CPU time of a process in milliseconds; Linux only. */
 export function cpuMs(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];

@@ -9,18 +9,18 @@ import { startServiceProcess } from "../fixtures/service-process.ts";
 import { findAddresses, TOKENS } from "../fixtures/services.ts";
 import { cpuMs } from "./process-cpu.ts";
 
-/** The cheapest RPC there is shows the overhead best: a decision in memory, without a database. */
+/** The cheapest RPC shows the overhead best: a decision in memory, without a database. */
 const METHOD = "/portcullis.limiter.v1.LimiterService/Consume";
 const KEYS = 10_000;
 /** Enough to keep one process busy. */
 const IN_FLIGHT = 16;
 const WARM_UP_CALLS = 2_000;
 const ROUND_CALLS = 400;
-/** Rounds alternate, so that what else the machine does hits all alike; the median counts. */
+/** Rounds alternate, so that other load affects all equally; the median counts. */
 const ROUNDS = 12;
-/** Processes of the same kind differ by some percent, for as long as they live. */
+/** Equal processes differ by some percent for their whole life, so several are measured. */
 const PROCESSES = 3;
-/** The bound that is promised. */
+/** The promised bound. */
 const RATIO_MAX = 1.15;
 
 const POLICIES = {
@@ -30,7 +30,7 @@ const POLICIES = {
 type Limiter = { name: string; pid: number; call(key: number): Promise<void>; stop(): void };
 type Round = { wallUs: number; cpuUs: number };
 
-/** Compares RPCs with telemetry on and off, as the ratio of what one costs. */
+/** Compares the cost of an RPC with telemetry on and off, as a ratio. */
 export async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "portcullis-bench-rpc-"));
   const policiesFile = join(folder, "policies.yaml");
@@ -159,7 +159,7 @@ function post(agent: Agent, url: string, key: number): Promise<void> {
   });
 }
 
-/** The system counts CPU in ticks that are longer than a round, so that only their sum says much. */
+/** The kernel counts CPU in ticks longer than a round, so only the sum is precise. */
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -169,7 +169,7 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Takes everything and keeps nothing. */
+/** Accepts every export and keeps nothing. */
 async function startCollector(): Promise<{ url: string; stop(): void }> {
   const server = createServer((message, response) => {
     message.resume();

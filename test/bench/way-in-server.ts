@@ -4,7 +4,7 @@ import { Secret } from "../../services/runtime/secret.ts";
 import { sendJson, serve } from "../../services/runtime/serve.ts";
 import { openToAnyone, type RoutePolicy } from "../../services/runtime/way-in/route-policy.ts";
 
-/** One of the servers that the benchmark of the way in compares; prints its port. */
+/** One of the servers that the way-in benchmark compares; prints its port. */
 const [, , kind] = process.argv;
 
 const CALLERS = {
@@ -35,7 +35,7 @@ async function start(): Promise<number> {
   return server.port;
 }
 
-/** What the same work costs on node:http with nothing in front of it. */
+/** The same work on node:http with nothing in front of it. */
 async function startBare(): Promise<number> {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const pieces: Buffer[] = [];

@@ -8,7 +8,7 @@ import { cpuMs } from "./process-cpu.ts";
 const IN_FLIGHT = 16;
 const WARM_UP_CALLS = 5_000;
 const ROUND_CALLS = 5_000;
-/** Rounds alternate, so that what else the machine does hits all alike. */
+/** Rounds alternate, so that other load affects all equally. */
 const ROUNDS = 8;
 const STOP_TIMEOUT_MS = 2_000;
 
@@ -17,7 +17,9 @@ const KINDS = ["bare", "stranger", "known caller"] as const;
 
 type Server = { kind: string; child: Child; port: number; agent: Agent; cpuUs: number[] };
 
-/** Measures what the way in costs: a handler behind it, beside the same one on node:http alone. */
+/**
+ * Measures the cost of the way in: a handler behind it, and the same handler on node:http alone.
+ */
 export async function run(): Promise<void> {
   const servers = await Promise.all(KINDS.map(startServer));
   try {

@@ -2,7 +2,7 @@ import { windowAround } from "../../services/limiter/rules/fixed-window.ts";
 import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
 import type { Policy } from "../../services/limiter/rules/policy.ts";
 
-/** What was admitted, as those saw it who asked; times are the database's, from the receipts. */
+/** The admissions as the callers saw them; times are the database's, from the receipts. */
 export class AdmissionLog {
   readonly #admitted = new Map<string, number[]>();
   #unknown = new Map<string, number>();
@@ -17,7 +17,7 @@ export class AdmissionLog {
     else times.push(atMs);
   }
 
-  /** Nobody knows whether this was charged. */
+  /** A request that may or may not have been charged. */
   lose(policy: string, key: string): void {
     const id = `${policy} ${key}`;
     this.#unknown.set(id, (this.#unknown.get(id) ?? 0) + 1);
@@ -31,7 +31,7 @@ export class AdmissionLog {
     };
   }
 
-  /** Every bucket that admitted more than its policy lets it, with when. */
+  /** Returns every bucket that admitted more than its policy allows, with the time. */
   findViolations(policies: Policies): string[] {
     return [...this.#admitted].flatMap(([id, times]) => {
       const policy = policies.get(id.split(" ", 1)[0] ?? "");
@@ -61,7 +61,7 @@ function findViolation(policy: Policy, times: readonly number[]): string | undef
   }
 }
 
-/** In any stretch of time: at most the burst and what refills. Counted in whole parts of tokens. */
+/** In any interval: at most the burst and the refill. Counts in whole parts of tokens. */
 function findTokenBucketViolation(
   policy: Policy & { algorithm: "token_bucket" },
   times: readonly number[],
@@ -77,7 +77,7 @@ function findTokenBucketViolation(
   return undefined;
 }
 
-/** In the window that begins with, or lies around, each admission: at most the limit. */
+/** In the window that starts at, or contains, each admission: at most the limit. */
 function findWindowViolation(
   limit: number,
   times: readonly number[],

@@ -9,18 +9,18 @@ import { TOKENS } from "../fixtures/services.ts";
 import type { AdmissionLog } from "./admission-log.ts";
 
 const BATCH = 200;
-/** Calls under way at a time to each replica. */
+/** Calls in flight to each replica. */
 const CALLS_PER_REPLICA = 4;
 const CALL_TIMEOUT_MS = 3_000;
-/** While a replica is gone its callers wait this long before they try it again. */
+/** How long callers wait before they retry a replica that is down. */
 const RETRY_MS = 20;
 
 export const SALT = "a salt that survives every crash";
 export const KEYS = 12;
 
 /**
- * Tight enough to be at their limits most of the time. One token of `daily` refills in minutes:
- * what it lets through can be counted in the end.
+ * Tight policies, at their limits most of the time. One token of `daily` takes minutes to refill,
+ * so its admissions can be counted.
  */
 export const LOAD_POLICIES = {
   daily: { key: "text", algorithm: "token_bucket", limit: 100, period: "1d", burst: 3_000 },
@@ -31,7 +31,7 @@ export const LOAD_POLICIES = {
 
 const POLICY_NAMES = Object.keys(LOAD_POLICIES);
 
-/** Callers that never rest, of replicas that may come and go. */
+/** Calls replicas without pause; replicas may come and go. */
 export function startLoad(urls: readonly string[], log: AdmissionLog): { stop(): Promise<void> } {
   let isRunning = true;
   const callers = urls.flatMap((url) =>
@@ -96,7 +96,7 @@ function admit(log: AdmissionLog, buckets: readonly Wish[], receipt: string): vo
   for (const { policy, key } of buckets) log.admit(policy, key, read.chargedAtMs);
 }
 
-/** One bucket mostly, sometimes a group of three. */
+/** Mostly one bucket, sometimes a group of three. */
 function drawGroup(): Wish[] {
   const size = randomInt(10) < 7 ? 1 : 3;
   const first = randomInt(POLICY_NAMES.length);

@@ -6,28 +6,28 @@ import { type PostgresServer, startPostgresServer } from "../../tools/up/postgre
 import type { LimiterProcess } from "../limiter/limiter-process.ts";
 import type { Pooler } from "../limiter/pooler.ts";
 
-/** What can be broken. */
+/** The parts that faults break. */
 export type Deployment = {
   folder: string;
   postgres: PostgresServer;
-  /** Absent where PgBouncer is not installed. */
+  /** Undefined if PgBouncer is not installed. */
   pooler: Pooler | undefined;
   replicas: readonly LimiterProcess[];
 };
 
-/** What each kind of fault did, in the end. */
+/** The number of faults of each kind. */
 export type FaultCounts = Record<FaultName, number>;
 
 /** Longer than a call's deadline, so that every caller notices. */
 const POOLER_STANDS_STILL_MS = 1_500;
-/** A client's first requests, all at once. */
+/** The first requests of a client, sent together. */
 const COLD_REQUESTS = 1_000;
 /** For a machine that also runs the load. */
 const COLD_TIMEOUT_MS = 10_000;
 
 /**
- * Each breaks something and mends it again. Answers what was wrong while nothing was broken: what
- * merely failed is counted as lost by the callers.
+ * Each fault breaks something and mends it. Returns the violations seen while nothing was broken:
+ * callers count failed calls as lost.
  */
 const FAULTS = {
   async databaseCrash(deployment: Deployment) {
@@ -41,7 +41,7 @@ const FAULTS = {
     await crash(replicas[randomInt(replicas.length)]);
     return [];
   },
-  /** Every replica starts with nothing in memory, under the load of all callers. */
+  /** Restarts every replica with empty memory, under the load of all callers. */
   async allReplicasKilled({ replicas }: Deployment) {
     await Promise.all(replicas.map(crash));
     return [];
@@ -56,7 +56,7 @@ const FAULTS = {
     pooler?.signal("SIGCONT");
     return [];
   },
-  /** A client's process begins with a burst, right after the replica that it asks. */
+  /** Starts a client process with a burst, right after the replica that it calls. */
   async coldClient({ replicas }: Deployment) {
     const replica = replicas[randomInt(replicas.length)];
     await crash(replica);
@@ -64,7 +64,7 @@ const FAULTS = {
     const parameters = [file, replica?.url ?? "", String(COLD_REQUESTS), String(COLD_TIMEOUT_MS)];
     const { stdout } = await promisify(execFile)(process.execPath, parameters);
     const { next } = JSON.parse(stdout);
-    // The burst itself may be shed by a replica that is busy; nobody else may notice.
+    // A busy replica may shed the burst; no other caller may be affected.
     return next === "allowed" ? [] : [`a bystander of a client that started cold: ${next}`];
   },
 };
@@ -80,7 +80,7 @@ export const NO_FAULTS: Readonly<FaultCounts> = {
   coldClient: 0,
 };
 
-/** Draws the faults so that each comes once in a round, in an order that nobody knows. */
+/** Draws each fault once per round, in random order. */
 export function createFaultDeck(deployment: Deployment): () => FaultName {
   const names = Object.keys(FAULTS)
     .filter(isFaultName)
@@ -95,7 +95,7 @@ export function createFaultDeck(deployment: Deployment): () => FaultName {
   };
 }
 
-/** Breaks one thing, and mends it; answers what must not have happened. */
+/** Breaks one thing and mends it; returns violations. */
 export async function cause(name: FaultName, deployment: Deployment): Promise<string[]> {
   return await FAULTS[name](deployment);
 }

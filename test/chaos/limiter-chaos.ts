@@ -16,32 +16,32 @@ import { cause, createFaultDeck, type Deployment, type FaultCounts, NO_FAULTS } 
 
 const POLICIES = { ...LOAD_POLICIES, ...COLD_CLIENT_POLICIES };
 
-/** Which replicas reach the database through the pooler, where there is one. */
+/** The replicas that use the pooler, if there is one. */
 const POOLED = [false, true, true];
-/** The backends of both replicas behind it, and those of their predecessors that end. */
+/** The backends of both replicas behind the pooler, and of their predecessors that are ending. */
 const POOLER_SETTINGS = ["pool_mode = session", "default_pool_size = 60", "max_client_conn = 200"];
 
 export type ChaosReport = {
   decisions: number;
   allowed: number;
-  /** Requests of which nobody knows whether they were charged. */
+  /** Requests that may or may not have been charged. */
   lost: number;
   faults: FaultCounts;
   tookMs: number;
-  /** Buckets that admitted more than their policy lets them, and bystanders that were refused. */
+  /** Buckets that admitted more than their policy allows, and bystanders that were refused. */
   violations: string[];
-  /** Buckets that do not hold all that was admitted, or hold what nobody asked for. */
+  /** Buckets whose state lacks an admitted charge, or holds one that nobody requested. */
   missing: string[];
 };
 
 /**
- * Has replicas decide, directly and through a pooler, while everything between them and the disk
- * crashes, hangs and starts cold, until enough was decided and every fault came; then compares what
- * was admitted with the policies, and with what the buckets hold.
+ * Runs replicas, directly and through a pooler, while everything between them and the disk crashes,
+ * hangs and restarts. Stops after enough decisions and every fault; then compares the admissions
+ * with the policies and with the buckets' state.
  */
 export async function runChaos(options: {
   decisions: number;
-  /** Between two faults. */
+  /** The time between two faults. */
   calmMs: { min: number; max: number };
   print?: (line: string) => void;
 }): Promise<ChaosReport> {
@@ -103,7 +103,7 @@ async function startReplica(databaseUrl: string): Promise<LimiterProcess> {
     environment: {
       SECURITY_LIMITER_HASH_SALT: SALT,
       LOG_LEVEL: "fatal",
-      // What is asked is whether it is right, not whether this machine is fast enough.
+      // The test is about correctness, not about the speed of this machine.
       LIMITER_DECISION_TIMEOUT_MS: "1000",
     },
   });
@@ -115,7 +115,7 @@ function hadAll(faults: FaultCounts, { pooler }: Deployment): boolean {
   );
 }
 
-/** A daily bucket must hold all that was admitted, and at most what was lost on top of it. */
+/** A daily bucket must hold every admission, and at most the lost requests in addition. */
 async function findMissing(deployment: Deployment, log: AdmissionLog): Promise<string[]> {
   const { burst, limit } = LOAD_POLICIES.daily;
   const missing: string[] = [];
@@ -127,7 +127,7 @@ async function findMissing(deployment: Deployment, log: AdmissionLog): Promise<s
     const decision = answer?.body["decision"] as { buckets: Array<{ remaining: string }> };
     const held = burst - Number(decision.buckets[0]?.remaining);
     const { admitted, unknown } = log.countOf("daily", key);
-    // What refilled while the test ran is not held any more.
+    // Tokens that refilled during the test are no longer held.
     const refilled = Math.ceil((limit * performance.now()) / 86_400_000);
     if (held < admitted - refilled || held > admitted + unknown) {
       missing.push(`daily ${key}: holds ${held}, admitted ${admitted}, unknown ${unknown}`);

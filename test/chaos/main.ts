@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { runChaos } from "./limiter-chaos.ts";
 
-/** As many as the limiter promises to survive. */
+/** The number of decisions that the limiter promises to survive. */
 const DECISIONS = 1_000_000;
 
 const decisions = Number(process.env["CHAOS_DECISIONS"] ?? DECISIONS);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { ServiceName } from "../fixtures/service-process.ts";
 
-/** The values a label can have, or what bounds them. */
+/** The values that a label can have, or their bound. */
 export type LabelRule = readonly string[] | { bounded: string; optional?: boolean };
 
 export type CataloguedMetric = {
@@ -13,15 +13,15 @@ export type CataloguedMetric = {
   meaning: string;
 };
 
-/** A metric as it is on a scrape. */
+/** A metric on a scrape. */
 export type ScrapedMetric = {
   type: string;
   unit: string;
-  /** The values seen, by label. */
+  /** The values found, by label. */
   labels: ReadonlyMap<string, ReadonlySet<string>>;
 };
 
-/** The catalogue, by the names that are on a scrape. */
+/** Reads the catalogue, by the names on a scrape. */
 export function readCatalogue(): ReadonlyMap<string, CataloguedMetric> {
   const { metrics } = parse(readFileSync("deploy/metrics.yaml", "utf8")) as {
     metrics: Record<string, CataloguedMetric>;
@@ -42,7 +42,7 @@ function scraped(name: string): string {
   return name.replaceAll(".", "_");
 }
 
-/** What a scrape holds, by name; the parts of a histogram are one metric. */
+/** Reads the metrics of a scrape, by name; the parts of a histogram are one metric. */
 export function readScrape(text: string): ReadonlyMap<string, ScrapedMetric> {
   const metrics = new Map<
     string,

@@ -10,10 +10,10 @@ import { findAddresses } from "../fixtures/services.ts";
 const UNUSED_DATABASE = "postgres://nobody@127.0.0.1:1/none";
 const CHANGE = "CHG-4711";
 const HOUR_MS = 3_600_000;
-/** Long enough for a gateway to start on a busy machine and to serve for a while. */
+/** Long enough to start a gateway on a busy machine and to serve for a while. */
 const OPEN_MS = 6_000;
 const CLOSES_TIMEOUT_MS = 15_000;
-/** A few upgrades under way all the time. */
+/** The number of upgrades in flight at any time. */
 const CLIENTS = 4;
 const PAUSE_MS = 20;
 
@@ -34,7 +34,7 @@ test("fail-open ends by itself at its time, under load, with the counters to sho
   await eventually(() => expect(load.count()).toBeGreaterThan(after + CLIENTS));
   await load.stop();
 
-  // Everything that was decided before the end passed, everything after it was refused.
+  // Every upgrade before the end passed, and every one after it was refused.
   for (const { status, startedAtMs, endedAtMs } of load.answers()) {
     expect(endedAtMs < untilMs ? [101] : startedAtMs >= untilMs ? [503] : [101, 503]).toContain(
       status,
@@ -118,7 +118,7 @@ function outcomes(metrics: Scrape, outcome: string) {
 
 type Answered = { status: number; startedAtMs: number; endedAtMs: number };
 
-/** Clients that connect without end, each time from another address. */
+/** Connects without pause, each time from another address. */
 function startLoad(gatewayUrl: string) {
   const answers: Answered[] = [];
   let isStopped = false;
@@ -147,7 +147,7 @@ function startLoad(gatewayUrl: string) {
   };
 }
 
-/** A gateway as in production, behind one proxy, whose limiter nobody has started. */
+/** Starts a gateway as in production behind one proxy, without a limiter. */
 async function startGateway(failure: Readonly<Record<string, string>>) {
   const { urls, metricsUrls, environment } = await findAddresses();
   const process = await startServiceProcess({

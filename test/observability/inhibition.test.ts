@@ -48,7 +48,7 @@ const undecided: Labels[] = [
   { alertname: "UpgradesServerErrors", track: "canary", status: "503" },
 ];
 
-/** What is wrong, everything that fires for it, and what is left to be told, by severity. */
+/** A fault, all alerts that fire for it, and the alerts left after inhibition, by severity. */
 const OUTAGES: ReadonlyArray<{ name: string; firing: readonly Labels[]; told: readonly string[] }> =
   [
     {
@@ -160,7 +160,7 @@ describe.skipIf(PROGRAMS.some((name) => !hasProgram(name)))(
 
     for (const { name, firing, told } of OUTAGES) {
       test(name, async () => {
-        // Each outage by itself: the label keeps apart what the others left.
+        // A label separates the outages, so that none sees the alerts of another.
         const outage = { outage: name.replaceAll(/\W+/g, "-") };
         for (const labels of firing) await fire({ ...labels, ...outage });
         await eventually(async () => expect(await findTold(outage)).toEqual(told));
@@ -184,7 +184,7 @@ describe.skipIf(PROGRAMS.some((name) => !hasProgram(name)))(
       });
       expect(status).toBe(200);
     };
-    /** What nothing inhibits, as whoever is on call is told it. */
+    /** Returns the alerts that nothing inhibits, as whoever is on call receives them. */
     const findTold = async (outage: Labels) => {
       const filter = Object.entries(outage).map(([name, value]) => `${name}=${value}`);
       const query = ["alert", "query", "--active", "--output=json", ...filter];

@@ -22,7 +22,7 @@ import {
 const SERVICES = ["auth", "limiter", "gateway"] as const;
 const catalogue = readCatalogue();
 
-/** What the edge says of the trace that it began. */
+/** The edge's header for the trace that it started. */
 const EDGE = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
 const CLIENT = { "x-forwarded-for": "198.51.100.201" };
 
@@ -62,7 +62,7 @@ test("one trace follows a connect from the edge to the flush that committed it",
     name: "GET /gateway/realtime",
     kind: KIND.server,
   });
-  // Nobody outside decides which trace we write into.
+  // No client may choose the trace that we write into.
   expect(upgrade.traceId).not.toBe(traceId);
   expect(upgrade.parentSpanId ?? "").toBe("");
 
@@ -78,7 +78,7 @@ test("one trace follows a connect from the edge to the flush that committed it",
 });
 
 test("a log line names the trace in which it was written", async () => {
-  // Without the header that the edge always writes.
+  // A request without the header that the edge always sets.
   const connection = await connect(stable.urls.gateway);
   connection.close();
   const line = await eventually(() => {
@@ -108,7 +108,7 @@ describe("under a short load", () => {
       );
     }
     traces = [await runSyntheticLoad(stable.urls), await runSyntheticLoad(canary.urls)];
-    // A rate needs two scrapes that differ.
+    // A rate needs two scrapes with different values.
     await eventually(async () => {
       const upgrades = "sum by (track) (portcullis_realtime_upgrades_total) > 0";
       expect((await prometheus?.query(upgrades)) ?? BOTH).toHaveLength(BOTH.length);
@@ -137,7 +137,7 @@ describe("under a short load", () => {
   }
 
   test("no address, key, account or token is in a scrape, a trace or a log", async () => {
-    // Spans of the load have arrived.
+    // The spans of the load have arrived.
     await findSpan(({ name }) => name === "portcullis.realtime.v1.PublishService/Publish");
     const secrets = [...Object.values(MARKED), ...traces.flatMap(({ issued }) => issued)];
     const places = new Map([["traces", receiver.text()]]);
@@ -262,9 +262,9 @@ test("the collector's pipelines consist of what it configures", () => {
 
 /** The tracks. */
 const BOTH = ["stable", "canary"];
-/** Until rules over what the load left have been evaluated. */
+/** Time until the rules have been evaluated over the load. */
 const SETTLE_TIMEOUT_MS = 20_000;
-/** By then the rules have settled; a panel without data now would stay empty. */
+/** The rules have settled by then; a panel without data now would stay empty. */
 const PANEL_TIMEOUT_MS = 3_000;
 const SPAN_TIMEOUT_MS = 10_000;
 
@@ -284,7 +284,7 @@ async function findChild({ traceId, spanId }: Span, name: string): Promise<Span>
 
 type Seen = ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
-/** Labels that the catalogue promises and the scrape has not. */
+/** Returns labels that the catalogue promises and the scrape lacks. */
 function missingLabels(metric: CataloguedMetric, seen: Seen): string[] {
   const required = Object.entries(metric.labels).filter(
     ([, rule]) => !("optional" in rule && rule.optional),
@@ -292,7 +292,7 @@ function missingLabels(metric: CataloguedMetric, seen: Seen): string[] {
   return required.map(([name]) => name).filter((name) => !seen?.has(name));
 }
 
-/** Labels, or values of labels, that the catalogue does not know. */
+/** Returns labels, or values of labels, that the catalogue does not list. */
 function strangeLabels(metric: CataloguedMetric, seen: Seen): string[] {
   return [...(seen ?? [])].flatMap(([name, values]) => {
     const rule = metric.labels[name];
@@ -315,7 +315,7 @@ function queriesOfPanels() {
   );
 }
 
-/** The metrics of an expression: what is left when labels, functions and texts are taken away. */
+/** Returns the metrics of an expression: what remains without labels, functions and texts. */
 function metricsNamed(expr: string): string[] {
   const bare = expr
     .replace(/"[^"]*"/g, "")

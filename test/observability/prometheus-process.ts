@@ -10,9 +10,9 @@ import { eventually } from "../fixtures/eventually.ts";
 export type Sample = { metric: Readonly<Record<string, string>>; value: number };
 
 export type Prometheus = {
-  /** Evaluates an expression now; rejects when it does not parse. */
+  /** Evaluates an expression now; rejects if it does not parse. */
   query(expr: string): Promise<Sample[]>;
-  /** The health of every rule, by name. */
+  /** Returns the health of every rule, by name. */
   ruleHealth(): Promise<ReadonlyArray<{ name: string; health: string; lastError?: string }>>;
   stop(): Promise<void>;
 };
@@ -23,7 +23,7 @@ const FOLDER = "deploy/prometheus";
 const STOP_TIMEOUT_MS = 5_000;
 const READY_TIMEOUT_MS = 20_000;
 
-/** Runs a real Prometheus with our own configuration, only faster, on these targets. */
+/** Runs a real Prometheus with our own configuration and shorter intervals, on these targets. */
 export async function startPrometheus(targets: readonly Target[]): Promise<Prometheus> {
   const folder = mkdtempSync(join(tmpdir(), "portcullis-prometheus-"));
   cpSync(FOLDER, folder, { recursive: true });
@@ -35,7 +35,7 @@ export async function startPrometheus(targets: readonly Target[]): Promise<Prome
     scrape_configs: Array<{ job_name: string }>;
     alerting?: object;
   };
-  // Nobody is to be woken up.
+  // No alert may leave this machine.
   delete config.alerting;
   config.global = { scrape_interval: "1s", evaluation_interval: "1s" };
   config.scrape_configs = config.scrape_configs.filter((job) => job.job_name === "portcullis");

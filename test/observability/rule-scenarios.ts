@@ -1,25 +1,25 @@
-/** Samples of a series in promtool's notation, by the series. */
+/** Samples in promtool's notation, by series. */
 export type Series = Readonly<Record<string, string>>;
 
-/** A state of the world, and every alert that must fire in it: no fewer, and no more. */
+/** A scenario, and the exact set of alerts that must fire in it. */
 export type Scenario = {
   name: string;
   alerts: readonly string[];
-  /** What is different from a healthy system. */
+  /** The differences from a healthy system. */
   change: Series;
-  /** Series that are not there at all. */
+  /** Series without any sample. */
   without?: readonly string[];
-  /** Only what the objectives need, over days instead of minutes. */
+  /** Only the series of the objectives, over days instead of minutes. */
   isLong?: boolean;
 };
 
 const CANARY = "canary";
 
-/** Samples, one a minute, of a counter that grows by so much every quarter of one. */
+/** Samples of a counter, one per minute, that grows by a step every 15 seconds. */
 const grows = (step: number) => `0+${step * 4}x60`;
-/** Samples of a gauge that stays. */
+/** Samples of a constant gauge. */
 const stays = (value: number) => `${value}+0x60`;
-/** For the scenarios that last for days: samples every five minutes. */
+/** For scenarios of several days: samples every five minutes. */
 const growsLong = (step: number) => `0+${step}x400`;
 
 const outcome = (name: string, track = "stable", surface = "api", policy = "login.ip") =>
@@ -57,7 +57,7 @@ const eventLoopTime = (app: string) =>
 const failureMode = (mode: string) =>
   `portcullis_failure_mode{app="auth",track="stable",surface="api",mode="${mode}"}`;
 
-/** A canary that takes a fifth of what stable takes, and everything well with both. */
+/** A canary with a fifth of stable's traffic; both are healthy. */
 export const healthy: Series = {
   ...healthyTrack("stable", 300),
   ...healthyTrack("canary", 60),
@@ -127,7 +127,7 @@ function healthyTrack(track: string, step: number): Series {
   return series;
 }
 
-/** What the objectives are made of, healthy for a day. */
+/** The series of the objectives, healthy for a day. */
 export const healthyLong: Series = {
   [outcome("allow")]: growsLong(1_000),
   [outcome("backend-error")]: growsLong(0.5),
@@ -145,7 +145,7 @@ const burning = (name: string, errors: string, level: readonly string[]): Scenar
   isLong: true,
 });
 
-/** Nothing for so many intervals, then errors at a rate. */
+/** No errors for a number of intervals, then errors at a rate. */
 const late = (intervals: number, step: number, more: number) =>
   `0+0x${intervals - 1} ${step}+${step}x${more}`;
 
@@ -154,9 +154,9 @@ export const objectiveScenarios: readonly Scenario[] = [
   burning("0.4 % for days", growsLong(4), ["BurnsSlowly", "Erodes"]),
   burning("1 % for days", growsLong(10), ["BurnsSlowly", "BurnsSteadily", "Erodes"]),
   burning("2 % for days", growsLong(20), ["BurnsFast", "BurnsSlowly", "BurnsSteadily", "Erodes"]),
-  // The last sample that is looked at is number 360, after 30 hours.
+  // The last sample in use is number 360, after 30 hours.
   burning("5 % for the last hour", late(348, 50, 52), ["BurnsFast", "BurnsSteadily", "Erodes"]),
-  // Eleven intervals of data, or 55 minutes.
+  // Eleven intervals are 55 minutes of data.
   {
     name: "errors from the first moment of data on",
     alerts: [],
@@ -183,7 +183,7 @@ export const objectiveScenarios: readonly Scenario[] = [
   burning("a short outage that was over yesterday", "0+0x40 20+0x360", []),
 ];
 
-/** What fires when nobody reaches the database, as long as no budget has burned. */
+/** The alerts of a database outage while no error budget has burned. */
 export const DATABASE_OUTAGE: readonly string[] = [
   "DatabaseDown",
   "DatabaseErrors",

@@ -16,7 +16,7 @@ import {
 const FOLDER = resolve("deploy/prometheus");
 const RULES = readdirSync(join(FOLDER, "rules")).map((file) => join(FOLDER, "rules", file));
 
-/** Thirty hours of evaluations over windows of days, on a busy machine. */
+/** Time for thirty hours of evaluations over windows of days, on a busy machine. */
 const DAYS_TIMEOUT_MS = 180_000;
 
 type Rule = {
@@ -38,7 +38,7 @@ describe.skipIf(!hasProgram("promtool"))(titleOf("Prometheus rules", ["promtool"
     expect(checked).toMatchObject({ status: 0 });
   });
 
-  // Each group of promtool starts from nothing, so that one process can run many.
+  // promtool starts each group with no data, so one process can run many.
   test("exactly the alerts of its condition fire in each scenario", () => {
     expect(runScenarios(scenarios, SHORT)).toEqual({ status: 0, output: "" });
   });
@@ -77,11 +77,11 @@ describe.skipIf(!hasProgram("promtool"))(titleOf("Prometheus rules", ["promtool"
 test("every alert fires in some scenario", () => {
   const fired = new Set([...scenarios, ...objectiveScenarios].flatMap((one) => one.alerts));
   const silent = alerts.map(({ alert }) => alert).filter((alert) => !fired.has(alert ?? ""));
-  // It fires in every one.
+  // This alert fires in every scenario.
   expect(silent).toEqual(["Watchdog"]);
 });
 
-/** Where the runbook can be linked to. */
+/** The URL under which the runbook is linked. */
 const headings = readFileSync("RUNBOOK.md", "utf8").matchAll(/^#+ (.+)$/gm);
 const anchors = Array.from(
   headings,
@@ -103,20 +103,23 @@ for (const { alert, expr = "", labels, annotations } of alerts) {
   });
 }
 
-/** The labels of what an expression results in: those it groups by, or those that a record names. */
+/**
+ * Returns the labels of an expression's result: those it groups by, or those that a record adds.
+ */
 function labelsOf(expr: string): string[] {
   const [, grouped, level = ""] =
     /^[\s(]*(?:(?:abs|round)\()?\s*(?:(?:sum|max|min|group|count) by \(([^)]*)\)|([a-z_]+):)/.exec(
       expr,
     ) ?? [];
   const labels = grouped?.split(", ") ?? level.split("_");
-  // One value in every result tells nothing apart, nor does a bucket's bound or our own name.
+  // A label with one value in every result distinguishes nothing; neither does a bucket's bound or
+  // our own name.
   const isConstant = (label: string) => expr.includes(`${label}="`);
   return labels.filter((label) => LABELS.has(label) && !isConstant(label));
 }
 const LABELS = new Set(["app", "instance", "policy", "service", "surface", "track", "network"]);
 
-/** How often there is a sample and an evaluation, and when to look. */
+/** The intervals of samples and evaluations, and the times of the checks. */
 type Times = { interval: string; at: string };
 
 const SHORT: Times = { interval: "1m", at: "30m" };

@@ -4,7 +4,7 @@ import { type RealtimeConnection, tryConnect } from "../fixtures/realtime-connec
 import { type ServiceUrls, TOKENS } from "../fixtures/services.ts";
 import { mint, signIn } from "../fixtures/sign-in.ts";
 
-/** Values that belong to one client: none of them may turn up where operators look. */
+/** Private values of one client: none may appear in metrics, logs or traces. */
 export const MARKED = {
   address: "198.51.100.77",
   address6: "2001:db8:77:77::77",
@@ -16,18 +16,18 @@ export const MARKED = {
   json: "marked-value-7f3a",
 } as const;
 
-/** More than realtime.connect.ip allows in a minute. */
+/** Above the limit of realtime.connect.ip per minute. */
 const CONNECTS_OF_ONE_ADDRESS = 70;
-/** More than login.account.network allows. */
+/** Above the limit of login.account.network. */
 const GUESSES = 8;
 const CLIENTS = 12;
 
-/** What was handed out while the load ran: secrets and names, just as private as what was sent. */
+/** Secrets and names issued during the load, as private as those that were sent. */
 export type Traces = { issued: readonly string[]; open: readonly RealtimeConnection[] };
 
 /**
- * A short load that touches everything there is to measure: sign-ins right, wrong and over the
- * limit, tokens, upgrades of every outcome, streams, updates, and closes good and bad.
+ * Runs a short load that touches every metric: sign-ins (right, wrong and over the limit), tokens,
+ * upgrades of every outcome, streams, updates, and closes of every kind.
  */
 export async function runSyntheticLoad(urls: ServiceUrls): Promise<Traces> {
   const issued: string[] = [];
@@ -59,7 +59,7 @@ export async function runSyntheticLoad(urls: ServiceUrls): Promise<Traces> {
   for (let update = 0; update < CLIENTS; update++) {
     await publish(urls, "demo", { value: MARKED.json });
   }
-  // They close in every way there is but politely; the rest stays.
+  // These connections close in every way except politely; the others stay open.
   for (const connection of open.splice(0, CLIENTS / 2)) connection.close();
   await connectTooOften(urls);
   await fetch(`${urls.gateway}/gateway/realtime`);

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 
 type Attribute = { key: string; value: { stringValue?: string; intValue?: number | string } };
 
-/** A span as OTLP's JSON has it, with the service that it came from. */
+/** A span in OTLP's JSON, and the service that sent it. */
 export type Span = {
   service: string;
   traceId: string;
@@ -20,10 +20,10 @@ export type Span = {
 export const KIND = { internal: 1, server: 2, client: 3 } as const;
 
 export type TraceReceiver = {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** The value of OTEL_EXPORTER_OTLP_ENDPOINT. */
   url: string;
   spans(): readonly Span[];
-  /** Everything received, as it came. */
+  /** The received requests, unchanged. */
   text(): string;
   stop(): void;
 };
@@ -35,7 +35,7 @@ type Payload = {
   }>;
 };
 
-/** Receives OTLP over HTTP as a collector does, and keeps all of it. */
+/** Receives OTLP over HTTP like a collector, and keeps all of it. */
 export async function startTraceReceiver(): Promise<TraceReceiver> {
   const texts: string[] = [];
   const spans: Span[] = [];
@@ -67,7 +67,7 @@ function readSpans({ resourceSpans = [] }: Payload): Span[] {
   });
 }
 
-/** Whether a span is linked to another. */
+/** Whether a span has a link to another. */
 export function isLinked(from: Span, to: Pick<Span, "traceId" | "spanId">): boolean {
   const { traceId, spanId } = to;
   const links = from.links ?? [];

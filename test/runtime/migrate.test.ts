@@ -37,6 +37,30 @@ test("migrate() keeps what succeeded and nothing of what failed", async () => {
   expect(await run(MIGRATIONS)).toBe(2);
 });
 
+test("migrate() refuses a migration whose text was changed after it was applied, by name", async () => {
+  const { url, run } = await setup();
+  await run(MIGRATIONS);
+  const changed = MIGRATIONS.map((migration) =>
+    migration.version === 1 ? { ...migration, sql: `${migration.sql} -- changed` } : migration,
+  );
+  const third = { version: 3, name: "third", sql: "insert into app.things values (3)" };
+  await expect(run([...changed, third])).rejects.toThrow(
+    "migration first of schema app was changed after it was applied",
+  );
+  expect(await runSql(url, "select id from app.things")).toEqual([{ id: 1 }]);
+  expect(await run([...MIGRATIONS, third])).toBe(3);
+});
+
+test("migrate() fills in the checksums of a database that has none", async () => {
+  const { url, run } = await setup();
+  await run(MIGRATIONS);
+  const read = async () => await runSql(url, "select * from app.migrations order by version");
+  const before = await read();
+  await runSql(url, "alter table app.migrations drop column checksum");
+  expect(await run(MIGRATIONS)).toBe(2);
+  expect(await read()).toEqual(before);
+});
+
 async function setup() {
   const url = await createTestDatabase("migrate");
   const run = async (migrations: Migration[]) => {

@@ -1,29 +1,31 @@
 import type { Load } from "./load.ts";
 
-/** What an attack may do to honest clients and to the services; everything else is a fault. */
+/**
+ * The permitted effects of an attack on honest clients and on services; everything else is a fault.
+ */
 export type Bounds = {
-  /** Honest calls may be refused in these ways, for this reason. Unset: none may be. */
+  /** The kinds of honest refusals that are permitted, and why. Undefined permits none. */
   refusals?: { matching: RegExp; reason: string };
   /**
-   * The share of honest calls that may be late, and so be refused with 503: attackers, services and
-   * Postgres share one small machine here. More than that is no accident.
+   * The share of honest calls that may be late and refused with 503: attackers, services and
+   * Postgres share one small machine. A larger share is a fault.
    */
   lateShareMax?: number;
-  /** What attackers must never be answered. */
+  /** Answers that attackers must never get. */
   forbiddenAnswers: RegExp;
-  /** How often something may be counted at most, by a pattern of what is counted. */
+  /** The maximum count of results, by a pattern of their names. */
   countsMax?: readonly { matching: RegExp; max: number; reason: string }[];
-  /** How much the resident memory of a service may grow meanwhile. */
+  /** How much a service's resident memory may grow during the attack. */
   rssGrowthBytesMax: number;
-  /** How much more a service may hold afterwards, when garbage has been collected. */
+  /** How much more memory a service may hold afterwards, after a garbage collection. */
   liveGrowthBytesMax: number;
-  /** Log lines of all services together. */
+  /** The maximum number of log lines of all services. */
   logLinesMax: number;
-  /** Whether a service may write errors of its own. */
+  /** Whether a service may log errors of its own. */
   mayLogErrors: boolean;
 };
 
-/** A bad answer to bad input, whoever sends it. */
+/** A bad answer to bad input, whoever sent it. */
 const INTERNAL = /(?:^|: )50[024]\b/;
 const MEBIBYTE = 1024 * 1024;
 
@@ -37,24 +39,24 @@ export const DEFAULT_BOUNDS: Bounds = {
   mayLogErrors: false,
 };
 
-/** Something that strangers send; it runs in a process of its own. */
+/** An attack; it runs in a separate process. */
 export type Attack = {
   name: string;
-  /** For people: who does what. */
+  /** Describes the attack in words. */
   title: string;
   run(load: Load): Promise<void>;
   bounds?: Partial<Bounds>;
-  /** Whether it must be harmless too when it comes from the address of honest clients. */
+  /** Whether it must also be harmless from the address of honest clients. */
   holdsFromSharedAddress: boolean;
-  /** It is over once it has sent its inputs, however long that takes. */
+  /** The attack ends after its inputs, however long that takes. */
   isCounted?: boolean;
   needs?: "second-limiter";
   focus?: "owners";
-  /** Whether it matters that attackers come from an address that cannot be a proxy. */
+  /** Whether the attackers need an address that cannot be a proxy. */
   isAboutConnections?: boolean;
 };
 
-/** A caller with a valid token may use up its own share, and nobody else's. */
+/** A caller with a valid token may exhaust its own share, and nobody else's. */
 export const OWN_SHARE: Partial<Bounds> = {
   refusals: {
     matching: /^consume as operator: 503/,

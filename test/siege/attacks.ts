@@ -8,7 +8,7 @@ import { UNFINISHED_ATTACKS } from "./attacks/unfinished-attacks.ts";
 import { WEBSOCKET_ATTACKS } from "./attacks/websocket-attacks.ts";
 import { FUZZ_ATTACKS } from "./fuzz/fuzz-attacks.ts";
 
-/** Everything that strangers and misbehaving callers send. */
+/** All attacks of strangers and of misbehaving callers. */
 export const ATTACKS: readonly Attack[] = [
   ...BOMB_ATTACKS,
   ...UNFINISHED_ATTACKS,

@@ -1,23 +1,23 @@
 import { parseArgs } from "node:util";
 
 export type SiegeOptions = {
-  /** Names of attacks or the beginnings of those; everything when there is none. */
+  /** Names or prefixes of attacks; empty runs all. */
   only: readonly string[];
-  /** How long each attack lasts. */
+  /** The duration of each attack. */
   seconds: number;
-  /** What each fuzzer sends. */
+  /** The number of inputs of each fuzzer. */
   inputs: number;
   seed: number;
   variants: readonly Variant[];
-  /** Services wait longer for each other, so that a slow machine refuses nobody. */
+  /** Services use longer deadlines, so that a slow machine refuses nobody. */
   isPatient: boolean;
   isJson: boolean;
   isList: boolean;
 };
 
 /**
- * Where attackers come from: an address of their own that may be a proxy, one that cannot be one, or
- * the one that honest clients and the services share.
+ * The address of the attackers: a separate one that may be a proxy, one that cannot be a proxy, or
+ * the one that honest clients and services use.
  */
 export type Variant = "apart" | "direct" | "shared";
 
@@ -30,7 +30,7 @@ export const USAGE = `npm run test:siege -- [--only NAME]… [--seconds N] [--in
 const SECONDS = 10;
 const INPUTS = 100_000;
 
-/** Reads the command line; throws with what is wrong. */
+/** Reads the command line; throws with the mistake. */
 export function readCommandLine(arguments_: readonly string[]): SiegeOptions {
   const { values } = parseArgs({
     args: [...arguments_],

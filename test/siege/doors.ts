@@ -1,6 +1,6 @@
 import type { ServiceUrls } from "../fixtures/services.ts";
 
-/** Every port that somebody can knock at. */
+/** Every port that an attacker can reach. */
 export type DoorName = "auth" | "authAdmin" | "limiter" | "gateway" | "gatewayRpc";
 
 export const DOOR_NAMES: readonly DoorName[] = [

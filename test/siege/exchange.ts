@@ -1,11 +1,11 @@
 import { connect, type Socket } from "node:net";
 
-/** What came of bytes that were sent: a status, or how the connection ended. */
+/** The result of sent bytes: a status, or how the connection ended. */
 export type Outcome = string;
 
 export const NOT_ANSWERED = "not answered in time";
 
-/** Opens a connection; the caller ends it. Errors are told by the close event alone. */
+/** Opens a connection, which the caller closes. The close event reports every error. */
 export function dial(url: string, localAddress: string): Socket {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), localAddress });
@@ -14,14 +14,14 @@ export function dial(url: string, localAddress: string): Socket {
   return socket;
 }
 
-/** Sends bytes on a connection of their own and waits for the first status line, or the end. */
+/** Sends bytes on a new connection, and waits for the first status line or the end. */
 export async function exchange(
   url: string,
   bytes: Uint8Array,
   options: {
     localAddress: string;
     timeoutMs: number;
-    /** Whether the sending half is closed behind the bytes. */
+    /** Whether to close the sending half after the bytes. */
     isEnded?: boolean;
   },
 ): Promise<Outcome> {
@@ -33,7 +33,7 @@ export async function exchange(
   return outcome;
 }
 
-/** The status of the first final answer on a connection, or how it ended without one. */
+/** Returns the status of the first final answer on a connection, or how it ended without one. */
 export function firstOutcome(socket: Socket, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     let text = "";
@@ -54,10 +54,10 @@ export function firstOutcome(socket: Socket, timeoutMs: number): Promise<Outcome
   });
 }
 
-/** No head of ours is longer. */
+/** No response head of our services is longer. */
 const HEAD_LENGTH_MAX = 8_192;
 
-/** What comes after any number of answers like `100 Continue`. */
+/** Skips informational answers such as `100 Continue`. */
 function finalStatus(text: string): string | undefined {
   return /^(?:HTTP\/1\.1 1(?!01)\d\d[\s\S]*?\r\n\r\n)*HTTP\/1\.1 (101|[2-5]\d\d)/.exec(text)?.[1];
 }

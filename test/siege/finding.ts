@@ -4,47 +4,47 @@ import type { HonestTally } from "./honest/honest-record.ts";
 import type { LoadCounts } from "./load.ts";
 import type { Figures } from "./measure/watch.ts";
 
-/** What was measured around one attack. */
+/** The measurements around one attack. */
 export type Measured = {
   honest: HonestTally;
   start: Figures;
   most: Figures;
   after: Figures;
-  /** What each service holds after a garbage collection. */
+  /** The memory of each service after a garbage collection. */
   liveBytesStart: Readonly<Record<string, number>>;
   liveBytesAfter: Readonly<Record<string, number>>;
   counts: LoadCounts;
   logLines: number;
-  /** Errors in the logs, and whatever is no log line. */
+  /** Errors in the logs, and output that is no log line. */
   errors: readonly string[];
-  /** Services that ended or did nothing any more, in words. */
+  /** Services that exited or hung, in words. */
   ended: readonly string[];
-  /** What else was wrong, in words. */
+  /** Other problems, in words. */
   problems: readonly string[];
 };
 
-/** What came of one attack. */
+/** The result of one attack. */
 export type Finding = {
   name: string;
-  /** Which bounds were broken, in words; empty when all held. */
+  /** The broken bounds, in words; empty if all held. */
   broken: readonly string[];
-  /** Why honest calls were refused where they may be. */
+  /** The reasons of honest refusals that are allowed. */
   reason?: string;
-  /** Why it could not be tried here. */
+  /** Why the attack could not run here. */
   skipped?: string;
   measured?: Measured;
 };
 
-/** Descriptors that services may hold in all, and Postgres processes that they may use. */
+/** The bounds of descriptors and of Postgres processes, for all services together. */
 export type SharedBounds = {
   socketsMax: number;
-  /** Sockets that are still there after an attack, beyond those before it. */
+  /** Additional sockets that may remain after an attack. */
   socketsLeftMax: number;
-  /** Of one process, by the beginning of the application name. */
+  /** The bound of one process, by the start of its application name. */
   backendsMax: Readonly<Record<string, number>>;
 };
 
-/** Sockets to the database and to other services, and those that listen. */
+/** Sockets to the database and to other services, and listening sockets. */
 const OWN_SOCKETS_MAX = 100;
 
 export const SHARED_BOUNDS: SharedBounds = {
@@ -61,7 +61,7 @@ export const SHARED_BOUNDS: SharedBounds = {
 const NAMED_MAX = 5;
 const MEBIBYTE = 1024 * 1024;
 
-/** Every bound that did not hold. Counts and bytes alone: machines differ in how fast they are. */
+/** Returns every broken bound. Uses counts and bytes only: machines differ in speed. */
 export function findBroken(
   measured: Measured,
   bounds: Bounds,
@@ -78,7 +78,7 @@ export function findBroken(
   ];
 }
 
-/** How a call is refused for which there was no time. */
+/** How a call is refused if there was no time for it. */
 const LATE = /\b503\b|no answer/;
 
 function brokenForHonest({ honest }: Measured, { refusals, lateShareMax = 0 }: Bounds): string[] {
@@ -154,7 +154,7 @@ function atMost(lines: readonly string[]): string[] {
   return rest > 0 ? [...lines.slice(0, NAMED_MAX), `… and ${rest} more like these`] : [...lines];
 }
 
-/** The sum over all names with a beginning. */
+/** Returns the sum over all names with a prefix. */
 export function sumOf(counts: Readonly<Record<string, number>>, prefix: string): number {
   return Object.entries(counts)
     .filter(([name]) => name.startsWith(prefix))

@@ -6,11 +6,11 @@ export type HttpRequest = {
   method?: string;
   headers?: Readonly<Record<string, string>>;
   body?: string | Uint8Array;
-  /** On a connection of its own. */
+  /** Uses a new connection. */
   isFresh?: boolean;
 };
 
-/** Calls over HTTP/1.1 from one address, on connections that are kept or on new ones. */
+/** Calls over HTTP/1.1 from one address, on kept or new connections. */
 export type HttpCaller = {
   call(url: string, call?: HttpRequest): Promise<HttpAnswer>;
   close(): void;
@@ -34,7 +34,7 @@ export function createHttpCaller(options: {
       try {
         return await send(url, call);
       } catch (error) {
-        // The service may close an idle connection just when it is used again.
+        // The service may close an idle connection at the moment of its reuse.
         if (!isLostReuse(error)) throw error;
         return await send(url, { ...call, isFresh: true });
       }
@@ -43,7 +43,7 @@ export function createHttpCaller(options: {
   };
 }
 
-/** A kept connection that was gone before it was used again; clients retry such a call. */
+/** A kept connection was closed before its reuse; clients retry such a call. */
 class LostReuse extends Error {}
 
 function isLostReuse(error: unknown): boolean {
@@ -84,7 +84,7 @@ function codeOf(error: Error): string {
   return "code" in error ? String(error.code) : "";
 }
 
-/** What went wrong with a call, in a word or a line. */
+/** Describes the failure of a call in a word or a line. */
 export function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return codeOf(error) || error.message;

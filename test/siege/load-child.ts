@@ -3,9 +3,9 @@ import type { LoadCounts, LoadPlan } from "./load.ts";
 
 const STOP_TIMEOUT_MS = 20_000;
 
-/** Attackers at work, in a process of their own. */
+/** A process of attackers. */
 export type LoadChild = {
-  /** What came of everything that they sent, once they are done. */
+  /** Resolves with the counts of all results, once the attackers are done. */
   counts: Promise<LoadCounts>;
   stop(): Promise<void>;
 };

@@ -2,12 +2,12 @@ import { constants, setPriority } from "node:os";
 import { ATTACKS } from "./attacks.ts";
 import { createLoad, type LoadPlan } from "./load.ts";
 
-/** Attackers end by themselves, also when nobody tells them to. */
+/** Attackers exit after this time even if nobody stops them. */
 const OVERTIME_MS = 60_000;
-/** As long as the longest of those that are counted by their inputs. */
+/** Enough time for the longest attack that is bounded by its inputs. */
 const COUNTED_TIMEOUT_MS = 15 * 60_000;
 
-// Attackers have machines of their own; here they get what the services leave.
+// Real attackers have their own machines; here they get the remaining CPU.
 setPriority(constants.priority.PRIORITY_LOW);
 const plan: LoadPlan = JSON.parse(process.argv[2] ?? "{}");
 const attacks = plan.attacks.map((name) => {
@@ -23,7 +23,7 @@ process.once("SIGTERM", () => ending.abort());
 setTimeout(() => ending.abort(), forMs).unref();
 setTimeout(() => process.exit(1), forMs + OVERTIME_MS).unref();
 
-// What the attacked do to our connections is not our problem; what we do wrong is.
+// Connection errors come from the services and are expected; other errors are our own.
 process.on("uncaughtException", (error) => {
   if ("code" in error && "syscall" in error) return;
   process.stderr.write(`${error.stack}\n`);

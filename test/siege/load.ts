@@ -2,29 +2,29 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Doors } from "./doors.ts";
 import { createRandom, type Random } from "./random.ts";
 
-/** What an attacking process is told. */
+/** The order of an attacking process. */
 export type LoadPlan = {
-  /** All of them at the same time. */
+  /** The attacks to run together. */
   attacks: readonly string[];
   doors: Doors;
-  /** Another limiter, for the attacks that fill one. */
+  /** The second limiter, for attacks that fill one. */
   secondLimiter: string | undefined;
-  /** Where the attackers connect from. */
+  /** The source address of the attackers. */
   localAddress: string;
   seconds: number;
-  /** For attacks that are measured by what they send and not by how long they last. */
+  /** For attacks that are bounded by their inputs instead of a duration. */
   inputs: number;
-  /** Of its full size, where several attacks share a machine. */
+  /** The share of its full size if several attacks share a machine. */
   share: number;
   seed: number;
 };
 
-/** What an attack works with. */
+/** The context of an attack. */
 export type Load = Omit<LoadPlan, "attacks" | "seconds" | "seed"> & {
   random: Random;
-  /** Aborted when the attack is to end. */
+  /** Aborts when the attack must end. */
   signal: AbortSignal;
-  /** Counts what came of something that was sent. */
+  /** Counts the result of a request. */
   count(what: string): void;
 };
 
@@ -44,8 +44,8 @@ export function createLoad(plan: LoadPlan, signal: AbortSignal): Load & { counts
 const TICK_MS = 10;
 
 /**
- * Does something at a steady pace until the attack ends, with a bound on how much is under way.
- * What would go over the bound is left out and counted.
+ * Repeats work at a steady pace until the attack ends, with a bound on the work in flight. Counts
+ * what the bound leaves out.
  */
 export async function pace(
   load: Load,
@@ -70,12 +70,12 @@ export async function pace(
   await Promise.all(running);
 }
 
-/** How many of something there are in an attack of this size; some in any case. */
+/** Scales a count to the size of an attack; at least two. */
 export function scaled(load: Load, count: number): number {
   return Math.max(2, Math.round(count * load.share));
 }
 
-/** Does something a number of times, so many at once. */
+/** Repeats work a number of times, so many at once. */
 export async function repeatInputs(
   load: Load,
   atOnce: number,
@@ -92,7 +92,7 @@ export async function repeatInputs(
   await Promise.all(workers);
 }
 
-/** Waits, but not beyond the end of the attack. */
+/** Waits, but at most until the attack ends. */
 export async function rest(load: Load, ms: number): Promise<void> {
   await sleep(ms, undefined, { signal: load.signal }).catch(() => undefined);
 }

@@ -13,7 +13,9 @@ import { roundOf, runRound } from "./run-attacks.ts";
 import { startSiegeSystem } from "./siege-system.ts";
 import { openStage, type Stage } from "./stage.ts";
 
-/** Services use 127.0.0.1 among each other; strangers come from elsewhere, except in one variant. */
+/**
+ * Services call each other from 127.0.0.1; strangers use another address, except in one variant.
+ */
 const HONEST_ADDRESS = "127.0.0.2";
 const ATTACKER_ADDRESS = "127.0.0.3";
 const SHARED_ADDRESS = "127.0.0.1";
@@ -43,12 +45,12 @@ const VARIANTS: Readonly<Record<Variant, Setting>> = {
   },
 };
 
-/** Until connections are open and code is compiled. */
+/** Time until connections are open and code is compiled. */
 const WARM_UP_MS = 3_000;
 
 type Told = { calm: HonestTally | undefined; findings: Finding[] };
 
-// What must be undone is undone when the process exits.
+// Cleanup runs when the process exits.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 try {
   const options = readCommandLine(process.argv.slice(2));
@@ -85,7 +87,7 @@ async function run(options: SiegeOptions): Promise<number> {
   return findings.every(({ broken }) => broken.length === 0) ? 0 : 1;
 }
 
-/** Runs attacks one after another on a system of their own. */
+/** Runs attacks one after another on a new system. */
 async function besiege(
   options: SiegeOptions,
   told: Told,
@@ -132,7 +134,7 @@ async function hang(options: SiegeOptions, told: Told, faults: typeof FAULTS): P
   }
 }
 
-/** What honest clients see when nobody attacks. */
+/** The results of honest clients without an attack. */
 async function measureCalm(
   options: SiegeOptions,
   told: Told,

@@ -1,8 +1,8 @@
-/** A stream of numbers that a seed decides, so that a run can be repeated. */
+/** A stream of numbers determined by a seed, so that a run can be repeated. */
 export type Random = {
-  /** From 0 up to, but not including, 1. */
+  /** A number from 0 up to, but excluding, 1. */
   share(): number;
-  /** A whole number from 0 up to, but not including, the bound. */
+  /** An integer from 0 up to, but excluding, the bound. */
   below(bound: number): number;
   pick<T>(from: readonly [T, ...T[]]): T;
   bytes(count: number): Buffer;
@@ -31,7 +31,7 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** An IPv4 address that belongs to nobody who is honest here. */
+/** Returns an IPv4 address that no honest client uses. */
 export function strangerAddress(random: Random): string {
   return `100.${64 + random.below(64)}.${random.below(256)}.${1 + random.below(254)}`;
 }

@@ -7,7 +7,7 @@ const COUNTS_SHOWN = 6;
 const SERVICES = ["auth", "limiter", "gateway"] as const;
 const PREFIXES = ["portcullis-auth", "portcullis-limiter"] as const;
 
-/** What the columns of the table are. */
+/** The columns of the table. */
 export function tableHead(calm: HonestTally): string {
   const names = SERVICES.map((name) => name[0]).join("/");
   const columns = [
@@ -27,7 +27,7 @@ export function tableHead(calm: HonestTally): string {
   ].join("\n");
 }
 
-/** One line for an attack, and one more for each bound that it broke. */
+/** Returns one line per attack, and one more per broken bound. */
 export function findingLines(finding: Finding): string[] {
   const { name, skipped, measured, broken, reason } = finding;
   if (skipped !== undefined) return [pc.yellow(`– ${name.padEnd(NAME_WIDTH)}skipped: ${skipped}`)];
@@ -62,7 +62,7 @@ function columnsOf(measured: Measured): string {
   ].join("");
 }
 
-/** What came of most of what was sent. */
+/** Returns the most frequent results. */
 function countLines({ counts }: Measured): string[] {
   const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a);
   if (sorted.length === 0) return [];
@@ -75,7 +75,7 @@ export function refusedOf({ refusals }: HonestTally): number {
   return [...refusals.values()].reduce((sum, count) => sum + count, 0);
 }
 
-/** How many attacks broke a bound, in a line. */
+/** Returns a line with the number of attacks that broke a bound. */
 export function summaryLine(findings: readonly Finding[]): string {
   const broken = findings.filter(({ broken }) => broken.length > 0);
   const skipped = findings.filter(({ skipped }) => skipped !== undefined);
@@ -84,7 +84,7 @@ export function summaryLine(findings: readonly Finding[]): string {
   return broken.length === 0 ? pc.green(whole) : pc.red(whole);
 }
 
-/** The same for machines. */
+/** Returns the report as JSON. */
 export function findingsAsJson(calm: HonestTally, findings: readonly Finding[]): string {
   const plain = (_name: string, value: unknown) =>
     value instanceof Map ? Object.fromEntries(value) : value;

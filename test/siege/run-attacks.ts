@@ -4,7 +4,7 @@ import { type Finding, findBroken } from "./finding.ts";
 import { startLoad } from "./load-child.ts";
 import type { Stage } from "./stage.ts";
 
-/** Attacks that run at the same time, under one name. */
+/** Attacks that run together, under one name. */
 export type Round = { name: string; attacks: readonly Attack[] };
 
 export type RoundOptions = {
@@ -15,12 +15,12 @@ export type RoundOptions = {
   lateShareMax?: number;
 };
 
-/** One round a attack. */
+/** One round per attack. */
 export function roundOf(attack: Attack): Round {
   return { name: attack.name, attacks: [attack] };
 }
 
-/** A round of several attacks, by their names or the beginnings of those. */
+/** A round of several attacks, by names or prefixes. */
 export function roundOfAll(name: string, prefixes: readonly string[]): Round {
   const attacks = ATTACKS.filter((attack) =>
     prefixes.some((prefix) => attack.name.startsWith(prefix)),
@@ -28,7 +28,7 @@ export function roundOfAll(name: string, prefixes: readonly string[]): Round {
   return { name, attacks };
 }
 
-/** Lets attackers loose on a stage and tells what came of it. */
+/** Runs attacks on a stage and returns the finding. */
 export async function runRound(
   stage: Stage,
   round: Round,
@@ -66,7 +66,7 @@ export async function runRound(
   return { name, broken, measured, ...(refusals && { reason: refusals.reason }) };
 }
 
-/** What all of several attacks may do together. */
+/** Returns the combined permitted effects of several attacks. */
 function boundsOf(attacks: readonly Attack[]): Bounds {
   const own = attacks.map(({ bounds }) => ({ ...DEFAULT_BOUNDS, ...bounds }));
   const most = (read: (bounds: Bounds) => number) => Math.max(...own.map(read));

@@ -1,14 +1,17 @@
 import { type Round, roundOfAll } from "./run-attacks.ts";
 
-/** How long each round of the short form lasts. */
+/** The duration of each round of the short form. */
 export const SHORT_SECONDS = 2.5;
-/** What each fuzzer sends in the short form. */
+/** The number of inputs of each fuzzer in the short form. */
 export const SHORT_INPUTS = 3_000;
 
-/** Other tests leave their traces on a machine; the long form allows none. */
+/**
+ * Other tests use the same machine, so the short form tolerates a few late calls; the long form
+ * none.
+ */
 export const SHORT_LATE_SHARE_MAX = 0.02;
 
-/** All attacks in a few rounds, each smaller where several share the machine. */
+/** All attacks in a few rounds; each is smaller if several share the machine. */
 export const SHORT_ROUNDS: readonly Round[] = [
   roundOfAll("bombs of strangers", ["bombs-of-strangers"]),
   roundOfAll("bombs of a known caller", ["bombs-of-a-known-caller"]),
@@ -44,7 +47,7 @@ export const SHORT_ROUNDS: readonly Round[] = [
   roundOfAll("random and malformed inputs", ["fuzz-"]),
 ];
 
-/** The ways of hanging that differ most; the long form has all. */
+/** The most different faults; the long form runs all. */
 export const SHORT_FAULTS: ReadonlySet<string> = new Set([
   "hung-commits-ghost-standby",
   "hung-commits-stopped-backends",

@@ -12,11 +12,11 @@ import { type System, startSystem } from "../fixtures/services.ts";
 import { type Doors, doorsOf } from "./doors.ts";
 import { INSPECTOR } from "./measure/live-bytes.ts";
 
-/** A system that may be attacked: services of its own on a database of its own. */
+/** A system under attack: its own services on its own database. */
 export type SiegeSystem = {
   doors: Doors;
   services: Readonly<Record<ServiceName, ServiceProcess>>;
-  /** Reaches the server itself, whatever stands between it and the services. */
+  /** The URL of the server itself, past anything between it and the services. */
   databaseUrl: string;
   postgres: PostgresServer;
   /** Another limiter on the same database, with a small heap. */
@@ -24,18 +24,18 @@ export type SiegeSystem = {
   stop(): Promise<void>;
 };
 
-/** Every client has an address of its own, which the proxy in front tells. */
+/** Each client has its own address, which the proxy in front sends. */
 const BEHIND_ONE_PROXY = { API_TRUST_PROXY_HOPS: "1", REALTIME_TRUST_PROXY_HOPS: "1" };
 
-/** What is left for the heap in a small container. */
+/** The heap size in a small container. */
 const SMALL_HEAP_MB = 128;
 
 export async function startSiegeSystem(
   options: {
     environment?: Readonly<Record<string, string>>;
-    /** Where the data of Postgres lives; a folder that goes away in the end unless given. */
+    /** The folder for the data of Postgres; if undefined, a temporary folder. */
     folder?: string;
-    /** What stands between the services and Postgres. */
+    /** The network between the services and Postgres. */
     wayToPostgres?: (url: string) => Promise<{ url: string; stop(): Promise<void> }>;
   } = {},
 ): Promise<SiegeSystem> {

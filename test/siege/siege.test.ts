@@ -14,7 +14,7 @@ import {
 import { type SiegeSystem, startSiegeSystem } from "./siege-system.ts";
 import { openStage, type Stage } from "./stage.ts";
 
-/** The shorter one; `npm run test:siege` runs each attack by itself, longer and harder. */
+/** The short form; `npm run test:siege` runs each attack alone, longer and harder. */
 const HONEST_ADDRESS = "127.0.0.2";
 const ATTACKER_ADDRESS = "127.0.0.3";
 const TIMEOUT_MS = 120_000;

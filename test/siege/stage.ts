@@ -10,27 +10,27 @@ import { readProcess } from "./measure/process-figures.ts";
 import { type Figures, startWatch } from "./measure/watch.ts";
 import type { SiegeSystem } from "./siege-system.ts";
 
-/** A system in use, and all that looks at it. */
+/** A system in use, and everything that measures it. */
 export type Stage = {
   system: SiegeSystem;
   honest: HonestClients;
-  /** The second limiter, once it was asked for. */
+  /** The second limiter, if one was started. */
   secondLimiter(): Promise<string>;
-  /** Runs something and measures all around it. */
+  /** Runs an attack and measures the system around it. */
   measure(act: () => Promise<ActResult>): Promise<Measured>;
   stop(): Promise<void>;
 };
 
-/** What is known after an attack beside what can be measured. */
+/** Facts about an attack that no measurement shows. */
 export type ActResult = { counts: LoadCounts; problems?: readonly string[] };
 
-/** Services close what nobody uses, and honest calls settle, within this time. */
+/** Services close unused connections, and honest calls settle, within this time. */
 const REST_MS = 8_000;
 const REST_POLL_MS = 200;
-/** After an attack everything serves again within this time. */
+/** After an attack the system serves again within this time. */
 const RECOVERY_MS = 15_000;
 const RECOVERED_MS = 1_000;
-/** As many more sockets are no sign of an attack. */
+/** This many additional sockets are normal. */
 const CALM_SOCKETS = 10;
 
 type Watched = { name: string; process: ServiceProcess };
@@ -92,7 +92,7 @@ export async function openStage(
   };
 }
 
-/** Waits until the services have let go of the attackers, or for as long as they may take. */
+/** Waits until the services have closed the attackers' connections, up to a bound. */
 async function settle(now: () => Promise<Figures>, start: Figures): Promise<void> {
   const deadlineMs = performance.now() + REST_MS;
   while (performance.now() < deadlineMs) {
@@ -105,7 +105,7 @@ async function settle(now: () => Promise<Figures>, start: Figures): Promise<void
   }
 }
 
-/** Starts services again that have ended, or that do nothing any more; tells which. */
+/** Restarts services that exited or hung; returns which. */
 async function bringBack(
   watched: readonly Watched[],
 ): Promise<{ alive: Watched[]; ended: string[] }> {
@@ -125,7 +125,7 @@ async function bringBack(
   return { alive, ended };
 }
 
-/** Waits for a stretch without a refusal; tells what is still refused when there is none. */
+/** Waits for a period without a refusal; returns the last refusals if there is none. */
 async function recover(record: HonestRecord): Promise<string[]> {
   const deadlineMs = performance.now() + RECOVERY_MS;
   for (;;) {
@@ -139,7 +139,7 @@ async function recover(record: HonestRecord): Promise<string[]> {
   }
 }
 
-/** What does not recover by itself must not spoil what comes next. */
+/** Restarts what did not recover, so that it does not affect the next attack. */
 async function restartAll(watched: readonly Watched[]): Promise<void> {
   for (const { process } of watched) await process.restart();
 }
@@ -158,7 +158,7 @@ async function liveBytes(watched: readonly Watched[]): Promise<Record<string, nu
   return Object.fromEntries(await Promise.all(measured));
 }
 
-/** Everything that is written from now on, counted and sifted. */
+/** Counts and classifies all output from now on. */
 function startReading(watched: readonly Watched[]) {
   const from = new Map(watched.map((one) => [one.name, one.process.output().length]));
   return (): { logLines: number; errors: string[] } => {
@@ -179,7 +179,7 @@ function startReading(watched: readonly Watched[]) {
 
 const ERROR_LENGTH = 200;
 
-/** What is wrong according to a line of output; undefined for an ordinary log line. */
+/** Returns the problem in a line of output; undefined for an ordinary log line. */
 function errorOf(line: string): string | undefined {
   try {
     const log: { level?: string; msg?: string; err?: { message?: string } } = JSON.parse(line);

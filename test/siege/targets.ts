@@ -7,24 +7,24 @@ import * as realtime from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 import { TOKENS } from "../fixtures/services.ts";
 import { DOOR_NAMES, type DoorName } from "./doors.ts";
 
-/** One thing that can be called. */
+/** One RPC or route that can be called. */
 export type Target = {
   door: DoorName;
   path: string;
-  /** What it takes; unset for plain JSON. */
+  /** The request message; undefined for plain JSON. */
   input?: DescMessage;
-  /** A token under which it takes what is sent. */
+  /** A token that the route accepts. */
   token: string;
 };
 
 const INTERNAL_PATHS = ["datasource-introspect", "revoked-tokens", "rate-limit/consume"];
 
-/** Every RPC of the contracts; an RPC that is added is attacked from then on. */
+/** Every RPC of the contracts; a new RPC is attacked automatically. */
 const SERVICES: readonly DescService[] = [auth, identity, limiter, dependency, realtime].flatMap(
   (file) => Object.values(file).filter(isService),
 );
 
-/** Every RPC on every door, also where it is not served, and the plain routes. */
+/** Every RPC on every door, served there or not, and the plain routes. */
 export const TARGETS: readonly Target[] = [
   ...DOOR_NAMES.flatMap((door) =>
     SERVICES.flatMap((service) =>
@@ -51,7 +51,7 @@ function tokenFor(typeName: string): string {
   return typeName.endsWith("PublishService") ? TOKENS.publisher : TOKENS.operator;
 }
 
-/** The RPCs that are served where they are asked for. */
+/** The RPCs on the doors that serve them. */
 export function isServed({ door, path }: Target): boolean {
   const home = HOMES.find(([prefix]) => path.startsWith(prefix))?.[1] ?? DOOR_NAMES;
   return home.includes(door);

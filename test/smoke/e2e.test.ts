@@ -11,14 +11,14 @@ import { type Machine, startMachine } from "./machine.ts";
 import type { CliAnswer } from "./rollout-cli.ts";
 import { readSmokeAccount } from "./smoke-target.ts";
 
-/** A canary and the stages before it, on a machine that does other things too. */
+/** Time for a canary and the stages before it, on a busy machine. */
 const CHAPTER_TIMEOUT_MS = 300_000;
-/** A canary measures how fast decisions are; a machine that is busy otherwise needs another try. */
+/** A canary measures the latency of decisions; a busy machine may need another try. */
 const PATIENCE_MS = 150_000;
-/** The time without a confirmation, a restart of nginx, and the slowness of the machine. */
+/** The confirmation timeout, a restart of nginx, and the slowness of the machine. */
 const ROLLED_BACK_TIMEOUT_MS = 30_000;
 
-/** Given, a running deployment is looked at through its edge, and nothing is started. */
+/** If set, the test checks a running deployment through its edge, and starts nothing. */
 const { SMOKE_EDGE_URL: edgeUrl = "" } = process.env;
 
 test.runIf(edgeUrl !== "")(
@@ -33,7 +33,7 @@ test.runIf(edgeUrl !== "")(
 
 const isStory = edgeUrl === "" && canRun("nginx") && canRunPrometheus();
 
-// One story: each chapter begins where the one before it ended.
+// One story: each test starts where the previous one ended.
 describe.runIf(isStory)("the runbook on one machine", () => {
   let machine: Machine;
   beforeAll(async () => {
@@ -72,7 +72,7 @@ describe.runIf(isStory)("the runbook on one machine", () => {
     async () => {
       await machine.waitForBaseline();
       for (const [index, stage] of ["proxy", "api", "gateway", "canary"].entries()) {
-        // Only a stage that changes nothing may need another try.
+        // Only a stage that changes nothing may be retried.
         const patienceMs = stage === "canary" ? PATIENCE_MS : 0;
         await eventually(async () => {
           const answer = await machine.rollout.run("stage", "next", stage);
@@ -103,7 +103,7 @@ describe.runIf(isStory)("the runbook on one machine", () => {
         "identity.restored.limiter",
         "identity.restored.gateway",
       ]);
-      // Staged with the same mistake, it does not even get as far as waiting for confirmation.
+      // With the same mistake, the stage fails before it waits for confirmation.
       const staged = await machine.rollout.run("stage", "next", "gateway");
       expect(staged).toMatchObject({ exitCode: 1, json: { kind: "rolled-back" } });
       expect(find(staged, "identity.hops.gateway")).toMatchObject({ verdict: "fail" });

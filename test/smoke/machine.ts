@@ -26,32 +26,32 @@ import { baselineNginx, createNginx } from "./nginx.ts";
 import { type Cli, createCli } from "./rollout-cli.ts";
 import { startUsers } from "./users.ts";
 
-/** One machine with a whole system, its edge, its metrics and its operator's commands. */
+/** One machine with a whole system, its edge, its metrics and the operator's commands. */
 export type Machine = {
   directory: string;
   edgeUrl: string;
   urls: ServiceUrls;
   rollout: Cli;
-  /** Restarts one service with an environment file, as a deployment by hand would. */
+  /** Restarts one service with an environment file, like a manual deployment. */
   deploy(service: ServiceName, file: string): Promise<void>;
   /** Adds variables to an environment file. */
   edit(file: string, variables: Readonly<Record<string, string>>): Promise<void>;
-  /** Writes a copy of an environment file that says some things differently. */
+  /** Writes a copy of an environment file with some values changed. */
   copyEnv(file: string, copy: string, variables: Readonly<Record<string, string>>): Promise<void>;
-  /** Waits until Prometheus knows what the users do before anything is changed. */
+  /** Waits until Prometheus has seen the users' traffic, before anything is changed. */
   waitForBaseline(): Promise<void>;
-  /** The database that the new release of the limiter brings along. */
+  /** The database of the limiter's new release. */
   newDatabase: OwnPostgres;
   stop(): Promise<void>;
 };
 
-/** Short, so that the whole story is; a real canary takes ten minutes at the least. */
+/** Short times for a short test; a real canary takes at least ten minutes. */
 const CANARY_SECONDS = 12;
 const CANARY_REQUESTS = 6;
 const BASELINE_TIMEOUT_MS = 60_000;
 const SERVICES = ["limiter", "auth", "gateway"] as const;
 
-/** Starts everything with hops 0 behind an edge that somebody wrote by hand. */
+/** Starts everything with hops 0 behind a hand-written edge. */
 export async function startMachine(): Promise<Machine> {
   const directory = await mkdtemp(join(tmpdir(), "portcullis-smoke-"));
   const stops: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
@@ -94,7 +94,7 @@ async function start(
   await write("baseline.env", baseline);
   await write("auth.env", { ...baseline, ...hops });
   await write("gateway.env", { ...baseline, ...hops });
-  // The new release keeps its buckets in a database of its own.
+  // The new release uses a separate database for its buckets.
   await write("limiter.env", { ...baseline, ...hops, DATABASE_URL: newDatabase.url });
 
   const services = await startServices(urls, baseline);
@@ -179,7 +179,7 @@ async function startServices(
   return new Map(started.map((service) => [service.name, service]));
 }
 
-/** What systemd or compose would be: something outside of the rollout that restarts things. */
+/** Stands in for systemd or compose: restarts services independently of the rollout. */
 async function startControl(machine: {
   deploy(service: ServiceName, file: string): Promise<void>;
   reloadEdge(): Promise<void>;

@@ -8,7 +8,7 @@ const STOP_TIMEOUT_MS = 3_000;
 const START_TIMEOUT_MS = 10_000;
 const TEMPORARY = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
-/** A real nginx that runs whatever `nginx.conf` in a directory says. */
+/** Runs a real nginx with the `nginx.conf` of a directory. */
 export async function createNginx(directory: string, url: string) {
   await mkdir(join(directory, "logs"), { recursive: true });
   const paths = TEMPORARY.map((kind) => `${kind}_temp_path ${directory}/${kind};\n`).join("");
@@ -41,7 +41,7 @@ export async function createNginx(directory: string, url: string) {
   return { restart, stop };
 }
 
-/** An edge as it was before anybody thought of client identity: everything goes through as it is. */
+/** An edge that ignores client identity: it passes on every header unchanged. */
 export function baselineNginx(urls: ServiceUrls, port: number): string {
   return `events {}
 http {

@@ -2,27 +2,27 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Check, Verdict } from "../../tools/rollout/terms/verdict.ts";
 
-/** One run of the program with `--json`, decoded. */
+/** The decoded result of one run with `--json`. */
 export type CliAnswer = {
   exitCode: number | null;
   verdict: Verdict | undefined;
   checks: readonly Check[];
-  /** Everything else that it said. */
+  /** All other output. */
   json: Readonly<Record<string, unknown>>;
-  /** For the message of a failed expectation. */
+  /** Describes the run in the message of a failed expectation. */
   text: string;
 };
 
 export type Cli = {
   run(...arguments_: string[]): Promise<CliAnswer>;
-  /** Starts it without waiting for its end. */
+  /** Starts the program without waiting for its exit. */
   start(...arguments_: string[]): ChildProcess;
   stop(): Promise<void>;
 };
 
 const PROGRAM = join(process.cwd(), "dist/tools/rollout/main.js");
 
-/** Runs the rollout program as an operator does, in the directory of its configuration. */
+/** Runs the rollout program like an operator, in the directory of its configuration. */
 export function createCli(directory: string, environment: NodeJS.ProcessEnv): Cli {
   const children: ChildProcess[] = [];
   const start = (...arguments_: string[]) => {

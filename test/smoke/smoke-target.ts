@@ -1,13 +1,13 @@
 import { DEMO_ACCOUNT, PATIENCE, startSystem, TOKENS } from "../fixtures/services.ts";
 
-/** What is looked at: a system that the test starts, or a running deployment. */
+/** The system under test: one that the test starts, or a running deployment. */
 export type SmokeTarget = {
   authUrl: string;
-  /** Undefined where the limiter cannot be reached from here. */
+  /** Undefined if the limiter is not reachable from here. */
   limiterUrl: string | undefined;
   account: { email: string; password: string };
   datasources: { public: string; private: string };
-  /** Tokens that are not given leave out what needs them. */
+  /** A missing token skips the checks that need it. */
   gatewayToken: string | undefined;
   operatorToken: string | undefined;
   stop(): Promise<void>;
@@ -33,7 +33,7 @@ export async function openSmokeTarget(environment: Environment): Promise<SmokeTa
   };
 }
 
-/** The account and the datasources of a running deployment. */
+/** Returns the account and the datasources of a running deployment. */
 export function readSmokeAccount(
   environment: Environment,
 ): Pick<SmokeTarget, "account" | "datasources"> {

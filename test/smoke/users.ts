@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { callHttp, callRpc } from "../../tools/rollout/judge/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
-/** Before hops are raised everybody is one address and has its limits: 300 mints a minute, */
+/** Before hops are raised all users are one address and share its limits: 300 mints per minute */
 const MINT_PAUSE_MS = 2_500;
-/** and 60 connects. */
+/** and 60 connects per minute. */
 const CONNECT_PAUSE_MS = 1_200;
-/** Asking why costs no limit, and shows who the client is taken for all the same. */
+/** The path `why` costs no limit, and still counts the derived address. */
 const ASK_PAUSE_MS = 100;
 
-/** Users who come through the edge all the time, whatever happens behind it. */
+/** Sends requests of users through the edge all the time, whatever happens behind it. */
 export function startUsers(edgeUrl: string) {
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -8,7 +8,7 @@ import { PATIENCE, type System, startSystem } from "../fixtures/services.ts";
 
 /** The burst of `realtime.connect.ip`. */
 const WITHIN_THE_LIMIT = 60;
-/** Enough to be over the limit, however much of it refills meanwhile. */
+/** Enough calls to exceed the limit, including the refill meanwhile. */
 const CALLS = 2 * WITHIN_THE_LIMIT;
 const STOP_TIMEOUT_MS = 2_000;
 
@@ -46,7 +46,7 @@ test("README.md shows examples/consume-limit.js as it is", async () => {
   expect(await readFile("README.md", "utf8")).toContain(`\`\`\`js\n${example}\`\`\``);
 });
 
-/** Starts an example and answers the lines that it prints, also those to come. */
+/** Starts an example and returns its lines of output, including later ones. */
 async function start(name: string, environment: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const lines: string[] = [];
   const child = await startChild({

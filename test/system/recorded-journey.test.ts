@@ -58,7 +58,7 @@ test.each(["auto", "ws"])("the gateway answers as recorded, on engine %s", async
   });
 });
 
-/** Plays scenes and compares what they recorded; `vitest -u` writes the recording. */
+/** Plays scenes and compares their recording; `vitest -u` writes a new one. */
 function comparisonOf({ urls }: System) {
   return async (name: string, play: (recorder: Recorder) => Promise<void>) => {
     const recorder = createRecorder(urls);

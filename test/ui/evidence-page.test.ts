@@ -8,12 +8,12 @@ import { renderEvidencePage, verifyEvidence } from "../../tools/rollout/evidence
 import { twoRollouts } from "./rollout-records.ts";
 
 const HINT = "apt-get install chromium";
-/** A browser that starts on a busy machine. */
+/** Time for a browser to start on a busy machine. */
 const BROWSER_TIMEOUT_MS = 50_000;
-/** A picture of an empty page has fewer bytes. */
+/** A picture of an empty page has fewer bytes than this. */
 const PICTURE_BYTES_MIN = 30_000;
 
-/** Whether there is a browser; in CI there must be. */
+/** Whether a browser is installed; in CI it must be. */
 function hasBrowser(): boolean {
   if (spawnSync("chromium", ["--version"]).status === 0) return true;
   if (process.env["CI"] === "true") throw new Error(`chromium is needed: ${HINT}`);

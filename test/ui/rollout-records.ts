@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 
 type Step = { afterMinutes: number; kind: string; data: Json };
 
-/** Two rollouts as the program records them: one that its timer took back, and one that was done. */
+/** Writes the records of two rollouts: one that the timer took back, and one that was completed. */
 export function twoRollouts(): readonly EvidenceRecord[] {
   const steps: Step[] = [
     step(0, "verb-preflight", { arguments: [], exitCode: 0, printed: "pass (16 passed)" }),

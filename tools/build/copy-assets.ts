@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** What the compiler leaves behind: data that programs read from beside themselves. */
+/** Copies what the compiler does not: data files that programs read from their own folder. */
 const ASSET = /\.(sql|ya?ml|tmpl|html|css|json)$/;
 const FOLDERS = ["services", "clients", "tools", "test", "deploy"];
 
@@ -16,7 +16,7 @@ for (const folder of FOLDERS) {
   });
 }
 
-// Which release the program is of, since the image holds neither git nor, perhaps, its package.json.
+// Records the release, since the image holds neither git nor always its package.json.
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
 const revision = process.env["RELEASE_REVISION"]?.trim() || findRevision();
 writeFileSync(
@@ -24,18 +24,18 @@ writeFileSync(
   JSON.stringify({ version, ...(revision !== undefined && { revision }) }),
 );
 
-/** A migration that has another name by now would be one too many. */
+/** Removes old copies: a renamed migration would otherwise be there twice. */
 function removeStale(folder: string): void {
   const built = `${root}/dist/${folder}`;
   if (!existsSync(built)) return;
   for (const name of readdirSync(built, { recursive: true, encoding: "utf8" })) {
     const isStale = ASSET.test(name) && !existsSync(`${root}/${folder}/${name}`);
-    // What the build itself writes has no source.
+    // Files that the build itself writes have no source.
     if (isStale && !name.endsWith("release.json")) rmSync(`${built}/${name}`, { force: true });
   }
 }
 
-/** The commit, marked when the sources differ from it; undefined outside of a repository. */
+/** Returns the commit, marked if the sources differ from it; undefined outside a repository. */
 function findRevision(): string | undefined {
   try {
     const arguments_ = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];

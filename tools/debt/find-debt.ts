@@ -1,6 +1,6 @@
 import { readTokens, type Token } from "./tokens.ts";
 
-/** What the compiler is told to believe, and what was put off. */
+/** Ways to overrule the compiler, and work that was put off. */
 export const DEBT_KINDS = ["any", "non-null", "cast", "suppression", "to-do"] as const;
 
 export type DebtKind = (typeof DEBT_KINDS)[number];
@@ -41,7 +41,7 @@ function opensSpecifiers(tokens: readonly Token[], index: number): boolean {
   return /(^| )(import|export)( type)?( [\w$]+ ,)?$/.test(before.join(" "));
 }
 
-/** The type, not a method such as `Promise.any` and not a property of that name. */
+/** The type `any`, not a method such as `Promise.any` and not a property of that name. */
 function isAny(token: Token, before: Token | undefined, after: Token | undefined): boolean {
   if (token.kind !== "word" || token.text !== "any") return false;
   return (
@@ -53,7 +53,7 @@ const WORDS_BEFORE_NOT = new Set(
   "await case delete do else in instanceof new of return throw typeof void yield".split(" "),
 );
 
-/** An exclamation mark behind a value; before one it negates. */
+/** An exclamation mark after a value; before a value it negates. */
 function isNonNull(token: Token, before: Token | undefined): boolean {
   if (token.kind !== "mark" || token.text !== "!" || before === undefined) return false;
   if (before.kind === "word") return !WORDS_BEFORE_NOT.has(before.text);

@@ -1,30 +1,30 @@
-/** A piece of TypeScript source. Strings, templates and regular expressions are one kind: literal. */
+/** A token of TypeScript source. Strings, templates and regular expressions are all literals. */
 export type Token = {
   kind: "word" | "mark" | "literal" | "comment";
   text: string;
   line: number;
 };
 
-/** In the order in which they are tried at each place. */
+/** Patterns in the order in which they are tried. */
 const SPACE = /\s+/y;
 const COMMENT = /(?<![\s\S])#![^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
 const WORD = /[\p{ID_Start}$_#][\p{ID_Continue}$]*/uy;
 const NUMBER = /\d[\w.]*/y;
-/** An apostrophe in the text of a JSX element ends with its line at the latest. */
+/** An apostrophe in JSX text ends at the end of its line. */
 const STRING = /"(?:\\.|[^"\\\n])*["\n]|'(?:\\.|[^'\\\n])*['\n]/y;
 const TEMPLATE_PART = /(?:\\[\s\S]|\$(?!\{)|[^`\\$])*(?:`|\$\{)/y;
 const REGULAR_EXPRESSION = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/\w*/y;
 const MARK = /\?\.|[!=]==?|=>|\*\*|&&|\|\||\?\?|[\s\S]/y;
 
-/** After these a slash begins a regular expression, although they are words. */
+/** Keywords after which a slash starts a regular expression. */
 const WORDS_BEFORE_EXPRESSION = new Set(
   "await case delete do else in instanceof new of return throw typeof void yield".split(" "),
 );
 
-/** Splits TypeScript into tokens, well enough to count with: it never fails. */
+/** Splits TypeScript into tokens, precisely enough for counting; never fails. */
 export function readTokens(source: string): Token[] {
   const tokens: Token[] = [];
-  /** For each template that is open: how many braces its current expression has opened. */
+  /** For each open template, the number of open braces in its current expression. */
   const templates: number[] = [];
   let at = 0;
   let line = 1;

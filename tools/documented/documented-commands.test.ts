@@ -14,7 +14,7 @@ const EDGE_HELP: Readonly<Record<string, string>> = {
   run: RUN_HELP,
 };
 
-/** What the rollout's verbs say of themselves, from their sources. */
+/** The sources of the rollout's verbs, which hold their help texts. */
 const ROLLOUT_SOURCES = sourcesBelow("tools/rollout");
 
 const PROJECTS = [...readText("vitest.config.ts").matchAll(/(?:project\(|name: )"([\w-]+)"/g)].map(
@@ -61,7 +61,7 @@ test("pages name no verb and no option of the rollout that there is not", () => 
   expect(unknown).toEqual([]);
 });
 
-/** What a pattern finds in commands, where its first group is not as it should be. */
+/** Returns the unknown names that the first group of a pattern finds in commands. */
 function find(pattern: RegExp, isKnown: (found: string) => boolean): string[] {
   return COMMANDS.flatMap(({ page, line }) =>
     [...line.matchAll(pattern)]

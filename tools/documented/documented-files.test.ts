@@ -3,9 +3,10 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { codeOf, isThere, PAGES, ROOT, readText, SHIPPED } from "./pages.ts";
 
-/** Files of the operator, or that a command makes, and a library that is named like a file. */
+/** Files of the operator, files that a command makes, and libraries named like files. */
 const OF_OTHERS = new Set([
   "uWebSockets.js",
+  "ipaddr.js",
   "rollout.yaml",
   "auth.env",
   "limiter.env",
@@ -82,7 +83,7 @@ function leadsSomewhere(link: string, page: string): boolean {
   return anchor === undefined || headingsOf(path === "" ? page : path).includes(anchor);
 }
 
-/** The anchors of a page's headings, as they are made on the web. */
+/** Returns the anchors that GitHub generates for a page's headings. */
 function headingsOf(page: string): string[] {
   return [...readText(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading

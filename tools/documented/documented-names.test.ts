@@ -8,7 +8,7 @@ import { PUBLIC_RPC_PATHS } from "../edge/public-rpcs.ts";
 import { SERVICE_PORTS } from "../up/up-config.ts";
 import { PAGES, readText, SHIPPED } from "./pages.ts";
 
-/** What listens somewhere and is none of our services' own. */
+/** Ports of programs that are not our services. */
 const OTHER_PORTS: Readonly<Record<number, string>> = {
   80: "an edge",
   443: "an edge",
@@ -23,11 +23,13 @@ const OTHER_PORTS: Readonly<Record<number, string>> = {
   13133: "the health of an OpenTelemetry collector",
 };
 
-/** Read by tests, the operator's shell or somebody else's program, or a value of an answer. */
+/**
+ * Names read by tests, by the operator's shell or by other programs, and enum values of answers.
+ */
 const OTHER_VARIABLES =
   /^(?:SMOKE_\w+|CANARY_PASSWORD|SOURCE_\w+|OUTCOME_\w+|OVERWRITE_\w+|NO_COLOR|EDGE_PORT|DURABILITY_\w+|PG[A-Z]+|OTEL_\w+|NODE_\w+|ALERTS_FOR_STATE|TRACES_ENDPOINT|(?:REJECT|DROP|STRICT|DOWNSTREAM|DYNAMIC)_\w+)$/;
 
-/** A path below which the services answer. */
+/** A path that a service could answer. */
 const ROUTE =
   /(?<![\w./-])\/(?:internal|gateway|healthz|readyz|metrics|console|\.well-known)[\w./-]*(?<=[\w/])/g;
 
@@ -36,7 +38,7 @@ const ROUTES = [
     Object.keys(door).map((route) => route.replace(/^\w+ /, "")),
   ),
   ...["/healthz", "/readyz", "/metrics"],
-  // What an operator's YAML for the edge names; no service of ours.
+  // An operator's YAML for the edge names it; no service of ours serves it.
   "/console/",
 ];
 
@@ -84,7 +86,7 @@ test("the doors are documented: a page names every port of every service", () =>
   expect(missing).toEqual([]);
 });
 
-/** What recording rules make of metrics. */
+/** The series that recording rules create. */
 function recordedSeries(): string[] {
   return SHIPPED.flatMap((file) =>
     [...readText(file).matchAll(/^\s*- record: (\S+)$/gm)].map(([, name = ""]) => name),
@@ -95,7 +97,7 @@ function matchesOf(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([match]) => match);
 }
 
-/** What is found in files, each with its place. */
+/** Returns what is found in files, with the file's name. */
 function findIn(files: readonly string[], find: (text: string) => readonly unknown[]): string[] {
   return files.flatMap((file) => find(readText(file)).map((name) => `${file}: ${name}`));
 }
@@ -104,7 +106,7 @@ function findShipped(find: (text: string) => readonly unknown[]): string[] {
   return findIn(SHIPPED, find);
 }
 
-/** Behind a colon, or a word that says that it is one. */
+/** Finds ports: numbers after a colon, or after a word for a port. */
 function portsOf(text: string): number[] {
   const behindHost = text.matchAll(/[A-Za-z\d\]]:(\d{4,5})(?![\d.:-])/g);
   const behindWord = text.matchAll(/\b(?:port|port_value:|listen|bind)\s+:?(\d{2,5})\b/gi);

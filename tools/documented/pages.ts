@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What people read. */
+/** Pages for people. */
 export const PAGES = [
   "README.md",
   "RUNBOOK.md",
@@ -13,7 +13,7 @@ export const PAGES = [
   "deploy/README.md",
 ] as const;
 
-/** What programs read: configurations, rules, dashboards. */
+/** Files for programs: configurations, rules, dashboards. */
 export const CONFIGURATIONS = readdirSync(join(ROOT, "deploy"), {
   recursive: true,
   encoding: "utf8",
@@ -21,7 +21,7 @@ export const CONFIGURATIONS = readdirSync(join(ROOT, "deploy"), {
   .map((name) => `deploy/${name}`)
   .filter((name) => /\.(?:conf|cfg|Caddyfile|ya?ml|json)$/.test(name));
 
-/** Everything that is shipped beside the code. */
+/** All files shipped beside the code. */
 export const SHIPPED = [
   ...PAGES,
   ...CONFIGURATIONS,
@@ -33,7 +33,7 @@ export function readText(file: string): string {
   return readFileSync(join(ROOT, file), "utf8");
 }
 
-/** What a page shows in `code`, line for line, fenced or within a sentence. */
+/** Returns the code of a page line by line: fenced blocks, and spans within a sentence. */
 export function codeOf(page: string): string[] {
   const fences = [...page.matchAll(/^ *```\w*\n([\s\S]*?)^ *```/gm)].map(([, text = ""]) => text);
   const words = page.replaceAll(/^ *```[\s\S]*?^ *```/gm, "").matchAll(/`([^`]+)`/g);
@@ -43,12 +43,12 @@ export function codeOf(page: string): string[] {
   ];
 }
 
-/** Whether a path names something, from a page's own folder or from the root. */
+/** Whether a path exists, relative to the page or to the root. */
 export function isThere(path: string, page: string): boolean {
   return [dirname(page), "."].some((folder) => {
     const [first = "", ...rest] = path.split("*");
     if (rest.length === 0) return existsSync(join(ROOT, folder, path));
-    // A pattern names what its folder holds.
+    // A pattern exists if its folder has files.
     const parent = join(ROOT, folder, first.slice(0, first.lastIndexOf("/") + 1));
     return existsSync(parent) && readdirSync(parent).length > 0;
   });

@@ -4,11 +4,11 @@ import { rate } from "./queries.ts";
 const FAIL_OPEN = 'max by (surface) (portcullis_failure_mode{mode="fail-open"})';
 const REFUSING =
   'sum by (surface) (rate(portcullis_limiter_outcomes_total{outcome="fail-closed"}[2m])) > bool 0';
-/** Every loop is either idle or active, so both together are the age of the process. */
+/** An event loop is either idle or active, so the sum of both is the age of the process. */
 const AGE = "sum by (app, instance) (nodejs_eventloop_time_total)";
 const ACTIVE = 'nodejs_eventloop_time_total{nodejs_eventloop_state="active"}';
 
-/** Are we closed, why, since when, and what changed: what is asked first when somebody is woken up. */
+/** The first questions of whoever is on call: do we refuse, why, since when, and what changed? */
 export const atAGlance: Dashboard["rows"] = [
   {
     title: "Are we closed, and why?",

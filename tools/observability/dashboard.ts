@@ -1,4 +1,4 @@
-/** Units of Grafana that we use. */
+/** The Grafana units in use. */
 export type Unit =
   | "short"
   | "percentunit"
@@ -9,28 +9,31 @@ export type Unit =
   | "bytes"
   | "none";
 
-/** What a number looks like from so much on; the first colour is for everything below. */
+/** The colour of a number from a value on; the first one colours everything below. */
 export type Color = "green" | "yellow" | "orange" | "red" | "blue";
 export type Thresholds = readonly [Color, ...ReadonlyArray<readonly [from: number, color: Color]>];
 
 type PanelOf<Kind> = {
   title: string;
-  /** What a healthy system shows here, and what it means when this does not. */
+  /** What a healthy system shows here, and what a deviation means. */
   description: string;
   kind: Kind;
   unit: Unit;
-  /** Queries by how their series are named. */
+  /** Queries, by the names of their series. */
   queries: ReadonlyArray<{ expr: string; legend: string }>;
-  /** The section of the runbook that says what to do; its anchor. */
+  /** The anchor of the runbook section that says what to do. */
   runbook?: string;
 };
 
-/** One question that an operator has, and the queries that answer it. */
+/** One question of an operator, and the queries that answer it. */
 export type Panel =
   | PanelOf<"timeseries">
-  /** A table's number, by what it is called. */
+  /** The title of a table's column of numbers. */
   | (PanelOf<"table"> & { number: string })
-  /** A glance must tell whether it is well: what is said of numbers, and from when on they are bad. */
+  /**
+   * A number that shows at a glance whether all is well: from which value it is bad, and which
+   * words replace values.
+   */
   | (PanelOf<"stat"> & { thresholds: Thresholds; words?: Readonly<Record<number, string>> });
 
 export type Dashboard = {
@@ -40,7 +43,7 @@ export type Dashboard = {
   rows: ReadonlyArray<{ title: string; panels: readonly Panel[] }>;
 };
 
-/** Where the runbook is served; a constant of each dashboard, to be set once for all. */
+/** The address of the runbook: a constant of each dashboard, set once for all. */
 const RUNBOOK_URL = "https://runbooks.example.com/portcullis/RUNBOOK.md";
 const TAG = "portcullis";
 /** Grafana's grid is 24 wide. */
@@ -51,7 +54,7 @@ const PANELS_IN_ROW_MAX = 3;
 const SCHEMA_VERSION = 39;
 const DATASOURCE = { type: "prometheus", uid: "$datasource" };
 
-/** Writes a dashboard as Grafana reads it. */
+/** Renders a dashboard as the JSON that Grafana reads. */
 export function renderDashboard({ uid, title, description, rows }: Dashboard): object {
   const panels: object[] = [];
   let y = 0;
@@ -98,13 +101,13 @@ export function renderDashboard({ uid, title, description, rows }: Dashboard): o
   };
 }
 
-/** From each dashboard to all others, in the same time, and to the runbook. */
+/** Links each dashboard to all others, in the same time range, and to the runbook. */
 const LINKS = [
   { type: "dashboards", title: "Portcullis", tags: [TAG], includeVars: true, keepTime: true },
   { type: "link", title: "Runbook", icon: "doc", url: "$runbook", targetBlank: true },
 ];
 
-/** What happened, as lines in every graph: an alert, another configuration, another release. */
+/** Annotations in every graph: an alert, another configuration, another release. */
 const ANNOTATIONS = [
   {
     name: "Alerts",

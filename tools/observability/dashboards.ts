@@ -3,7 +3,7 @@ import { realtime } from "./realtime.ts";
 import { rollout } from "./rollout.ts";
 import { securityControls } from "./security-controls.ts";
 
-/** Every dashboard there is, by the name of its file. */
+/** All dashboards, by file name. */
 export const DASHBOARDS = {
   "security-controls": securityControls,
   "limiter-engine": limiterEngine,

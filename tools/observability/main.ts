@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { renderDashboard } from "./dashboard.ts";
 import { DASHBOARDS } from "./dashboards.ts";
 
-/** Where Grafana reads dashboards from. */
+/** The folder from which Grafana reads dashboards. */
 const FOLDER = "deploy/grafana/dashboards";
 
 for (const [name, dashboard] of Object.entries(DASHBOARDS)) {

@@ -1,4 +1,4 @@
-/** Whether a variable's value may be shown: what nobody named here is taken for a secret. */
+/** Whether the value of a variable may be shown. A variable that is not listed here is secret. */
 export function isHarmless(name: string, value: string): boolean {
   if (WORDS.has(value.toLowerCase())) return true;
   return KNOWN.some(({ names, shape }) => names.test(name) && shape.test(value));
@@ -6,13 +6,13 @@ export function isHarmless(name: string, value: string): boolean {
 
 const ANY = /^/;
 const NUMBER = /^\d{1,12}$/;
-/** Addresses of ours hold neither a user nor a query, in either of which a secret may be. */
+/** Our URLs have neither user information nor a query; both may hold secrets. */
 const BARE_URL = /^(?:https?:\/\/)?[\w.:[\]-]+(?:\/[\w./-]*)?$/;
 const PATH = /^(?:~|\.{0,2})\/?[\w./@+ -]*$/;
 
 /**
- * Variables that are known to hold no secret, each with the form that its values have. The first
- * ones are the system's, the others are those of `.env.example`.
+ * Variables known to hold no secret, each with the pattern of its values. The system's come first,
+ * then those of `.env.example`.
  */
 const KNOWN: readonly { names: RegExp; shape: RegExp }[] = [
   {
@@ -55,7 +55,9 @@ const KNOWN: readonly { names: RegExp; shape: RegExp }[] = [
   { names: /^(?:OTEL_SERVICE_NAME|OTEL_SDK_DISABLED|OTEL_\w+_EXPORTER)$/, shape: /^[\w.,-]*$/ },
 ];
 
-/** A secret that is one of these would be none: words that settings and our own records are made of. */
+/**
+ * Words that settings and our own records consist of: a secret equal to one of them would be none.
+ */
 const WORDS: ReadonlySet<string> = new Set(
   `true false yes no on off none null undefined auto default always never enabled disabled
   production development test staging fail-open fail-closed postgres memory

@@ -1,16 +1,16 @@
-/** Shorter values would be found in innocent words. */
+/** Shorter values would match innocent words. */
 export const SECRET_LENGTH_MIN = 4;
-/** From this length on a value is found inside longer words, too. */
+/** Values of at least this length are also found inside longer words. */
 export const ANYWHERE_LENGTH_MIN = 8;
-/** Six characters of base64 are in an innocent text once in 69 thousand millions. */
+/** Six characters of base64 occur in an innocent text once in 69 thousand million. */
 const BASE64_LENGTH_MIN = 6;
-/** A part of a value, such as one line or one segment of a path, that is a secret by itself. */
+/** The minimum length of a part of a value (one line, one path segment) that is a secret itself. */
 const PART_LENGTH_MIN = 12;
 
-/** Something to look for; a short one counts only where it is a word of its own. */
+/** A text to search for; a short one matches only as a whole word. */
 export type SecretForm = { text: string; isWord: boolean };
 
-/** Every text under which a secret may be found: itself, what it is made of, and both in disguise. */
+/** Returns every text that may reveal a secret: the value, its parts, and the encodings of both. */
 export function formsOf(value: string): SecretForm[] {
   const plain = [value, ...partsOf(value)]
     .map((text) => text.trim())
@@ -23,7 +23,7 @@ export function formsOf(value: string): SecretForm[] {
   ];
 }
 
-/** What is secret inside of a value: alternatives, lines, passwords of URLs and of DSNs. */
+/** Returns the secrets inside a value: alternatives, lines, passwords of URLs and of DSNs. */
 function partsOf(value: string): string[] {
   const lines = value.split(/[\r\n]+/).filter((line) => line.length >= PART_LENGTH_MIN);
   const listed = value.split(",").filter((part) => part.trim().length >= ANYWHERE_LENGTH_MIN);
@@ -31,9 +31,11 @@ function partsOf(value: string): string[] {
   return [...hasSeveral(lines), ...listed, ...urlParts(value), ...dsnParts(value)];
 }
 
-/** Whose name a part has in a URL is not said; what is long enough is taken for a secret. */
+/**
+ * A URL does not say which of its parts are secret; every part that is long enough counts as one.
+ */
 function urlParts(value: string): string[] {
-  // To the last @: a password may hold a slash, or an @, that nobody encoded.
+  // Up to the last @: a password may contain an unencoded slash or @.
   const [, user = "", password = ""] = /^[a-z][\w+.-]*:\/\/([^:/@]*):(.*)@/is.exec(value) ?? [];
   const parts = [password, decode(password), ...(user.length >= PART_LENGTH_MIN ? [user] : [])];
   if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return parts;
@@ -43,7 +45,7 @@ function urlParts(value: string): string[] {
   return [...parts, ...segments, ...queries, hash.slice(1)];
 }
 
-/** `host=db password='it''s'`, as libpq takes it, and `Server=db;Password=…` of others. */
+/** Reads `host=db password='it''s'`, as libpq does, and `Server=db;Password=…`. */
 function dsnParts(value: string): string[] {
   const pairs = value.matchAll(
     /\b\w*(?:pass|pwd|secret|token|key)\w*\s*=\s*(?:'((?:[^'\\]|\\.)*)'|"([^"]*)"|([^\s;]+))/gi,
@@ -77,15 +79,15 @@ function disguisesOf(text: string): string[] {
   ];
 }
 
-/** Percent signs and hexadecimal digits are written in either case. */
+/** Percent encodings use hexadecimal digits of either case. */
 function inEitherCase(text: string): string[] {
   const lower = text.replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase());
   return [text, lower, ...(/^[0-9a-f]+$/.test(text) ? [text.toUpperCase()] : [])];
 }
 
 /**
- * As base64 by itself, and inside of something longer: there it can begin at each of three places,
- * and the characters at either end depend on its neighbours.
+ * The base64 of a value alone, and inside a longer text. There it starts at one of three offsets,
+ * and the characters at both ends depend on the neighbours.
  */
 function base64Forms(text: string): string[] {
   const bytes = Buffer.from(text);

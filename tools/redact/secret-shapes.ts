@@ -6,13 +6,13 @@ export const MARK = "[redacted]";
 type Shape = { pattern: RegExp; replace: (...groups: string[]) => string };
 
 const QUOTE = String.raw`\\*["']`;
-/** A value behind an equals sign or a colon: quoted to the end of the quote, or else one word. */
+/** A value after an equals sign or a colon: up to the closing quote, or one word. */
 const VALUE = String.raw`(?:"(?:\\.|[^"\\])+"|'[^']+'|\\"(?:(?!\\").)+\\"|[^\s"'\\,;&]+)`;
 const NAMED = String.raw`[\w.-]*(?:token|password|passwd|passphrase|secret|salt|credential|api-?_?key|access-?_?key|private-?_?key|signature|webhook)[\w-]*|(?:[\w.-]*[_.-])?(?:pass|pwd|dsn)`;
 
-/** What is secret by its form, wherever it comes from. */
+/** Patterns that are secret wherever they appear. */
 const SHAPES: readonly Shape[] = [
-  // To the last @ before a blank: a password may hold a slash that nobody encoded.
+  // Up to the last @ before a blank: a password may contain an unencoded slash.
   {
     pattern: /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:\/\/)([^\s:/@"'<>]*):([^\s"'<>]+)@/gi,
     replace: (all, scheme, user, rest) => {
@@ -54,7 +54,7 @@ const SHAPES: readonly Shape[] = [
       return isOpen(value) ? (all ?? "") : `${head}${marked(value)}`;
     },
   },
-  // A variable of which nobody said that it is harmless.
+  // A variable that is not on the list of harmless ones.
   {
     pattern: new RegExp(`\\b([A-Z][A-Z0-9_]+)=(${VALUE})`, "g"),
     replace: (all, name = "", value = "") => {
@@ -65,12 +65,12 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
-/** What a command takes from its environment is no value, and neither is what was taken out. */
+/** References to the environment are no values, and redacted values need no redaction. */
 function isOpen(value: string): boolean {
   return /^["']?\$\{?\w+\}?["']?$/.test(value) || value.startsWith(MARK);
 }
 
-/** Keeps the quotes, so that what is around can still be read. */
+/** Keeps the quotes, so that the surrounding text stays readable. */
 function marked(value: string): string {
   const quote = /^(?:\\?["'])/.exec(value)?.[0] ?? "";
   return `${quote}${MARK}${quote}`;

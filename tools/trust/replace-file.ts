@@ -12,12 +12,12 @@ import { dirname } from "node:path";
 import { ensureNoForeignLink } from "./trusted-path.ts";
 import { describe, isTrustedOwner, quote, UntrustedPlaceError } from "./untrusted-place.ts";
 
-/** Reports and configurations are to be read by others. */
+/** Others may read reports and configurations. */
 const FILE_MODE = 0o644;
 
 /**
- * Writes a file that the operator named, through no link: a new file takes the place of the old
- * one. What is there already is replaced only when it is a file of ours.
+ * Writes a file that the operator named, without following a link: a new file replaces the old one.
+ * Replaces an existing file only if it is ours.
  */
 export function replaceFile(file: string, text: string): void {
   ensureNoForeignLink(dirname(file));

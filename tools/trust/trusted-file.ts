@@ -9,12 +9,12 @@ import {
   UntrustedPlaceError,
 } from "./untrusted-place.ts";
 
-/** Only the operator: commands and their output are in here. */
+/** For the operator alone: the files contain commands and their output. */
 const FILE_MODE = 0o600;
-/** No link is followed, and no pipe or terminal is waited for. */
+/** Follows no link, and waits for no pipe and no terminal. */
 const CAREFULLY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** How a file is opened, beside the care that is taken. */
+/** How to open a file, in addition to the checks. */
 export type Access = "read" | "append" | "read-write" | "new";
 
 const FLAGS: Readonly<Record<Access, number>> = {
@@ -25,8 +25,9 @@ const FLAGS: Readonly<Record<Access, number>> = {
 };
 
 /**
- * Opens a file of ours: a regular one with one name, that belongs to us or to the administrator and
- * that others cannot write to. What was opened is looked at, not what was there a moment before.
+ * Opens a regular file with one name that belongs to us or to the administrator and that others
+ * cannot write to. Checks the open descriptor, not the path, so that nobody can exchange the file
+ * in between.
  */
 export async function openTrusted(file: string, access: Access): Promise<FileHandle> {
   const handle = await openCarefully(file, FLAGS[access]);
@@ -44,7 +45,7 @@ async function openCarefully(file: string, flags: number): Promise<FileHandle> {
     return await open(file, flags | CAREFULLY, FILE_MODE);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") throw error;
-    // A link, a pipe that nobody reads, a directory: what is said of it names neither.
+    // A link, a pipe without a reader, or a directory: the system's message names none of them.
     const stats = await lstat(file).catch(() => undefined);
     if (stats !== undefined && !stats.isFile())
       throw new UntrustedPlaceError(kindText(file, stats));
@@ -52,7 +53,7 @@ async function openCarefully(file: string, flags: number): Promise<FileHandle> {
   }
 }
 
-/** Throws when what was opened is not what only we could have put there. */
+/** Throws if another user could have put the opened file there. */
 export function ensureTrusted(file: string, stats: Stats): void {
   if (!stats.isFile()) throw new UntrustedPlaceError(kindText(file, stats));
   if (stats.nlink > 1) {

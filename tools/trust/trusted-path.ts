@@ -11,19 +11,19 @@ import {
   UntrustedPlaceError,
 } from "./untrusted-place.ts";
 
-/** More links than this lead in a circle; the system has the same bound. */
+/** More links than this are a loop; the kernel has the same bound. */
 const LINKS_MAX = 40;
 
 /**
- * Walks from the root to a path, and throws when somebody else could have put a part of it there: a
- * directory of another user or that others can write to, or another user's link. What is not there
- * yet is no danger. Answers where the path really leads.
+ * Walks from the root to a path. Throws if another user could have put a part of it there: a
+ * directory that belongs to another user or is writable by others, or another user's link. A
+ * missing part is no danger. Returns the real path.
  */
 export function ensureTrustedWay(path: string): string {
   return walkTo(path, ensureTrustedParent);
 }
 
-/** The same for what may lie in a directory that is shared with others: only links are refused. */
+/** Does the same for a file in a directory shared with others: refuses only links. */
 export function ensureNoForeignLink(path: string): string {
   return walkTo(path, () => undefined);
 }
@@ -52,7 +52,7 @@ function walkTo(path: string, ensureParent: (directory: string) => void): string
   return walk(resolve(path));
 }
 
-/** Throws unless a directory is there that is ours alone, reached without a link of others. */
+/** Throws unless a directory exists, is ours alone, and is reached without another user's link. */
 export function ensureOwnDirectory(directory: string): void {
   const absolute = resolve(directory);
   const stats = statIfThere(absolute);
@@ -77,8 +77,8 @@ export function ensureOwnDirectory(directory: string): void {
 }
 
 /**
- * A directory like the root of a fresh disk: others may make names in it but never replace ours, and
- * all that is in it is ours. Every file is looked at again when it is opened.
+ * A directory like the root of a fresh disk: others may create names in it but cannot replace ours,
+ * and everything in it is ours. Each file is checked again when it is opened.
  */
 function isShelf(directory: string, stats: Stats): boolean {
   if (!isSticky(stats)) return false;
@@ -88,7 +88,7 @@ function isShelf(directory: string, stats: Stats): boolean {
   });
 }
 
-/** Of a directory on the way it is enough that nobody else can exchange what is in it. */
+/** On the way to a path it is enough that nobody else can replace a directory's entries. */
 function ensureTrustedParent(directory: string): void {
   const stats = statIfThere(directory);
   if (stats === undefined || !stats.isDirectory()) return;
@@ -109,7 +109,7 @@ function ensureTrustedLink(link: string, stats: Stats): void {
   );
 }
 
-/** Whether anything is at a path, be it a link that leads nowhere. */
+/** Whether anything exists at a path, even a dangling link. */
 export function isThere(path: string): boolean {
   return statIfThere(path) !== undefined;
 }

@@ -1,16 +1,16 @@
 import type { Stats } from "node:fs";
 
-/** Thrown instead of following or using what somebody else could have put there. */
+/** Thrown instead of using a file that another user could have put there. */
 export class UntrustedPlaceError extends Error {
   override name = "UntrustedPlaceError";
 }
 
-/** The user that this process acts as. */
+/** The user id of this process. */
 export function ownUserId(): number {
   return process.geteuid?.() ?? 0;
 }
 
-/** Whom nobody can be protected from: ourselves, and the administrator. */
+/** Users whom we must trust: ourselves and the administrator. */
 export function isTrustedOwner(uid: number): boolean {
   return uid === 0 || uid === ownUserId();
 }
@@ -19,14 +19,14 @@ const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 const STICKY = 0o1000;
 
-/** Whether only the owner can change something. */
+/** Whether only the owner can write. */
 export function isOwnersAlone({ mode }: Stats): boolean {
   return (mode & (GROUP_WRITE | OTHERS_WRITE)) === 0;
 }
 
 /**
- * Whether others could change something. Where every user has a group of his own, as many systems
- * have it, our own group is nobody else; the administrator is held to the letter.
+ * Whether other users could write. On many systems each user has a private group, so our own group
+ * counts as ourselves; a file of the administrator must not be writable by any group.
  */
 export function canOthersWrite({ mode, gid }: Stats): boolean {
   if ((mode & OTHERS_WRITE) !== 0) return true;
@@ -34,17 +34,19 @@ export function canOthersWrite({ mode, gid }: Stats): boolean {
   return (mode & GROUP_WRITE) !== 0 && !isOwnGroup;
 }
 
-/** A directory such as /tmp, where everybody may make names and nobody may replace another's. */
+/** A directory such as /tmp: everybody may create names, and nobody may replace another user's. */
 export function isSticky({ mode }: Stats): boolean {
   return (mode & STICKY) !== 0;
 }
 
-/** What is known of a place, for an error: its owner and mode as `ls -n` and `chmod` have them. */
+/**
+ * Describes a file for an error message: its owner and its mode, as `ls -n` and `chmod` show them.
+ */
 export function describe({ uid, mode }: Stats): string {
   return `owner ${uid}, mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
 }
 
-/** A path as a shell takes it. */
+/** Quotes a path for a shell. */
 export function quote(path: string): string {
   return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -1,8 +1,8 @@
 import { findFreePort, isPortFree } from "./free-port.ts";
 
 /**
- * Gives every variable its port: 0 becomes a free one. Throws, before anything is started, with
- * every port that is in use or named twice, and the variable that changes it.
+ * Assigns a port to each variable; 0 becomes a free port. Throws before anything starts, and names
+ * every port that is in use or assigned twice, with the variable that changes it.
  */
 export async function assignPorts<Name extends string>(
   ports: Readonly<Record<Name, number>>,
@@ -32,7 +32,7 @@ function busyText(name: string, port: number): string {
 
 const PORT_MAX = 65_535;
 
-/** Easy to remember beside the usual one. */
+/** Returns a port that is easy to remember beside the usual one. */
 function nextPort(port: number): number {
   return port + 100 <= PORT_MAX ? port + 100 : port - 100;
 }

@@ -6,7 +6,7 @@ import { watchOwnDeath } from "./death-watch.ts";
 /** How a process ended. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 
-/** A process that we started and that does not outlive us. */
+/** A process that we started; it does not outlive us. */
 export type Child = {
   name: string;
   pid: number;
@@ -14,7 +14,7 @@ export type Child = {
   exited: Promise<Exit>;
   isRunning(): boolean;
   kill(signal: NodeJS.Signals): void;
-  /** Asks the process to end; forces it when it has not within the bound. */
+  /** Asks the process to exit; kills it after the timeout. */
   stop(timeoutMs: number): Promise<Exit>;
   /** The last lines it wrote to standard error. */
   errorLines(): readonly string[];
@@ -25,27 +25,27 @@ export type ChildOptions = {
   command: string;
   arguments: readonly string[];
   environment: NodeJS.ProcessEnv;
-  /** Called with each line of its output. */
+  /** Called with each line of output. */
   onLine?: ((line: string, stream: "stdout" | "stderr") => void) | undefined;
-  /** What asks it to end. */
+  /** The signal that asks the process to exit. */
   stopSignal?: "SIGTERM" | "SIGINT";
-  /** The user to run as, when it is not ours. */
+  /** The user to run as, if not ourselves. */
   user?: { uid: number; gid: number } | undefined;
 };
 
-/** Enough to show why a process failed. */
+/** Enough lines to show why a process failed. */
 const ERROR_LINES_MAX = 40;
-/** Children that a process leaves behind keep its output open; nobody waits longer for them. */
+/** Surviving children of the process keep its output open; wait no longer than this for them. */
 const OUTPUT_GRACE_MS = 200;
 
-/** Starts a process; rejects when there is no such program. */
+/** Starts a process; rejects if the program does not exist. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, stopSignal = "SIGTERM" } = options;
   const errorLines: string[] = [];
   const spawnOptions: SpawnOptions = {
     env: options.environment,
     stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own: Ctrl-C reaches only the parent, which stops its children in order.
+    // A separate process group: Ctrl-C reaches only the parent, which stops its children in order.
     detached: true,
     ...options.user,
   };

@@ -1,17 +1,17 @@
 import { spawn } from "node:child_process";
 
 /**
- * Ends a process when this one dies, however it dies. A shell waits on a pipe that only this
- * process holds open: even SIGKILL closes it.
+ * Kills a process when this one dies, by whatever signal. A shell waits on a pipe that only this
+ * process holds open; even SIGKILL closes it.
  */
 export function watchOwnDeath(pid: number, signal: "SIGTERM" | "SIGINT"): { cancel(): void } {
   const script = 'read -r _; kill -s "$1" "$0"; kill -s CONT "$0"';
   const watcher = spawn("sh", ["-c", script, String(pid), signal.slice("SIG".length)], {
     stdio: ["pipe", "ignore", "ignore"],
-    // A group of its own, so that Ctrl-C does not end the watcher first.
+    // A separate process group, so that Ctrl-C does not kill the watcher first.
     detached: true,
   });
-  // Without a shell there is no watching; the child itself is not affected.
+  // Without a shell nothing is watched; the child still runs.
   watcher.on("error", () => undefined);
   watcher.unref();
   const { stdin } = watcher;

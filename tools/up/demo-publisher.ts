@@ -4,7 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { PublishService } from "../../gen/portcullis/realtime/v1/realtime_pb.ts";
 
 export type DemoPublisher = {
-  /** Settles with the first update that the gateway has taken of each datasource. */
+  /** Settles once the gateway has accepted one update of each datasource. */
   started: Promise<void>;
   stop(): void;
 };
@@ -15,8 +15,8 @@ const PUBLISH_TIMEOUT_MS = 1_000;
 const DATASOURCES = ["demo", "demo-private"];
 
 /**
- * Publishes made-up measurements to the demo datasources, as a service with the publisher's token
- * does. While the gateway is away updates are lost, and it goes on afterwards.
+ * Publishes made-up measurements to the demo datasources with the publisher's token, as a service
+ * would. Updates are lost while the gateway is down; publishing continues afterwards.
  */
 export function startDemoPublisher(options: { gatewayUrl: string; token: string }): DemoPublisher {
   const client = createClient(
@@ -45,7 +45,7 @@ export function startDemoPublisher(options: { gatewayUrl: string; token: string 
     let measurement: Measurement = { sequence: 0, requestsPerSecond: 1_200, rejectedPercent: 2 };
     while (!signal.aborted) {
       measurement = nextMeasurement(measurement, Math.random() - 0.5);
-      // An update that nobody took is simply older than the next one.
+      // A lost update is not retried: the next one replaces it.
       await publishAll(measurement).then(onTaken, () => undefined);
       await sleep(INTERVAL_MS, undefined, { signal }).catch(() => undefined);
     }
@@ -56,7 +56,7 @@ export function startDemoPublisher(options: { gatewayUrl: string; token: string 
 
 type Measurement = { sequence: number; requestsPerSecond: number; rejectedPercent: number };
 
-/** Drifts a little with each step, within what looks believable. */
+/** Each step drifts a little, within plausible bounds. */
 function nextMeasurement(last: Measurement, drift: number): Measurement {
   const within = (value: number, min: number, max: number) => Math.min(Math.max(value, min), max);
   return {

@@ -13,7 +13,7 @@ const READERS: readonly ((environment: Environment) => unknown)[] = [
   readUpConfig,
 ];
 
-/** What OpenTelemetry reads by itself. */
+/** Variables that OpenTelemetry reads itself. */
 const READ_BY_OPENTELEMETRY = /^OTEL_/;
 
 test(".env.example names every variable that is read, and no other", () => {
@@ -41,7 +41,7 @@ function readExample(): string {
   return readFileSync(new URL("../../.env.example", import.meta.url), "utf8");
 }
 
-/** `# NAME=value`; a hash and a blank before anything else is prose. */
+/** A setting is `#NAME=value`; a hash and a blank start prose. */
 function variablesOf(text: string): [string, string][] {
   return [...text.matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = "", value = ""]) => [
     name,
@@ -49,7 +49,7 @@ function variablesOf(text: string): [string, string][] {
   ]);
 }
 
-/** Every name that any reader asks for, in development and outside. */
+/** Returns every variable that a reader asks for, in development and outside it. */
 function readNames(): string[] {
   const names = new Set<string>();
   for (const nodeEnv of ["development", "production"]) {
@@ -71,6 +71,6 @@ function ignoreProblems(read: () => unknown): void {
   try {
     read();
   } catch {
-    // An empty environment is wrong outside development; here only what was asked for counts.
+    // An empty environment is invalid outside development; only the names asked for count here.
   }
 }

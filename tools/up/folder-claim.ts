@@ -2,12 +2,12 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openTrusted } from "../trust/trusted-file.ts";
 
-/** Marks a folder as ours while this process lives. */
+/** A claim on a folder, held while this process lives. */
 export type FolderClaim = { release(): Promise<void> };
 
 /**
- * Claims a folder for this process, so that two of them never work on the same database. Rejects
- * when another process of the same program holds it; a claim left by a dead one is taken over.
+ * Claims a folder for this process, so that two processes never use the same database. Rejects if
+ * another process of the same program holds the claim; takes over the claim of a dead one.
  */
 export async function claimFolder(folder: string, program: string): Promise<FolderClaim> {
   const file = join(folder, "up.pid");
@@ -25,7 +25,7 @@ export async function claimFolder(folder: string, program: string): Promise<Fold
   return { release: async () => await rm(file, { force: true }) };
 }
 
-/** Only where nothing is, be it a link. */
+/** Creates the file only if nothing is at the path, not even a link. */
 async function writeClaim(file: string): Promise<void> {
   const handle = await openTrusted(file, "new");
   try {
@@ -44,7 +44,7 @@ async function readClaim(file: string): Promise<number> {
   }
 }
 
-/** Process ids are used again, so a living process counts only when it runs the same program. */
+/** Process ids are reused: a living process holds the claim only if it runs the same program. */
 async function isRunning(pid: number, program: string): Promise<boolean> {
   if (Number.isNaN(pid) || pid === process.pid) return false;
   try {

@@ -3,9 +3,12 @@ import picocolors from "picocolors";
 import { runUp } from "./up.ts";
 import { readUpConfig } from "./up-config.ts";
 
-/** npm passes Ctrl-C on to us, which has it too: two signals at once are one wish. */
+/**
+ * npm forwards Ctrl-C, which the terminal also sends us: two signals within this time are one
+ * request.
+ */
 const SAME_WISH_MS = 500;
-/** How often to look whether npm still lives. */
+/** How often to check that npm is still alive. */
 const PARENT_POLL_MS = 1_000;
 const ENV_FILE = ".env";
 
@@ -43,11 +46,11 @@ function listenForEnd(): void {
     }
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
-  // Who no longer reads our output has gone away.
+  // A closed output means that the reader has gone.
   process.stdout.on("error", end);
   process.stderr.on("error", end);
   if (process.env["npm_lifecycle_event"] !== "start") return;
-  // npm that was killed by force could not pass a signal on.
+  // A killed npm could not forward any signal.
   const parent = process.ppid;
   const poll = setInterval(() => {
     if (process.ppid === parent) return;

@@ -14,7 +14,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const require = createRequire(import.meta.url);
   let main: string;
   try {
-    // A development dependency of its own, so that an install with --omit=dev has no Postgres in it.
+    // A separate development dependency: an install with --omit=dev brings no Postgres.
     const owner = require.resolve("portcullis-development-postgres/package.json");
     main = createRequire(owner).resolve(platform);
   } catch {
@@ -33,8 +33,8 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
 }
 
 /**
- * npm packages cannot hold symbolic links. The package makes them when it is installed, which does
- * not happen where install scripts are off.
+ * npm packages cannot hold symbolic links, so the package's install script makes them. Makes them
+ * here if install scripts are off.
  */
 async function createLibraryLinks(folder: string): Promise<void> {
   const list = JSON.parse(await readFile(join(folder, "native/pg-symlinks.json"), "utf8")) as {
@@ -53,10 +53,10 @@ async function makeExecutable(file: string): Promise<void> {
   if ((mode & 0o555) !== 0o555) await chmod(file, mode | 0o555);
 }
 
-/** Whom Postgres runs as. It refuses to run as root. */
+/** The user that Postgres runs as; it refuses to run as root. */
 export type PostgresUser = { uid: number; gid: number };
 
-/** The user to run Postgres as, made if needed; undefined when that is simply ourselves. */
+/** Returns the user to run Postgres as, created if needed; undefined if it runs as ourselves. */
 export async function findPostgresUser(): Promise<PostgresUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const find = async (): Promise<PostgresUser> => ({
@@ -69,7 +69,7 @@ export async function findPostgresUser(): Promise<PostgresUser | undefined> {
   });
 }
 
-/** Whether any user may pass through all folders on the way to a path. */
+/** Whether every user may enter all folders on the way to a path. */
 export async function isReachableForAll(path: string): Promise<boolean> {
   let folder = await realpath(path);
   while (folder !== dirname(folder)) {

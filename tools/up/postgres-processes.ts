@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /**
- * The ids of all processes that serve a data directory: each has it as its working directory, also
- * those that a killed postmaster left behind.
+ * Returns the ids of all processes that serve a data directory, including those that a killed
+ * postmaster left behind. Each has the directory as its working directory.
  */
 export async function findPostgresProcesses(dataDirectory: string): Promise<number[]> {
   const directory = await realpath(dataDirectory);
@@ -18,7 +18,7 @@ async function findInProc(directory: string): Promise<number[]> {
   const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry)).map(Number);
   const serving = await Promise.all(
     pids.map(async (pid) => {
-      // Processes of others cannot be looked at, and some end while we look.
+      // Skips processes of other users, and those that end during the search.
       const folder = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
       if (folder !== directory) return false;
       return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim() === "postgres";
@@ -28,7 +28,7 @@ async function findInProc(directory: string): Promise<number[]> {
 }
 
 async function findWithLsof(directory: string): Promise<number[]> {
-  // It exits with 1 when nothing matches.
+  // lsof exits with 1 if nothing matches.
   const listing = await run("lsof", ["-a", "-c", "postgres", "-d", "cwd", "-F", "pn"]).catch(
     () => ({ stdout: "" }),
   );
@@ -41,14 +41,14 @@ async function findWithLsof(directory: string): Promise<number[]> {
   return pids;
 }
 
-/** The postmaster that a data directory names; it need not be alive. */
+/** Returns the postmaster that a data directory names; it may be dead. */
 export async function readPostmasterPid(dataDirectory: string): Promise<number | undefined> {
   const text = await readFile(join(dataDirectory, "postmaster.pid"), "utf8").catch(() => "");
   const pid = Number.parseInt(text, 10);
   return Number.isNaN(pid) ? undefined : pid;
 }
 
-/** Sends a signal to a process that may have ended by now. */
+/** Sends a signal to a process, unless it has ended. */
 export function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

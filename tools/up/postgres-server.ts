@@ -15,19 +15,19 @@ import {
 } from "./postgres-binaries.ts";
 import { findPostgresProcesses, readPostmasterPid, signalIfAlive } from "./postgres-processes.ts";
 
-/** A Postgres server of ours, on the loopback interface. */
+/** A Postgres server that we started, on the loopback interface. */
 export type PostgresServer = {
-  /** Connects as the superuser, password included. */
+  /** Connects as the superuser; contains the password. */
   url: string;
   port: number;
   dataDirectory: string;
-  /** Of the postmaster. */
+  /** The process id of the postmaster. */
   pid: number;
   exited: Promise<Exit>;
   isRunning(): boolean;
-  /** Ends all sessions and shuts down cleanly; by force when that takes too long. */
+  /** Ends all sessions and shuts down cleanly; kills the server if that takes too long. */
   stop(): Promise<void>;
-  /** Ends the postmaster by force; its children notice that and end themselves. */
+  /** Kills the postmaster; its children notice and exit. */
   kill(): void;
 };
 
@@ -35,9 +35,9 @@ export type PostgresServerOptions = {
   /** Holds the data directory `postgres` and the file `postgres-password`. */
   folder: string;
   port: number;
-  /** Further `name=value` settings of the server. */
+  /** More `name=value` settings of the server. */
   settings?: readonly string[];
-  /** Ends a start that is under way. */
+  /** Aborts a start in progress. */
   signal?: AbortSignal | undefined;
 };
 
@@ -46,12 +46,12 @@ const START_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 25;
 /** A fast shutdown writes one checkpoint. */
 const STOP_TIMEOUT_MS = 8_000;
-/** Killed processes are gone as soon as the system has let go of what they waited for. */
+/** Killed processes disappear once the kernel has finished their system calls. */
 const KILL_TIMEOUT_MS = 5_000;
 
 /**
- * Starts Postgres on a data directory, which is made at the first start. Processes that a killed
- * postmaster left behind there are ended first; a live one is left alone and the start refused.
+ * Starts Postgres on a data directory, and creates the directory at the first start. First kills
+ * processes that a dead postmaster left behind. Refuses to start if the postmaster is alive.
  */
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
   const folder = resolve(options.folder);
@@ -91,10 +91,10 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   };
 }
 
-/** Nothing of our own environment: PG* variables and locales would change the server. */
+/** Passes on nothing of our own environment: PG* variables and locales would change the server. */
 const ENVIRONMENT = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", LC_ALL: "C", TZ: "UTC" };
 
-/** Durability is left at its defaults: what is answered after a commit must survive a crash. */
+/** Durability keeps its defaults: what is answered after a commit must survive a crash. */
 const SETTINGS = [
   "listen_addresses=127.0.0.1",
   "unix_socket_directories=",
@@ -111,7 +111,9 @@ type Runner = {
   ): { command: string; arguments: readonly string[]; user: PostgresUser | undefined };
 };
 
-/** How to run a Postgres program: as ourselves or, when we are root, as the user `postgres`. */
+/**
+ * Returns how to run a Postgres program: as ourselves, or as the user `postgres` if we are root.
+ */
 async function createRunner(folder: string): Promise<Runner> {
   const binaries = await findPostgresBinaries();
   const user = await findPostgresUser();
@@ -131,8 +133,8 @@ function asUser(user: PostgresUser | undefined): Runner["command"] {
 }
 
 /**
- * Below a closed folder such as `/root` the user `postgres` can reach neither the programs nor the
- * data. It is then given the one capability of passing through.
+ * Below a folder that others cannot enter, such as `/root`, the user `postgres` reaches neither the
+ * programs nor the data. Grants it the capability to pass through folders, and no other.
  */
 function withPassage(user: PostgresUser): Runner["command"] {
   const flags = [
@@ -151,7 +153,7 @@ function withPassage(user: PostgresUser): Runner["command"] {
 
 const run = promisify(execFile);
 
-/** Makes the data directory unless it exists; answers the superuser's password. */
+/** Creates the data directory unless it exists; returns the superuser's password. */
 async function initialise(
   folder: string,
   dataDirectory: string,
@@ -164,7 +166,7 @@ async function initialise(
   const password = randomBytes(24).toString("base64url");
   await rm(passwordFile, { force: true });
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flag: "wx" });
-  // Renamed when it is complete: a start that was cut short leaves no half-made database.
+  // Renamed when complete: an interrupted start leaves no half-made database.
   const unfinished = `${dataDirectory}.new`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { mode: 0o700 });
@@ -194,7 +196,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Ends what a killed postmaster left behind: it would keep the shared memory of the old server. */
+/**
+ * Kills processes that a dead postmaster left behind: they would keep the old server's shared
+ * memory.
+ */
 async function clearRemains(dataDirectory: string): Promise<void> {
   const pids = await findPostgresProcesses(dataDirectory);
   const postmaster = await readPostmasterPid(dataDirectory);
@@ -204,7 +209,7 @@ async function clearRemains(dataDirectory: string): Promise<void> {
     );
   }
   await killProcesses(dataDirectory);
-  // With nobody left, the file can only name a dead process, or by now somebody else's.
+  // Nothing serves the directory now, so the file names a dead process, or an unrelated one.
   await rm(join(dataDirectory, "postmaster.pid"), { force: true });
 }
 

@@ -4,11 +4,11 @@ import type { Unit } from "./supervisor.ts";
 
 const DATABASE = "portcullis";
 
-/** The embedded Postgres, with the database of the services. */
+/** Runs the embedded Postgres, with the database of the services. */
 export function createPostgresUnit(options: {
   folder: string;
   port: number;
-  /** Told the URL before anything that needs it starts. */
+  /** Receives the URL before any unit that needs it starts. */
   onUrl: (url: string) => void;
 }): Unit {
   return {
@@ -29,7 +29,7 @@ export function createPostgresUnit(options: {
   };
 }
 
-/** Makes the database unless it exists; answers its URL. */
+/** Creates the database unless it exists; returns its URL. */
 async function createDatabase(serverUrl: string): Promise<string> {
   const client = new pg.Client({ connectionString: serverUrl });
   await client.connect();

@@ -3,21 +3,21 @@ import { fileURLToPath } from "node:url";
 import { type Child, exitText, startChild } from "./child.ts";
 import type { Unit } from "./supervisor.ts";
 
-/** Migrations of a large database are the longest thing that a start waits for. */
+/** The longest part of a start: migrations of a large database. */
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
-/** A probe of a process that hangs must not hang the start. */
+/** A process that hangs must not block the start. */
 const PROBE_TIMEOUT_MS = 1_000;
 /** A little longer than a service takes to end itself by force. */
 const STOP_TIMEOUT_MS = 11_000;
 
-/** One service as a process of its own; it serves when each of its doors says so. */
+/** One service in a process; it is ready once each of its doors answers. */
 export function createServiceUnit(options: {
   name: string;
   program: URL;
-  /** What each door answers with 200 when it serves. */
+  /** The URLs that each door answers with 200 once it serves. */
   probes: readonly string[];
-  /** Asked at each start, since it holds the URL of a database that starts before. */
+  /** Called at each start: it holds the URL of the database, which starts earlier. */
   environment: () => NodeJS.ProcessEnv;
   onLine: (line: string, stream: "stdout" | "stderr") => void;
 }): Unit {
@@ -42,7 +42,7 @@ export function createServiceUnit(options: {
         child.kill("SIGKILL");
         await child.exited;
         if (signal.aborted || !(error instanceof Error)) throw error;
-        // A service that says why it ends names itself, too.
+        // The last log line of a service names the service and the reason.
         throw new Error(reason || [`${name} ${error.message}`, ...child.errorLines()].join("\n"));
       }
       return {
@@ -64,7 +64,7 @@ async function waitUntilReady(child: Child, url: string, signal: AbortSignal): P
     if (Date.now() > deadline) throw new Error(`was not ready after ${READY_TIMEOUT_MS} ms`);
     await sleep(READY_POLL_MS, undefined, { signal });
   }
-  // What answered must not be somebody else on the same port.
+  // Another process on the same port must not be mistaken for the service.
   if (!child.isRunning()) throw new Error(exitText(await child.exited));
 }
 
@@ -78,7 +78,7 @@ async function answersOk(url: string): Promise<boolean> {
   }
 }
 
-/** Services say why they end in their last log line. */
+/** A service logs the reason of its exit in its last line. */
 function fatalMessage(line: string): string | undefined {
   if (!line.startsWith('{"level":"fatal"')) return undefined;
   const { msg } = JSON.parse(line) as { msg?: string };

@@ -1,44 +1,47 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Exit, exitText } from "./child.ts";
 
-/** Something that is kept running. */
+/** A process that the supervisor keeps running. */
 export type Unit = {
   name: string;
-  /** Starts it and waits until it serves; when the signal aborts, ends it again and rejects. */
+  /** Starts the process and waits until it serves. If the signal aborts, stops it and rejects. */
   start(signal: AbortSignal): Promise<RunningUnit>;
 };
 
 export type RunningUnit = {
   exited: Promise<Exit>;
-  /** Ends it, by force when it takes too long. */
+  /** Stops the process, and kills it if that takes too long. */
   stop(): Promise<void>;
-  /** Ends it by force now. */
+  /** Kills the process. */
   kill(): void;
 };
 
-/** Keeps units running. Each starts when those before it serve, so that it finds what it needs. */
+/**
+ * Keeps units running. A unit starts once the units before it serve, so that it finds what it
+ * needs.
+ */
 export type Supervisor = {
-  /** Rejects with the reason of the first unit that cannot start. */
+  /** Rejects with the reason of the first unit that failed to start. */
   start(): Promise<void>;
-  /** Ends all units, those that others need last; also while they are still starting. */
+  /** Stops all units in reverse order, including starts in progress. */
   stop(): Promise<void>;
-  /** Ends all units by force. */
+  /** Kills all units. */
   kill(): void;
 };
 
 export function createSupervisor(options: {
   units: readonly Unit[];
-  /** How long a unit that died stays down; 0 for good. */
+  /** How long a dead unit stays down before it is restarted; 0 never restarts it. */
   restartDelayMs: number;
   report: (text: string) => void;
-  /** Ends starts that are under way, and restarts. */
+  /** Aborts starts in progress, and restarts. */
   signal: AbortSignal;
 }): Supervisor {
   const { units, restartDelayMs, report } = options;
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   const running = new Map<Unit, RunningUnit>();
-  /** Every start that has not come to its end; nothing may be left behind by one. */
+  /** Starts in progress; each must be awaited, so that no process is left behind. */
   const starts = new Set<Promise<void>>();
 
   const startUnit = async (unit: Unit) => {

@@ -3,7 +3,7 @@ import { readPort } from "../../services/runtime/listen-config.ts";
 
 export type UpConfig = ReturnType<typeof readUpConfig>;
 
-/** Which variable sets a port, and who listens on it. */
+/** The variable that sets a port, and the process that listens on it. */
 export type PortName = keyof typeof SERVICE_PORTS;
 
 /** The ports of the services, with their defaults. */
@@ -18,23 +18,23 @@ export const SERVICE_PORTS = {
   GATEWAY_METRICS_PORT: 9466,
 } as const;
 
-/** Long enough to see that a service is down and that the others refuse meanwhile. */
+/** Long enough to see that a service is down and that the others refuse requests. */
 const RESTART_DELAY = { min: 0, max: 3_600_000, default: 3_000 };
 
-/** What `npm start` itself reads; the services read the rest. */
+/** The settings of `npm start` itself; each service reads its own. */
 export function readUpConfig(environment: Environment) {
   const env = createEnvReader(environment);
   const port = (name: PortName) => readPort(env, name, SERVICE_PORTS[name]);
   return env.finish({
-    /** Where the embedded Postgres keeps its data. */
+    /** The folder of the embedded Postgres. */
     folder: env.text("PORTCULLIS_DIR", ".portcullis"),
-    /** An external database; without one, Postgres is started too. */
+    /** The external database; undefined starts the embedded Postgres. */
     databaseUrl: env.optional("DATABASE_URL"),
     /** 0 takes any free port. */
     postgresPort: readPort(env, "POSTGRES_PORT", 0),
-    /** How long a child that died stays down; 0 for good. */
+    /** How long a dead child stays down before it is restarted; 0 never restarts it. */
     restartDelayMs: env.integer("UP_RESTART_DELAY_MS", RESTART_DELAY),
-    /** The first one is presented. */
+    /** Of several tokens, the first is sent. */
     publisherToken: env.list("PUBLISHER_SERVICE_TOKEN")[0] ?? "development-publisher-token",
     ports: {
       AUTH_PORT: port("AUTH_PORT"),

@@ -11,8 +11,8 @@ import {
 } from "../trust/untrusted-place.ts";
 
 /**
- * Makes the folder of `npm start`, and throws when somebody else could have put into it what is
- * started from there: a folder of another user, one that others can write to, or behind their link.
+ * Creates the folder of `npm start`. Throws if another user could have changed what is started from
+ * it: the folder belongs to another user, is writable by others, or is behind a link of theirs.
  */
 export async function makeUpFolder(folder: string): Promise<void> {
   const real = ensureNoForeignLink(folder);

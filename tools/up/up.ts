@@ -15,27 +15,27 @@ import { welcomeText } from "./welcome-text.ts";
 
 export type UpOptions = {
   config: UpConfig;
-  /** What the services inherit. */
+  /** The environment that the services inherit. */
   environment: NodeJS.ProcessEnv;
-  /** Where the built programs are. */
+  /** The folder of the built programs. */
   programs: URL;
   onLine: (line: string, stream: "stdout" | "stderr") => void;
-  /** Told what happens. */
+  /** Receives progress messages. */
   report: (text: string) => void;
-  /** Told how to use it. */
+  /** Receives the addresses and the commands to try. */
   show: (text: string) => void;
-  /** Ends everything in order; also while it is still starting. */
+  /** Stops everything in order, including a start in progress. */
   stop: AbortSignal;
-  /** For those who cannot wait for `stop`: ends everything by force. */
+  /** Kills everything at once, for callers that cannot wait for `stop`. */
   force: AbortSignal;
 };
 
-/** What another process of this program looks like. */
+/** How another process of this program is recognised. */
 const PROGRAM = "tools/up/main";
 
 /**
  * Runs a whole system on this machine until it is told to stop. Rejects with the first reason why
- * something cannot start; in every case nothing is left running.
+ * something cannot start, and leaves no process running.
  */
 export async function runUp(options: UpOptions): Promise<void> {
   const { folder, databaseUrl } = options.config;
@@ -52,7 +52,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   }
 }
 
-/** The limiter would refuse them as well, but only once Postgres has been set up. */
+/** The limiter refuses them too, but only once Postgres is set up. */
 async function checkPolicies(environment: NodeJS.ProcessEnv): Promise<void> {
   const { policiesFile, ipv6PrefixBits } = readPoliciesConfig(createEnvReader(environment));
   try {

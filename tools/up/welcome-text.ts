@@ -4,12 +4,13 @@ import type { PortName, UpConfig } from "./up-config.ts";
 const { bold, dim } = picocolors;
 
 /**
- * The password of our own Postgres is random, of this folder alone, and good for loopback: it is
- * shown, so that the URL works in `psql`. That of somebody's `DATABASE_URL` is not.
+ * The password of our own Postgres is random, valid for this folder alone, and usable on loopback
+ * only. It is shown so that the URL works in `psql`. The password of an external `DATABASE_URL` is
+ * hidden.
  */
 type ShownDatabase = { url: string; isOurs: boolean };
 
-/** What a newcomer wants to know once everything serves: where it is, and one line to try each. */
+/** Shows the address of each service, and one command to try each. */
 export function welcomeText(
   ports: Readonly<Record<PortName, number>>,
   database: ShownDatabase,
@@ -93,12 +94,12 @@ function watchCommand(port: number): string {
   return `GATEWAY_URL=http://127.0.0.1:${port} node examples/watch.js`;
 }
 
-/** Only what everybody can read in our sources is shown; another token by its variable. */
+/** Shows a development token as it is, and any other token as the name of its variable. */
 function shownToken(token: string, variable: string): string {
   return token.startsWith("development-") ? token : `$${variable}`;
 }
 
-/** A password may stand among the parameters, too. */
+/** Removes the password, which may also be a query parameter. */
 function withoutPassword(databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.password = "";

@@ -1,11 +1,11 @@
 import type { Random } from "../random.ts";
 
-/** Has the shape of a refresh token, and is none. */
+/** A text shaped like a refresh token. */
 export function bogusRefreshToken(random: Random): string {
   return random.bytes(32).toString("base64url");
 }
 
-/** Has the shape of a signed token of ours, and was signed by nobody. */
+/** A text shaped like a signed token, with a wrong signature. */
 export function bogusJwt(random: Random, type: string): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const header = part({ alg: "EdDSA", typ: type, kid: random.bytes(8).toString("hex") });

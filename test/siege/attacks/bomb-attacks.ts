@@ -7,12 +7,12 @@ import { type Load, pace } from "../load.ts";
 import { strangerAddress } from "../random.ts";
 import { isServed, TARGETS, type Target } from "../targets.ts";
 
-/** Below and above what each service takes, and as much as the largest bound. */
+/** Sizes below and above each service's bound, and the largest bound. */
 const SIZES: readonly [number, ...number[]] = [60_000, 500_000, 4 * 1024 * 1024 - 64, 8_000_000];
 const PACE = { perSecond: 15, inFlightMax: 12 };
-/** More than a service takes to close what it does not want to read. */
+/** Longer than a service takes to close a connection that it refuses to read. */
 const ANSWER_TIMEOUT_MS = 15_000;
-/** Every so many requests it is the one that was found first. */
+/** The interval, in requests, of the bomb that was found first. */
 const CLASSIC_EVERY = 8;
 
 type Thrown = { target: Target; bomb: Bomb; framing: Framing; encoding: Encoding; bytes: number };
@@ -60,7 +60,7 @@ async function throwBombs(
   });
 }
 
-/** A few bytes that become two million empty messages, in protobuf and in JSON. */
+/** A few bytes that expand to two million empty messages, in protobuf and in JSON. */
 function classic(round: number): Thrown {
   const target = TARGETS.find(
     ({ door, path }) => door === "limiter" && path.endsWith("/ConsumeBatch"),
@@ -76,7 +76,7 @@ function classic(round: number): Thrown {
 }
 
 function draw({ random }: Load, served: readonly Target[]): Thrown {
-  // One in ten goes to a door where nobody serves it.
+  // One in ten goes to a door that does not serve it.
   const from = random.below(10) === 0 ? TARGETS : served;
   const target = from[random.below(from.length)];
   if (target === undefined) throw new Error("there is nothing to attack");

@@ -5,14 +5,14 @@ import { dial, firstOutcome } from "../exchange.ts";
 import { type Load, pace } from "../load.ts";
 import { holdConnections } from "./hold-connections.ts";
 
-/** Of each door; together they are thousands. */
+/** Connections per door; thousands in all. */
 const IDLE_CONNECTIONS = 2_500;
 const STALLED_READERS = 40;
 const STORM = { perSecond: 600, inFlightMax: 400 };
 const PIPELINED = 2_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** How other protocols begin. */
+/** The first bytes of other protocols. */
 const GREETINGS: readonly { name: string; bytes: Buffer }[] = [
   {
     name: "TLS",
@@ -118,7 +118,7 @@ async function toEachDoor(
   attack: (url: string, door: string) => Promise<void>,
   load: Load,
 ): Promise<void> {
-  // Doors that share a port are one.
+  // Doors on the same port count as one.
   const urls = new Map(DOOR_NAMES.map((door) => [load.doors[door], door]));
   await Promise.all([...urls].map(([url, door]) => attack(url, door)));
 }

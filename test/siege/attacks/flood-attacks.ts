@@ -4,7 +4,7 @@ import { type Load, pace, rest, scaled } from "../load.ts";
 import { addressOf, FLOODS, type Flood, type FloodRequest } from "./floods.ts";
 
 const SOCKETS_MAX = 48;
-/** What comes at once comes on as many connections. */
+/** The number of connections for simultaneous requests. */
 const BURST_SOCKETS_MAX = 1_000;
 const IN_FLIGHT_MAX = 300;
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -13,7 +13,7 @@ export const FLOOD_ATTACKS: readonly Attack[] = Object.entries(FLOODS).map(
   ([name, flood]): Attack => ({
     name: `flood-${name}`,
     title: flood.title,
-    // Whoever shares an address with a flood shares what one address may do at once.
+    // A client that shares an address with a flood shares its limits.
     holdsFromSharedAddress: true,
     ...(flood.focus && { focus: flood.focus }),
     ...(flood.bounds && { bounds: flood.bounds }),
@@ -64,7 +64,7 @@ async function answerTo(load: Load, http: HttpCaller, request: FloodRequest): Pr
   }
 }
 
-/** The last part of a path says enough, and random ones are all the same. */
+/** The last part of a path identifies it, and random paths are equal. */
 function shortened(path: string): string {
   const last = path.split("/").at(-1) ?? "";
   return `/${last.startsWith("aa") ? "…" : last}`;

@@ -12,14 +12,14 @@ export type FloodRequest = {
   method?: string;
   headers?: Readonly<Record<string, string>>;
   body?: object;
-  /** The address that the proxy tells; unset for one that no other request has. */
+  /** The address that the proxy sends; undefined uses a new one for each request. */
   from?: string;
 };
 
 export type Flood = {
   title: string;
   perSecond: number;
-  /** Sent at once this often, instead of one after another. */
+  /** The number of requests sent together instead of one after another. */
   burstEveryMs?: number;
   bounds?: Partial<Bounds>;
   focus?: "owners";
@@ -39,7 +39,7 @@ const login = (email: string, password: string, from?: string): FloodRequest => 
 });
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
-/** Every entrance that strangers can knock at, each harder than its limits allow. */
+/** Every entrance open to strangers, at a rate above its limits. */
 export const FLOODS: Readonly<Record<string, Flood>> = {
   "login-from-one-address": {
     title: "wrong logins from one address",

@@ -3,24 +3,24 @@ import type { Socket } from "node:net";
 import { dial } from "../exchange.ts";
 import { type Load, rest, scaled } from "../load.ts";
 
-/** A connection that an attacker keeps busy, or keeps. */
+/** A connection that an attacker keeps open or busy. */
 export type Held = {
   socket: Socket;
-  /** Whether the service has ended it. */
+  /** Whether the service has closed it. */
   isClosed(): boolean;
-  /** Writes as fast as the other side reads; false once it is closed. */
+  /** Writes as fast as the service reads; returns false after a close. */
   write(bytes: string | Uint8Array): Promise<boolean>;
 };
 
-/** New connections a second while an attack builds up. */
+/** New connections per second while an attack builds up. */
 const DIALS_PER_TICK = 20;
 const TICK_MS = 10;
-/** An attacker waits that long for the other side to read on. */
+/** How long an attacker waits for the service to read on. */
 const DRAIN_TIMEOUT_MS = 2_000;
 
 /**
- * Opens connections, lets a script run on each of them, and holds them for as long as the attack
- * lasts. Counts which of them the service has closed by then.
+ * Opens connections, runs a script on each, and holds them until the attack ends. Counts the
+ * connections that the service closed first.
  */
 export async function holdConnections(
   load: Load,

@@ -3,17 +3,17 @@ import type { Attack } from "../attack.ts";
 import { createHttpCaller, problemOf } from "../http-call.ts";
 import { type Load, repeatInputs } from "../load.ts";
 
-/** The longest that the limiter takes. */
+/** The longest key that the limiter accepts. */
 const KEY_LENGTH = 512;
 const REQUESTS_PER_CALL = 500;
-/** Ten keys for each input of a fuzzer, in calls of many. */
+/** Ten keys per input of a fuzzer, in batched calls. */
 const INPUTS_PER_CALL = 50;
-/** Calls under way, as one busy service has. */
+/** Calls in flight, as of one busy service. */
 const AT_ONCE = 4;
 const ANSWER_TIMEOUT_MS = 20_000;
 const MEBIBYTE = 1024 * 1024;
 
-/** Fills every cache of a limiter that has little memory. */
+/** Fills every cache of a limiter with little memory. */
 export const LONG_KEYS_ATTACK: Attack = {
   name: "long-keys",
   title: "distinct keys of 512 bytes under a service token, in a limiter with a small heap",
@@ -27,7 +27,7 @@ export const LONG_KEYS_ATTACK: Attack = {
       async (round) => await consumeMany(load, round),
     ),
   bounds: {
-    // Its caches are meant to fill; the heap is the bound.
+    // The caches are meant to fill; the heap is the bound.
     liveGrowthBytesMax: 200 * MEBIBYTE,
     rssGrowthBytesMax: 420 * MEBIBYTE,
   },

@@ -6,12 +6,12 @@ const UPGRADE_TIMEOUT_MS = 5_000;
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** Asks for an upgrade; the socket is the caller's also when it was refused. */
+/** Requests an upgrade; the caller owns the socket even after a refusal. */
 export async function upgrade(options: {
   gateway: string;
   localAddress: string;
   forwardedFor: string;
-  /** Header lines instead of those of a good handshake. */
+  /** Header lines that replace those of a valid handshake. */
   lines?: readonly string[];
 }): Promise<{ outcome: Outcome; socket: Socket }> {
   const socket = dial(options.gateway, options.localAddress);
@@ -37,7 +37,7 @@ function handshakeLines(): string[] {
   ];
 }
 
-/** A frame as a client sends it, or as it must not. */
+/** A client frame, valid or not. */
 export function frameOf(
   opcode: number,
   payload: Buffer,
@@ -49,7 +49,7 @@ export function frameOf(
   const mask = isMasked ? 0x80 : 0;
   const head = lengthHead(first, mask, claimed);
   if (!isMasked) return Buffer.concat([head, payload]);
-  // A mask of zeros leaves the payload as it is.
+  // A mask of zeros does not change the payload.
   return Buffer.concat([head, Buffer.alloc(4), payload]);
 }
 

@@ -8,7 +8,10 @@ import { textFrame, upgrade } from "./raw-websocket.ts";
 
 const ONE_ADDRESS = "203.0.113.77";
 const UPGRADES = { perSecond: 300, inFlightMax: 100 };
-/** Sessions that send frames; a few addresses with many each, as browsers behind a network. */
+/**
+ * Sessions that send frames: a few addresses with many sessions each, like browsers behind one
+ * network.
+ */
 const FRAME_SESSIONS = 40;
 const FRAMES_EVERY_MS = 20;
 const OPEN_MS = 300;
@@ -59,7 +62,7 @@ export const SESSION_ATTACKS: readonly Attack[] = [
   }),
 ];
 
-/** Handshakes that are refused, each for another reason. */
+/** Handshakes that are refused, each for a different reason. */
 const BROKEN: readonly (readonly string[])[] = [
   ["connection: Upgrade", "upgrade: websocket", "sec-websocket-version: 13"],
   ["connection: Upgrade", "upgrade: websocket", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="],
@@ -151,7 +154,7 @@ function countAnswers(load: Load, socket: Socket): void {
   });
 }
 
-/** As many as a few addresses may have at once. */
+/** The number of sessions that a few addresses may have at once. */
 async function mintPublicTokens(load: Load): Promise<string[]> {
   const { localAddress, doors } = load;
   const http = createHttpCaller({ localAddress, socketsMax: 4, timeoutMs: 5_000 });

@@ -4,9 +4,9 @@ import { type Load, rest } from "../load.ts";
 import { isServed, TARGETS } from "../targets.ts";
 import { type Held, holdConnections } from "./hold-connections.ts";
 
-/** Connections of each of these attacks to each door. */
+/** Connections of each attack to each door. */
 const CONNECTIONS = 24;
-/** What one connection sends at most, over a whole attack. */
+/** The maximum that one connection sends in an attack. */
 const BYTES_PER_CONNECTION_MAX = 12 * 1024 * 1024;
 const DRIP_MS = 400;
 
@@ -15,12 +15,12 @@ const START = (path: string) => `${POST} ${path} HTTP/1.1\r\nhost: portcullis\r\
 const JSON_TYPE = "content-type: application/json\r\n";
 const CHUNKED = `${JSON_TYPE}transfer-encoding: chunked\r\n\r\n`;
 
-/** Chunks of one byte each, as many as make a good write. */
+/** One-byte chunks, as many as fit a good write size. */
 const TINY_CHUNKS = Buffer.from("1\r\nA\r\n".repeat(4_096));
 const CHUNK_EXTENSIONS = Buffer.from(`1;${"x".repeat(1_000)}\r\nA\r\n`.repeat(16));
 const EMPTY_LINES = Buffer.from("\r\n".repeat(4_096));
 
-/** What is sent on one connection and never ended. */
+/** The bytes of one connection, which never complete a request. */
 type Script = (load: Load, held: Held, path: string) => Promise<void>;
 
 const SCRIPTS: Readonly<Record<string, Script>> = {
@@ -82,7 +82,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   },
 };
 
-/** Each kind of unfinished request, to every door at once. */
+/** Sends each kind of unfinished request to every door at once. */
 export const UNFINISHED_ATTACKS: readonly Attack[] = Object.entries(SCRIPTS).map(
   ([name, script]) => ({
     name,
@@ -104,22 +104,22 @@ export const UNFINISHED_ATTACKS: readonly Attack[] = Object.entries(SCRIPTS).map
   }),
 );
 
-/** The RPCs of a door in turn, so that each is left unfinished. */
+/** Uses the RPCs of a door in turn, so that each is left unfinished. */
 function pathFor(door: DoorName, index: number): string {
   const served = TARGETS.filter((target) => target.door === door && isServed(target));
   return served[index % Math.max(1, served.length)]?.path ?? "/gateway/realtime";
 }
 
-/** A little now and then. */
+/** Writes a little at intervals. */
 async function drip(load: Load, held: Held, piece: (round: number) => string): Promise<void> {
   for (let round = 0; await held.write(piece(round)); round++) await rest(load, DRIP_MS);
 }
 
-/** As much as goes through, up to a bound. */
+/** Writes as much as the service reads, up to a bound. */
 async function pour(load: Load, held: Held, piece: Buffer): Promise<void> {
   for (let bytes = 0; bytes < BYTES_PER_CONNECTION_MAX; bytes += piece.length) {
     if (!(await held.write(piece))) return;
-    // So that all connections take turns.
+    // Yields, so that all connections take turns.
     await rest(load, 1);
   }
 }

@@ -5,15 +5,15 @@ import { type Load, pace, rest, scaled } from "../load.ts";
 import { strangerAddress } from "../random.ts";
 import { frameOf, OPCODE, textFrame, upgrade } from "./raw-websocket.ts";
 
-/** Of each kind of hostile session. */
+/** The number of sessions of each hostile kind. */
 const SESSIONS = 24;
 const SLOW_READERS = 150;
-/** What one session sends at most. */
+/** The maximum that one session sends. */
 const BYTES_PER_SESSION_MAX = 8 * 1024 * 1024;
-/** Sessions from one IPv6 /48; far more than a network of honest people opens at once. */
+/** Sessions from one IPv6 /48, far more than an honest network opens at once. */
 const SESSIONS_OF_ONE_48 = { perSecond: 250, inFlightMax: 60 };
 
-/** What a hostile session sends again and again until it is closed. */
+/** The bytes that a hostile session repeats until it is closed. */
 const PIECES: Readonly<Record<string, (round: number) => Buffer>> = {
   pings: () => repeated(frameOf(OPCODE.ping, Buffer.alloc(125)), 32),
   "empty-pings": () => repeated(frameOf(OPCODE.ping, Buffer.alloc(0)), 512),
@@ -106,7 +106,7 @@ async function overwhelm(
     load.count(`${name}: ${socket.closed ? "closed by the gateway" : "still open"}`);
     socket.destroy();
   };
-  // A session that was closed is followed by another one.
+  // A closed session is replaced.
   await Promise.all(
     Array.from({ length: scaled(load, SESSIONS) }, async () => {
       while (!load.signal.aborted) {
@@ -117,7 +117,7 @@ async function overwhelm(
   );
 }
 
-/** False once the socket is closed. */
+/** Returns false after the socket has closed. */
 async function write(load: Load, socket: Socket, bytes: Buffer): Promise<boolean> {
   if (!socket.writable) return false;
   if (socket.write(bytes)) return true;

@@ -1,15 +1,15 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { type FieldPath, fieldPaths, isList } from "./paths.ts";
 
-/** A message that is cheap to write down and expensive to read. */
+/** A message that is cheap to create and expensive to read. */
 export type Bomb = {
   name: string;
   codec: "json" | "proto";
-  /** About that long before it is compressed. */
+  /** The approximate length before compression. */
   build(bytes: number): Buffer;
 };
 
-/** What is repeated inside of a JSON value, and what stands around it. */
+/** A text repeated inside a JSON value, and the text around it. */
 const JSON_FILLINGS: readonly { name: string; open: string; piece: string; close: string }[] = [
   { name: "empty objects", open: "[{}", piece: ",{}", close: "]" },
   { name: "empty lists", open: "[[]", piece: ",[]", close: "]" },
@@ -26,12 +26,12 @@ const JSON_FILLINGS: readonly { name: string; open: string; piece: string; close
   { name: "spaces", open: "", piece: " ", close: "0" },
 ];
 
-/** Fields of protobuf by what is repeated in them. */
+/** Protobuf fields, by their repeated content. */
 const WIRE = { varint: 0, bytes: 2, groupStart: 3 } as const;
-/** A number that no message of ours has. */
+/** A field number that no message of ours has. */
 const UNKNOWN_FIELD = 1_000;
 
-/** Every bomb for a message: each filling in each of its fields, and in places where none is. */
+/** Returns every bomb for a message: each filling in each field, and in unknown fields. */
 export function bombsFor(message: DescMessage | undefined): Bomb[] {
   const paths = message === undefined ? [] : fieldPaths(message);
   return [
@@ -65,7 +65,7 @@ function jsonBombs(path: FieldPath | undefined): Bomb[] {
   }));
 }
 
-/** The JSON around the value of a field; lists on the way hold one element. */
+/** Returns the JSON around a field's value; lists on the way hold one element. */
 function surround(path: FieldPath): [string, string] {
   const opens = path.map((field, index) => {
     const isLast = index === path.length - 1;
@@ -122,7 +122,7 @@ function field(number: number, value: Buffer): Buffer {
   return Buffer.concat([Buffer.from([...tag(number, WIRE.bytes), ...varint(value.length)]), value]);
 }
 
-/** Each level costs its sender a few bytes and the reader a call. */
+/** Each level costs the sender a few bytes, and the reader a call. */
 function nestedValues(number: number, bytes: number): Buffer {
   const heads: Buffer[] = [];
   for (let inside = 0; inside < bytes; ) {

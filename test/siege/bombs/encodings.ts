@@ -1,9 +1,9 @@
 import { brotliCompressSync, constants, deflateSync, gzipSync } from "node:zlib";
 
-/** A way to make a body small, and what it is called in a header. */
+/** A compression, and its name in the header. */
 export type Encoding = { name: string; encode(body: Buffer): Buffer };
 
-/** Small pieces that repeat need no better one. */
+/** A higher quality gains nothing for small repeated pieces. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
 
 export const ENCODINGS: readonly [Encoding, ...Encoding[]] = [
@@ -13,6 +13,6 @@ export const ENCODINGS: readonly [Encoding, ...Encoding[]] = [
   { name: "deflate", encode: (body) => deflateSync(body) },
   { name: "gzip, gzip", encode: (body) => gzipSync(gzipSync(body)) },
   { name: "gzip, br", encode: (body) => brotliCompressSync(gzipSync(body), BROTLI) },
-  // Several members behind each other are one body.
+  // Several gzip members in a row are one body.
   { name: "gzip", encode: (body) => Buffer.concat([gzipSync(body), gzipSync(body)]) },
 ];

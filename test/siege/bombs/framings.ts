@@ -1,6 +1,6 @@
 import type { Encoding } from "./encodings.ts";
 
-/** A way in which a message becomes a request. */
+/** A way to turn a message into a request. */
 export type Framing = {
   name: string;
   frame(
@@ -11,7 +11,7 @@ export type Framing = {
 };
 
 const COMPRESSED = 1;
-/** No server reads a longer request line. */
+/** No server accepts a longer request line. */
 const QUERY_LENGTH_MAX = 15_000;
 
 export const FRAMINGS: readonly [Framing, ...Framing[]] = [
@@ -45,7 +45,7 @@ export const FRAMINGS: readonly [Framing, ...Framing[]] = [
   },
 ];
 
-/** Envelopes: the bomb in one, or empty ones without end. */
+/** Connect envelopes: the bomb in one, or empty ones without end. */
 function enveloped(name: string, contentType: string, encodingHeader: string): Framing {
   return {
     name,
@@ -73,5 +73,5 @@ function envelope(flags: number, data: Buffer): Buffer {
   return Buffer.concat([head, data]);
 }
 
-/** What follows the first message must not be read as more of them. */
+/** Bytes after the first message must not be read as more messages. */
 const EMPTY_ENVELOPES = Buffer.alloc(5 * 200);

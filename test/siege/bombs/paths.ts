@@ -1,12 +1,12 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 
-/** How to get to a field from the outermost message, the field itself last. */
+/** The path from the outermost message to a field, the field itself last. */
 export type FieldPath = readonly [DescField, ...DescField[]];
 
-/** Fields of fields of fields; what lies deeper is more of the same. */
+/** Three levels of fields; deeper levels add nothing new. */
 const DEPTH_MAX = 3;
 
-/** Every field of a message and of the messages in it. */
+/** Returns every field of a message and of its nested messages. */
 export function fieldPaths(message: DescMessage, depth = DEPTH_MAX): FieldPath[] {
   return message.fields.flatMap((field): FieldPath[] => {
     const inner = messageOf(field);

@@ -3,10 +3,10 @@ import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A disk of its own for the data of Postgres, which can be made to hang. */
+/** A separate disk for the data of Postgres, which can hang. */
 export type Disk = {
   directory: string;
-  /** From now on nothing is written: whoever wants it waits. */
+  /** Blocks every write from now on. */
   freeze(): void;
   thaw(): void;
   unmount(): void;
@@ -14,7 +14,7 @@ export type Disk = {
 
 const SIZE_BYTES = 768 * 1024 * 1024;
 
-/** Undefined where we may not mount one: that needs root and a loop device. */
+/** Returns undefined if we may not mount a disk: that needs root and a loop device. */
 export function mountDisk(): Disk | undefined {
   const folder = mkdtempSync(join(tmpdir(), "portcullis-siege-disk-"));
   const image = join(folder, "image");
@@ -36,7 +36,7 @@ export function mountDisk(): Disk | undefined {
     if (isFrozen) succeeds("fsfreeze", ["--unfreeze", directory]);
     isFrozen = false;
   };
-  // Whoever writes to a frozen disk cannot even be killed.
+  // A process that writes to a frozen disk cannot be killed.
   const abandon = () => {
     thaw();
     succeeds("umount", ["--lazy", directory]);

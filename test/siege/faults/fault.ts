@@ -3,24 +3,24 @@ import type { SiegeSystem } from "../siege-system.ts";
 import type { Disk } from "./disk.ts";
 import type { Network } from "./network.ts";
 
-/** What can be made to fail. */
+/** The parts that faults break. */
 export type FaultPlace = {
   system: SiegeSystem;
-  /** Between the services and Postgres. */
+  /** The network between the services and Postgres. */
   network: Network;
-  /** Undefined where none can be mounted. */
+  /** Undefined if no disk can be mounted. */
   disk: Disk | undefined;
 };
 
-/** A way in which commits hang. */
+/** A way to make commits hang. */
 export type Fault = {
   name: string;
   title: string;
-  /** Begins it, and answers what ends it. */
+  /** Starts the fault, and returns a function that ends it. */
   inflict(place: FaultPlace): Promise<() => Promise<void>>;
-  /** Why it cannot be tried here. */
+  /** Why the fault cannot be tried here. */
   impossible?(place: FaultPlace): string | undefined;
-  /** Whether other users of the database can go on meanwhile. */
+  /** Whether other users of the database can continue during the fault. */
   othersCanConnect: boolean;
   bounds: Partial<Bounds>;
 };

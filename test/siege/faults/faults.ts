@@ -7,8 +7,8 @@ import { HELD_ROW } from "./held-row.ts";
 import { holdLock } from "./hold-lock.ts";
 
 /**
- * Whatever needs a commit or a row is refused with 503; what is open stays open, and what needs no
- * database goes on.
+ * Requests that need a commit or a row are refused with 503. Open streams stay open, and requests
+ * that need no database continue.
  */
 const NO_DATABASE: Partial<Bounds> = {
   refusals: {
@@ -34,7 +34,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "hung-commits-stalled-disk",
     title: "the disk of the database stops writing",
-    // Whoever logs in may have to write too.
+    // A login may have to write, too.
     othersCanConnect: false,
     bounds: NO_DATABASE,
     impossible: ({ disk }) =>
@@ -111,7 +111,7 @@ async function resetSetting(url: string, name: string): Promise<void> {
   await runSql(url, "select pg_reload_conf()");
 }
 
-/** Children first; the postmaster would notice that they are stopped. */
+/** Stops the children first: the postmaster would notice that they are stopped. */
 async function stopProcesses(
   { system: { postgres } }: FaultPlace,
   matches: (commandLine: string) => boolean,
@@ -128,7 +128,7 @@ async function stopProcesses(
   };
 }
 
-/** Backends name the address of their client. */
+/** A backend names the address of its client. */
 function isServing(commandLine: string): boolean {
   return /^postgres: postgres .*127\.0\.0\.1/.test(commandLine);
 }

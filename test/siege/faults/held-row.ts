@@ -6,11 +6,11 @@ import type { Fault, FaultPlace } from "./fault.ts";
 import { holdLock } from "./hold-lock.ts";
 
 const POLICY = "login.account";
-/** A cost that nobody else has, by which the row is found. */
+/** A unique cost, by which the row is found. */
 const COST = 97;
 const ASK_EVERY_MS = 50;
 
-/** One row is held, and somebody wants it all the time: who wants other rows must not notice. */
+/** Holds one row that is requested all the time: requests for other rows must not be affected. */
 export const HELD_ROW: Fault = {
   name: "hung-row",
   title: "somebody holds the row of one bucket that is in use",
@@ -51,7 +51,7 @@ async function findRow({ system }: FaultPlace): Promise<string> {
   return row.id;
 }
 
-/** What comes of these is not counted: the row is held. */
+/** The results of these calls are not counted: the row is held. */
 async function askAgainAndAgain(
   place: FaultPlace,
   key: string,

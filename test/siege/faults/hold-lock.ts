@@ -1,6 +1,6 @@
 import pg from "pg";
 
-/** Keeps a transaction with a lock open until it is let go. */
+/** Holds a lock in an open transaction until it is released. */
 export async function holdLock(url: string, statement: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: url });
   client.on("error", () => undefined);

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** Which way the network lets pass. */
+/** The directions that the network passes. */
 export type Passage = "both" | "nothing" | "requests-only";
 
-/** A network between services and their database that can be made to stall. */
+/** A network between the services and their database that can stall. */
 export type Network = {
-  /** The database through it. */
+  /** The URL of the database through the network. */
   url: string;
   setPassage(passage: Passage): void;
   /** Breaks every connection. */
@@ -17,7 +17,7 @@ export type Network = {
 
 type Line = { client: Socket; server: Socket };
 
-/** Passes bytes on between whoever connects and a database; stalled bytes wait and are not lost. */
+/** Forwards bytes between clients and a database; stalled bytes wait and are not lost. */
 export async function startNetwork(databaseUrl: string): Promise<Network> {
   const target = new URL(databaseUrl);
   const lines = new Set<Line>();
@@ -63,7 +63,7 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-/** Bytes and ends go through by reading; what is paused is not read, so nothing goes through. */
+/** Bytes and ends pass only while the source is read: a paused source passes nothing. */
 function join({ client, server }: Line, onGone: () => void): void {
   const ends: readonly (readonly [Socket, Socket])[] = [
     [client, server],

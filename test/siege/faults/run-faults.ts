@@ -12,10 +12,10 @@ import { mountDisk } from "./disk.ts";
 import type { Fault, FaultPlace } from "./fault.ts";
 import { type Network, startNetwork } from "./network.ts";
 
-/** A stage whose database can be made to hang in every way. */
+/** A stage whose database can hang in every way. */
 export type FaultStage = { stage: Stage; place: FaultPlace; stop(): Promise<void> };
 
-/** Somebody else who uses the same server, without the right to its reserved connections. */
+/** Another user of the same server, without the right to its reserved connections. */
 const BYSTANDER = { name: "siege_bystander", password: "siege" };
 const BYSTANDER_TIMEOUT_MS = 2_000;
 
@@ -58,7 +58,7 @@ export async function openFaultStage(
   }
 }
 
-/** Makes commits hang for a while and tells what came of it, meanwhile and afterwards. */
+/** Makes commits hang for a while, and reports the results during and after that. */
 export async function runFault(
   { stage, place }: FaultStage,
   fault: Fault,
@@ -89,7 +89,7 @@ export async function runFault(
   };
 }
 
-/** The server has connections left for others. */
+/** Checks that the server has connections left for other users. */
 async function tryAsBystander({ system }: FaultPlace): Promise<string[]> {
   const url = new URL(system.databaseUrl);
   url.username = BYSTANDER.name;

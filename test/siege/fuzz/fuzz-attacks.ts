@@ -10,9 +10,9 @@ import { mutate } from "./mutate.ts";
 import { type Seed, seedsOf } from "./seeds.ts";
 
 const AT_ONCE = 24;
-/** A half-open connection is closed by then. */
+/** Longer than a service keeps a half-open connection. */
 const ANSWER_TIMEOUT_MS = 8_000;
-/** Frames to a session, unless it is closed before. */
+/** Frames per session, unless it is closed first. */
 const FRAMES_PER_SESSION = 40;
 const WEBSOCKET_SEEDS: readonly [Buffer, ...Buffer[]] = [
   Buffer.from('{"id":1,"subscribe":{"datasource":"demo"}}'),
@@ -22,7 +22,7 @@ const WEBSOCKET_SEEDS: readonly [Buffer, ...Buffer[]] = [
   Buffer.from('{"id":5,"ping":{}}'),
 ];
 
-/** Random and malformed inputs, to one door at a time. */
+/** Sends random and malformed inputs to one door. */
 export const FUZZ_ATTACKS: readonly Attack[] = DOOR_NAMES.map((door) => ({
   name: `fuzz-${door}`,
   title: `random and malformed inputs to the door ${door}`,
@@ -51,12 +51,12 @@ async function sendInput(
     timeoutMs: ANSWER_TIMEOUT_MS,
     isEnded: true,
   });
-  // What was sent is worth keeping where it should have been refused.
+  // Keeps the input if it should have been refused.
   const detail = outcome === "500" ? ` ${JSON.stringify(excerpt(bytes))}` : "";
   load.count(`${kind}: ${outcome}${detail}`);
 }
 
-/** The end of a path and the body tell most. */
+/** The end of the path and the body are the most informative. */
 function excerpt(bytes: Buffer): string {
   const text = bytes.toString("latin1");
   const [first = ""] = text.split("\r\n", 1);
@@ -64,7 +64,7 @@ function excerpt(bytes: Buffer): string {
   return `${first.split("/").at(-2) ?? ""} ${type}`;
 }
 
-/** Half of the inputs to the public door of the gateway are frames of sessions. */
+/** Half of the inputs to the gateway's public door are frames of sessions. */
 async function sendFrames(load: Load, round: number): Promise<void> {
   const { outcome, socket } = await upgrade({
     gateway: load.doors.gateway,
@@ -91,7 +91,7 @@ async function sendMutatedFrames(load: Load, socket: Socket): Promise<void> {
   }
 }
 
-/** Connections come from many addresses: one of them runs out of ports. */
+/** Uses many source addresses: one alone runs out of ports. */
 function neighbour(localAddress: string, round: number): string {
   return localAddress.replace(/\.0\.\d+$/, `.1.${1 + (round % 250)}`);
 }
@@ -99,7 +99,7 @@ function neighbour(localAddress: string, round: number): string {
 function notEmpty(seeds: readonly Seed[], door: DoorName): readonly [Seed, ...Seed[]] {
   const [first, ...others] = seeds;
   if (first !== undefined) return [first, ...others];
-  // What is not served here is sent here all the same.
+  // Also sends requests that this door does not serve.
   const [elsewhere, ...more] = DOOR_NAMES.filter((other) => other !== door).flatMap(seedsOf);
   if (elsewhere === undefined) throw new Error("there is nothing to mutate");
   return [elsewhere, ...more];

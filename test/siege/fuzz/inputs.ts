@@ -2,10 +2,10 @@ import type { Random } from "../random.ts";
 import { mutate } from "./mutate.ts";
 import type { Seed } from "./seeds.ts";
 
-/** One malformed input, and in which way it is malformed. */
+/** One malformed input, and how it is malformed. */
 export type Input = { kind: string; bytes: Buffer };
 
-/** All come from one address, whose limits are soon used up: floods are attacks of their own. */
+/** All inputs come from one address and soon exhaust its limits: floods are separate attacks. */
 const ADDRESS = "203.0.113.200";
 const RAW_BYTES_MAX = 2_000;
 const CONTENT_TYPES = [
@@ -18,7 +18,9 @@ const CONTENT_TYPES = [
   "",
 ] as const;
 
-/** Draws an input for a door: raw bytes, a mutated head, a mutated body, or both at odds. */
+/**
+ * Draws an input for a door: raw bytes, a mutated head, a mutated body, or a contradiction of both.
+ */
 export function drawInput(seeds: readonly [Seed, ...Seed[]], random: Random): Input {
   const seed = random.pick(seeds);
   const kind = random.below(100);

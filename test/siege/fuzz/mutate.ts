@@ -1,6 +1,6 @@
 import type { Random } from "../random.ts";
 
-/** What parsers of HTTP, JSON, protobuf and websockets have stumbled over before. */
+/** Fragments that have broken parsers of HTTP, JSON, protobuf and websockets. */
 const DICTIONARY: readonly [string, ...string[]] = [
   "\0",
   "\r\n",
@@ -61,7 +61,7 @@ const MUTATIONS: readonly [Mutation, ...Mutation[]] = [
   },
 ];
 
-/** Changes bytes in a few places, in ways that parsers find hard. */
+/** Changes bytes in a few places in ways that are hard for parsers. */
 export function mutate(bytes: Buffer, random: Random): Buffer {
   let mutated = bytes;
   for (let times = 1 + random.below(4); times > 0; times--) {

@@ -1,7 +1,7 @@
 import { fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { isServed, TARGETS, type Target } from "../targets.ts";
 
-/** Good requests by RPC or route; mutations start from them. Names are nobody's but the fuzzer's. */
+/** Valid requests by RPC or route, from which mutations start. Only the fuzzer uses these names. */
 const BODIES: Readonly<Record<string, readonly JsonValue[]>> = {
   Login: [{ email: "fuzz@siege.test", password: "a password" }],
   Refresh: [{ refreshToken: "x".repeat(43) }],
@@ -44,10 +44,10 @@ const BODIES: Readonly<Record<string, readonly JsonValue[]>> = {
   consume: [{ policy: "realtime.connect.ip", key: "203.0.113.9", cost: 1 }],
 };
 
-/** A request that would be served as it is. */
+/** A valid request. */
 export type Seed = { target: Target; contentType: string; body: Buffer };
 
-/** Good requests to a door, in JSON and in protobuf. */
+/** Returns valid requests to a door, in JSON and in protobuf. */
 export function seedsOf(door: Target["door"]): Seed[] {
   return TARGETS.filter((target) => target.door === door && isServed(target)).flatMap((target) => {
     const bodies = BODIES[target.path.split("/").at(-1) ?? ""] ?? [{}];

@@ -3,7 +3,7 @@ import type { Doors } from "../doors.ts";
 import { type HonestPage, revokeAndWait, type StreamOptions, visit } from "./honest-streams.ts";
 import { type HonestUser, OWNERS } from "./honest-users.ts";
 
-/** Something that honest clients do again and again; `round` counts the times. */
+/** A repeated activity of honest clients; `round` counts the repetitions. */
 export type Business = { everyMs: number; run(round: number): Promise<unknown> };
 
 export type BusinessOptions = {
@@ -11,14 +11,14 @@ export type BusinessOptions = {
   pages: readonly HonestPage[];
   streams: StreamOptions;
   doors: Doors;
-  /** Read each time. */
+  /** Read on each use. */
   state: { focus: "everybody" | "owners"; secondLimiter: string | undefined };
 };
 
-/** Enough that no key comes back before its bucket has refilled. */
+/** Enough keys for each bucket to refill before its key is used again. */
 const KEYS = 10_000;
 
-/** All that goes on, each within its own limits. */
+/** All activities, each within its own limits. */
 export function honestBusiness(options: BusinessOptions): Business[] {
   return [...ofAccounts(options), ...ofStreams(options), ...ofServices(options)];
 }
@@ -34,7 +34,7 @@ function ofAccounts({ users, streams: { calls, want }, state }: BusinessOptions)
     },
     {
       everyMs: 900,
-      // From the other end, so that a session is not refreshed while it is replaced.
+      // Starts from the last user, so that no session is refreshed while it is replaced.
       run: async (round) => {
         const user = elementOf(users, users.length - 1 - (round % (users.length - OWNERS)));
         if (user.refreshToken !== "") await want("refresh", () => calls.refresh(user));

@@ -7,10 +7,10 @@ const AUTH = "portcullis.auth.v1.AuthService";
 const DATASOURCES = "portcullis.auth.v1.DatasourceService";
 const MESSAGE_LENGTH = 100;
 
-/** A call that was not answered as an honest client may expect. */
+/** A call that an honest client did not expect to fail. */
 export class Refused extends Error {}
 
-/** The calls of honest clients; each rejects with `Refused` when it does not get what it wants. */
+/** The calls of honest clients; each rejects with `Refused` if it fails. */
 export type HonestCalls = ReturnType<typeof createHonestCalls>;
 
 export function createHonestCalls(doors: Doors, http: HttpCaller) {
@@ -29,7 +29,7 @@ export function createHonestCalls(doors: Doors, http: HttpCaller) {
         ...(user === undefined ? {} : { "x-forwarded-for": user.address }),
       },
       body: JSON.stringify(body),
-      // Every fourth call comes on a new connection.
+      // Every fourth call uses a new connection.
       isFresh: calls % 4 === 0,
     };
     const answer = await http.call(url, request).catch((error: unknown) => {
@@ -48,7 +48,7 @@ export function createHonestCalls(doors: Doors, http: HttpCaller) {
       user.refreshToken = textOf(answer, "refreshToken");
       if (deviceToken !== undefined) user.deviceToken = String(answer["deviceToken"] ?? "");
     },
-    /** Continues the login session; one that is known as being spent is not sent again. */
+    /** Refreshes the login session; never sends a refresh token that is known to be spent. */
     async refresh(user: HonestUser) {
       const { refreshToken } = user;
       user.refreshToken = "";

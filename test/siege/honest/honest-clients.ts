@@ -8,23 +8,23 @@ import { PATIENCE_MS } from "./honest-stream.ts";
 import { HonestPage, type StreamOptions, type Want } from "./honest-streams.ts";
 import { createHonestUsers, type HonestUser } from "./honest-users.ts";
 
-/** Enough that each stays within its own limits for as long as a siege lasts. */
+/** Enough clients for each to stay within its limits during a siege. */
 const USERS = 40;
 const PAGES = 8;
 const SOCKETS_MAX = 32;
-/** The sign-ins before a siege go a few at a time. */
+/** The sign-ins before a siege run a few at a time. */
 const SIGN_INS_AT_ONCE = 4;
 
 export type HonestClients = {
   record: HonestRecord;
-  /** While attackers guess at the owners' accounts, these are the ones who sign in. */
+  /** The users who sign in while attackers guess at these accounts. */
   setFocus(focus: "everybody" | "owners"): void;
-  /** Another limiter that takes honest calls too. */
+  /** A second limiter that serves honest calls. */
   setSecondLimiter(url: string | undefined): void;
   stop(): Promise<void>;
 };
 
-/** Lets known users go about their business from an address of their own until stopped. */
+/** Runs honest users, each from its own address, until stopped. */
 export async function startHonestClients(options: {
   doors: Doors;
   databaseUrl: string;
@@ -81,7 +81,9 @@ function createWant(record: HonestRecord): Want {
   };
 }
 
-/** Starts something at a steady pace, also while earlier rounds are under way; then waits for all. */
+/**
+ * Starts work at a steady pace, even while earlier rounds are in flight; then waits for all of it.
+ */
 async function repeat({ everyMs, run }: Business, signal: AbortSignal): Promise<void> {
   const running = new Set<Promise<unknown>>();
   for (let round = 0; !signal.aborted; round++) {

@@ -1,15 +1,15 @@
-/** One thing that an honest client wanted. */
+/** One call of an honest client. */
 export type HonestCall = {
   kind: string;
   tookMs: number;
-  /** Why it did not get it; undefined when it did. */
+  /** Why it failed; undefined if it succeeded. */
   refusal?: string | undefined;
 };
 
-/** What honest clients wanted in some stretch of time, and what came of it. */
+/** The calls of honest clients in a period, and their results. */
 export type HonestTally = {
   calls: number;
-  /** How often each thing was refused, by what and why. */
+  /** The number of refusals, by call and reason. */
   refusals: ReadonlyMap<string, number>;
   p50Ms: number;
   p99Ms: number;
@@ -17,7 +17,7 @@ export type HonestTally = {
   p99MsByKind: Readonly<Record<string, number>>;
 };
 
-/** How long these take says how often somebody polls, and nothing of how busy a service is. */
+/** The duration of these calls depends on polling intervals, not on the load of a service. */
 const PACED_BY_A_POLL = new Set(["revocation"]);
 
 export class HonestRecord {
@@ -27,7 +27,7 @@ export class HonestRecord {
     this.#calls.push(call);
   }
 
-  /** What happened since the last time; empties the record. */
+  /** Returns the calls since the last time, and empties the record. */
   take(): HonestTally {
     const calls = this.#calls;
     this.#calls = [];
@@ -54,7 +54,7 @@ function sortedTimes(calls: readonly HonestCall[]): number[] {
   return calls.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
 }
 
-/** By nearest rank; 0 when there is nothing. */
+/** By nearest rank; 0 if there are no calls. */
 function percentile(sorted: readonly number[], share: number): number {
   const rank = Math.ceil(sorted.length * share) - 1;
   return Math.round(sorted[Math.max(0, rank)] ?? 0);

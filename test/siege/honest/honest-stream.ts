@@ -2,26 +2,26 @@ import WebSocket from "ws";
 
 export type StreamFrame = Readonly<Record<string, unknown>>;
 
-/** What an open websocket of an honest client got. */
+/** An open websocket of an honest client. */
 export type HonestStream = {
-  /** Sends a frame and waits for its answer; rejects with what the gateway says against it. */
+  /** Sends a frame and waits for its answer; rejects with the gateway's error. */
   ask(frame: StreamFrame): Promise<StreamFrame>;
-  /** Resolves once an update with this offset, or a later one, is here. */
+  /** Resolves after an update with this offset or a later one. */
   received(datasource: string, offset: bigint): Promise<void>;
-  /** Resolves once the gateway has ended a subscription. */
+  /** Resolves after the gateway has ended a subscription. */
   ended(datasource: string): Promise<void>;
-  /** Settles once the gateway has ended the connection or a subscription, with what it said. */
+  /** Settles after the gateway has ended the connection or a subscription, with the reason. */
   over: Promise<string>;
   close(): void;
 };
 
 const SUBPROTOCOL = "portcullis.realtime.v1.json";
-/** What honest clients wait at most for anything. */
+/** The longest wait of an honest client. */
 export const PATIENCE_MS = 5_000;
-/** As the gateway asks. */
+/** The interval that the gateway asks for. */
 const PING_MS = 20_000;
 
-/** Connects and waits for hello; rejects with the status when the gateway refuses. */
+/** Connects and waits for hello; rejects with the status if the gateway refuses. */
 export async function openStream(options: {
   gateway: string;
   address: string;
@@ -79,7 +79,7 @@ export async function openStream(options: {
   };
 }
 
-/** The frames that nobody has waited for yet, and what updates and endings said. */
+/** The frames that nobody has read, and the state from updates and endings. */
 class Inbox {
   readonly offsets = new Map<string, bigint>();
   readonly ended = new Set<string>();

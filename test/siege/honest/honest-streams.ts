@@ -2,7 +2,7 @@ import type { HonestCalls } from "./honest-calls.ts";
 import { type HonestStream, openStream } from "./honest-stream.ts";
 import type { HonestUser } from "./honest-users.ts";
 
-/** Runs something that an honest client wants and writes down what came of it. */
+/** Runs an honest call and records its result. */
 export type Want = <T>(kind: string, run: () => Promise<T>) => Promise<T | undefined>;
 
 export type StreamOptions = {
@@ -12,7 +12,7 @@ export type StreamOptions = {
   want: Want;
 };
 
-/** An honest page that stays open: subscribed for as long as its user wants, come what may. */
+/** An honest page that stays subscribed for as long as its user wants. */
 export class HonestPage {
   readonly #options: StreamOptions;
   readonly #user: HonestUser;
@@ -26,7 +26,7 @@ export class HonestPage {
     this.#options = options;
   }
 
-  /** Connects and subscribes unless that is so already. */
+  /** Connects and subscribes, unless already done. */
   async join(): Promise<void> {
     if (this.#stream !== undefined || this.#isLeaving) return;
     await this.#options.want("page", async () => {
@@ -55,7 +55,7 @@ export class HonestPage {
     });
   }
 
-  /** An update that was published while the page was subscribed reaches it. */
+  /** Publishes an update, which must reach the subscribed page. */
   async expect(datasource: string, offset: bigint): Promise<void> {
     const stream = this.#stream;
     if (stream === undefined || datasource !== this.datasource) return;
@@ -81,7 +81,7 @@ export class HonestPage {
   }
 }
 
-/** Connects, subscribes with and without a token, and goes. */
+/** Connects, subscribes with and without a token, and disconnects. */
 export async function visit(user: HonestUser, options: StreamOptions): Promise<void> {
   const { gateway, localAddress, calls, want } = options;
   const token = await want("mint private", () =>
@@ -99,7 +99,7 @@ export async function visit(user: HonestUser, options: StreamOptions): Promise<v
   stream.close();
 }
 
-/** A token that is revoked ends its stream within a few seconds. */
+/** Revokes a token, which must end its stream within seconds. */
 export async function revokeAndWait(user: HonestUser, options: StreamOptions): Promise<void> {
   const { gateway, localAddress, calls, want } = options;
   const datasource = "demo-private";

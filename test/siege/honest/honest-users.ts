@@ -1,22 +1,22 @@
 import { hashPassword } from "../../../services/auth/login/password-hash.ts";
 import { runSql } from "../../fixtures/postgres.ts";
 
-/** Somebody with an account, an address and a device. */
+/** A user with an account, an address and a device. */
 export type HonestUser = {
   email: string;
-  /** What the proxy in front of the services says. */
+  /** The header that the proxy in front sends. */
   address: string;
   password: string;
   accessToken: string;
   refreshToken: string;
-  /** By which auth knows the device; undefined for users who are known by their network. */
+  /** The token by which auth knows the device; undefined for users known by their network. */
   deviceToken: string | undefined;
 };
 
 const PASSWORD = "a password of honest people";
 
 /**
- * Makes accounts that may read `demo-private`. Every second one is at an IPv6 address, and half of
+ * Creates accounts that may read `demo-private`. Every second one has an IPv6 address, and half of
  * them keep a device token.
  */
 export async function createHonestUsers(databaseUrl: string, count: number): Promise<HonestUser[]> {
@@ -42,10 +42,10 @@ export async function createHonestUsers(databaseUrl: string, count: number): Pro
   }));
 }
 
-/** The account that belongs to an honest user, by its place in the list. */
+/** The account of an honest user, by its index. */
 export function emailOf(index: number): string {
   return `honest-${index}@siege.test`;
 }
 
-/** Users whose accounts attackers know. */
+/** The users whose accounts attackers know. */
 export const OWNERS = 4;

@@ -1,13 +1,13 @@
 import pg from "pg";
 
-/** Counts the server's processes for each service. */
+/** Counts the server's backends of each service. */
 export type BackendCounter = {
-  /** By application name; undefined while the server does not answer. */
+  /** Counts by application name; undefined while the server does not answer. */
   count(): Promise<ReadonlyMap<string, number> | undefined>;
   close(): Promise<void>;
 };
 
-/** Where the server is stopped, so is this question. */
+/** If the server is stopped, this query hangs, too. */
 const ANSWER_TIMEOUT_MS = 500;
 const OWN_NAME = "portcullis-siege";
 

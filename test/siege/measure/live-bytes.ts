@@ -1,14 +1,14 @@
 import WebSocket from "ws";
 
-/** Node opens its inspector on a port of its own and tells where. */
+/** Node opens its inspector on a separate port and prints it. */
 export const INSPECTOR = { NODE_OPTIONS: "--inspect=127.0.0.1:0" } as const;
 
 const LISTENING = /^Debugger listening on (ws:\S+)/;
 const ANSWER_TIMEOUT_MS = 15_000;
-/** Objects with finalizers are gone only after another round. */
+/** Objects with finalizers need a second collection. */
 const COLLECTIONS = 2;
 
-/** What a process still holds after a garbage collection: its heap and its buffers. */
+/** The memory of a process after a garbage collection: heap and buffers. */
 export async function measureLiveBytes(output: readonly string[]): Promise<number> {
   const url = output.flatMap((line) => LISTENING.exec(line)?.[1] ?? []).at(-1);
   if (url === undefined) throw new Error("the inspector of the service was not opened");

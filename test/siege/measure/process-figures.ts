@@ -1,14 +1,14 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 
-/** What the system says of a process. */
+/** The kernel's figures of a process. */
 export type ProcessFigures = { rssBytes: number; sockets: number };
 
-/** Undefined once the process has ended. */
+/** Returns undefined after the process has exited. */
 export async function readProcess(pid: number): Promise<ProcessFigures | undefined> {
   try {
     const status = await readFile(`/proc/${pid}/status`, "utf8");
     const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
-    // One that has ended and that nobody has waited for has no memory.
+    // A zombie process has no memory.
     if (kilobytes === undefined) return undefined;
     return { rssBytes: Number(kilobytes) * 1_024, sockets: await countSockets(pid) };
   } catch (error) {
@@ -20,7 +20,7 @@ export async function readProcess(pid: number): Promise<ProcessFigures | undefin
 async function countSockets(pid: number): Promise<number> {
   const folder = `/proc/${pid}/fd`;
   const links = await Promise.all(
-    // A descriptor may be closed while we look.
+    // A descriptor may close during the search.
     (await readdir(folder)).map((name) => readlink(`${folder}/${name}`).catch(() => "")),
   );
   return links.filter((link) => link.startsWith("socket:")).length;

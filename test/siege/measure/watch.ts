@@ -3,18 +3,18 @@ import type { ServiceProcess } from "../../fixtures/service-process.ts";
 import type { BackendCounter } from "./backends.ts";
 import { readProcess } from "./process-figures.ts";
 
-/** The most that was seen of each figure, or what it is now. */
+/** The maximum of each figure, or its present value. */
 export type Figures = {
   rssBytes: Record<string, number>;
   sockets: Record<string, number>;
-  /** Of Postgres, by application name. */
+  /** Backends of Postgres, by application name. */
   backends: Record<string, number>;
 };
 
-/** Looks at processes again and again. */
+/** Samples processes repeatedly. */
 export type Watch = {
   now(): Promise<Figures>;
-  /** The most that was seen since the last time. */
+  /** Returns the maximum since the last call. */
   takeMost(): Figures;
   stop(): Promise<void>;
 };

@@ -19,7 +19,7 @@ function datasource(method: string, body: unknown, step: Partial<Step> = {}): St
   return { door: "auth", path: `/portcullis.auth.v1.DatasourceService/${method}`, body, ...step };
 }
 
-/** Sign-in, login sessions and what is wrong with their requests. */
+/** Records sign-in and login sessions, with valid and invalid requests. */
 export async function recordLogin({ send }: Recorder): Promise<void> {
   const ok = await send("Login", login(DEMO_ACCOUNT));
   await send("Login on a device", login({ ...DEMO_ACCOUNT, deviceToken: "" }));
@@ -64,7 +64,7 @@ export async function recordLogin({ send }: Recorder): Promise<void> {
   await send("Login: a guess too many", { ...guess, from: "203.0.113.3" });
 }
 
-/** Datasources: tokens, their ends, and who may do what. */
+/** Records datasources: minting and revoking tokens, and who may do what. */
 export async function recordDatasources({ send }: Recorder): Promise<void> {
   const token = textAt(await send("Login", login(DEMO_ACCOUNT)), "accessToken");
   const operator = { door: "authAdmin", token: TOKENS.operator } as const;
@@ -87,6 +87,18 @@ export async function recordDatasources({ send }: Recorder): Promise<void> {
   await send("MintToken, unknown", datasource("MintToken", { datasource: "unknown" }, { token }));
   await send("MintToken, no name", datasource("MintToken", { datasource: "No Name" }, { token }));
   await send("MintToken, empty", datasource("MintToken", {}));
+
+  const drained = "203.0.113.4";
+  await send("Spend all mints of an address", {
+    door: "limiter",
+    path: "/portcullis.limiter.v1.LimiterService/Consume",
+    token: TOKENS.auth,
+    body: { buckets: [{ policy: "mint.public.ip", key: drained, cost: 60 }] },
+  });
+  await send(
+    "MintToken over the limit",
+    datasource("MintToken", { datasource: "demo" }, { from: drained }),
+  );
 
   const names = ["demo", "demo-private", "unknown", "No Name"];
   await send("MintTokens", datasource("MintTokens", { datasources: names }, { token }));
@@ -129,7 +141,7 @@ export async function recordDatasources({ send }: Recorder): Promise<void> {
   });
 }
 
-/** The door itself: methods, types, sizes, origins, plain routes. */
+/** Records the door: methods, content types, sizes, origins, plain routes. */
 export async function recordAuthDoor({ send }: Recorder): Promise<void> {
   const get = { door: "auth", method: "GET" } as const;
   await send("Keys", { ...get, path: "/.well-known/jwks.json" });

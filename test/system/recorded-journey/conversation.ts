@@ -1,14 +1,14 @@
 import { WebSocket } from "ws";
 
-/** A websocket whose text frames are recorded as they are on the wire, in order. */
+/** A websocket whose frames are recorded in order, as they are on the wire. */
 export type Conversation = {
-  /** Sends a text or bytes and records it. */
+  /** Sends a string, bytes or JSON, and records it. */
   say(frame: unknown): void;
-  /** Waits for the next frame, records it and answers its text. */
+  /** Waits for the next frame, records it and returns its text. */
   hear(): Promise<string>;
-  /** Sends a frame and hears the next one. */
+  /** Sends a frame and waits for the next one. */
   ask(frame: unknown): Promise<string>;
-  /** Waits until the gateway closes, and records how. */
+  /** Waits until the gateway closes the connection, and records the code. */
   end(): Promise<void>;
   lines: readonly string[];
   close(): void;
@@ -18,13 +18,13 @@ export type Handshake = {
   from: string;
   subprotocols?: readonly string[];
   headers?: Readonly<Record<string, string>>;
-  /** What a binary frame holds, as JSON. */
+  /** Describes a binary frame as text. */
   decode?: (bytes: Buffer) => string;
 };
 
 const FRAME_TIMEOUT_MS = 10_000;
 
-/** Connects and waits until the gateway has upgraded. */
+/** Connects and waits for the upgrade. */
 export async function converse(gatewayUrl: string, handshake: Handshake): Promise<Conversation> {
   const { from, subprotocols = ["portcullis.realtime.v1.json"], headers, decode } = handshake;
   const socket = new WebSocket(

@@ -22,7 +22,7 @@ function plain(path: string, step: Partial<Step> = {}): Step {
   return { door: "gateway", path, method: "GET", ...step };
 }
 
-/** What publishers and operators ask the gateway. */
+/** Records the RPCs of publishers and operators. */
 export async function recordGatewayRpcs({ send }: Recorder): Promise<void> {
   await send("Publish", publish({ datasource: "demo", json: { price: 1, nested: [null, "ü"] } }));
   await send("Publish a text", publish({ datasource: "demo", jsonText: '{"price": 2}' }));
@@ -74,7 +74,7 @@ export async function recordGatewayRpcs({ send }: Recorder): Promise<void> {
   });
 }
 
-/** The public door over HTTP: plain routes, and upgrades that are refused. */
+/** Records the public door over HTTP: plain routes, and refused upgrades. */
 export async function recordGatewayDoor({ send }: Recorder): Promise<void> {
   await send("Health", plain("/healthz"));
   await send("Health by another method", plain("/healthz", { method: "DELETE" }));

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { buffer } from "node:stream/consumers";
 
-/** A request exactly as it is sent: no header is added but the host and the length. */
+/** A request exactly as it is sent: only the host and the length are added. */
 export type WireRequest = {
   url: string;
   method: string;
@@ -16,10 +16,10 @@ export type WireAnswer = {
   body: Buffer;
 };
 
-/** The journey gives up on an answer after this time. */
+/** The longest wait for an answer. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Sends one request on a connection of its own and reads the whole answer. */
+/** Sends one request on a new connection and reads the whole answer. */
 export async function exchange({ url, method, headers, body }: WireRequest): Promise<WireAnswer> {
   return await new Promise((resolve, reject) => {
     const length = body.length === 0 ? {} : { "content-length": Buffer.byteLength(body) };

@@ -2,7 +2,7 @@ import { WhoIsCallingResponseSchema } from "../../../gen/portcullis/identity/v1/
 import { TOKENS } from "../../fixtures/services.ts";
 import type { Recorder, Step } from "./recorder.ts";
 
-/** Who is calling, as each of these doors sees it. */
+/** Records whom each of these doors takes the client for. */
 export async function recordIdentity(
   { send }: Recorder,
   doors: readonly Step["door"][],

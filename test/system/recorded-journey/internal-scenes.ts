@@ -6,7 +6,7 @@ function internal(route: string, body: unknown, step: Partial<Step> = {}): Step 
   return { door: "auth", path, token: TOKENS.gateway, body, ...step };
 }
 
-/** A datasource token of the demo account, and the account's access token. */
+/** Mints a datasource token of the demo account; returns the account's access token, too. */
 async function mint({ send }: Recorder): Promise<{ accessToken: string; token: string }> {
   const rpc = (method: string) =>
     ({ door: "auth", path: `/portcullis.auth.v1.${method}` }) as const;
@@ -20,7 +20,7 @@ async function mint({ send }: Recorder): Promise<{ accessToken: string; token: s
   return { accessToken, token: textAt(minted, "token") };
 }
 
-/** The three routes that only the gateway calls. */
+/** Records the three routes that only the gateway may call. */
 export async function recordInternalRoutes(recorder: Recorder): Promise<void> {
   await recordIntrospection(recorder);
   await recordRevocations(recorder);

@@ -3,7 +3,7 @@ import * as limiter from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { limiterRpc as rpc } from "./limiter-rpc.ts";
 import type { Recorder, Step } from "./recorder.ts";
 
-/** Every RPC of the limiter in binary. */
+/** Records every RPC of the limiter in binary. */
 export async function recordLimiterBinary({ send }: Recorder): Promise<void> {
   const bucket = { policy: "journey.bucket", key: "binary" };
   const buckets = [bucket];

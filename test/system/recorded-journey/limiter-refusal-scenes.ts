@@ -2,7 +2,7 @@ import { TOKENS } from "../../fixtures/services.ts";
 import { limiterRpc as rpc } from "./limiter-rpc.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** What is wrong with a request, and with who sends it. */
+/** Records refusals: invalid requests, and callers without the right. */
 export async function recordLimiterRefusals({ send }: Recorder): Promise<void> {
   const bucket = { policy: "journey.bucket", key: "refused" };
   const bad: unknown[] = [

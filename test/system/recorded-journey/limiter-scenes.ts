@@ -6,7 +6,7 @@ import { type Recorder, textAt } from "./recorder.ts";
 
 const ALL_OF_IT = { policy: "journey.bucket", key: "drained", cost: 5 };
 
-/** Every RPC of the limiter, on every algorithm. */
+/** Records every RPC of the limiter, with every algorithm. */
 export async function recordLimiter(recorder: Recorder): Promise<void> {
   await recordAlgorithms(recorder);
   await recordGroups(recorder);

@@ -3,7 +3,7 @@ import type { Recorder } from "./recorder.ts";
 /** Node's own metrics differ between its versions. */
 const OURS = /^(?:portcullis|rpc|http|db)_/;
 
-/** Every metric of our own on a scrape, with its type and the names of its labels. */
+/** Records our own metrics on a scrape, with their types and the names of their labels. */
 export async function recordMetricNames(recorder: Recorder, metricsUrl: string): Promise<void> {
   const text = await (await fetch(metricsUrl)).text();
   recorder.write("Metrics", namesIn(text));

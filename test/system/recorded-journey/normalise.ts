@@ -1,9 +1,9 @@
-/** Replaces what differs from run to run. */
+/** A rule for values that differ between runs. */
 type Rule = readonly [pattern: RegExp, replacement: string];
 
 /**
- * Everything else must be the same byte for byte. Order matters: a token holds text that looks like
- * other things.
+ * All other bytes must stay the same. The order matters: a token may contain text that matches a
+ * later rule.
  */
 const RULES: readonly Rule[] = [
   // Signed tokens (JWT): access, device and datasource tokens.
@@ -15,11 +15,11 @@ const RULES: readonly Rule[] = [
   [/("epoch":")[0-9a-f]+/g, "$1<epoch>"],
   [/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, "<uuid>"],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<instant>"],
-  // A wait is counted from the moment of the answer; that there is none ("0s") is told exactly.
+  // A wait depends on the time of the answer; "0s" (no wait) stays.
   [/("(?:retryAfter|resetAfter|latency)":")(?!0s)[\d.]+s/g, "$1<duration>"],
   [/("retryAfterMs":)[1-9]\d*/g, "$1<ms>"],
   [/(\bretry-after: )\d+/g, "$1<seconds>"],
-  // Keys and secrets of the run, and what depends on its ports and revision.
+  // Keys and secrets of the run, and values that depend on its ports and revision.
   [/("configHash":")[^"]+/g, "$1<hash>"],
   [/("policiesHash":")[^"]+/g, "$1<hash>"],
   [/("saltFingerprint":")[^"]+/g, "$1<fingerprint>"],
@@ -28,7 +28,7 @@ const RULES: readonly Rule[] = [
   [/127\.0\.0\.1:\d+/g, "<address>"],
 ];
 
-/** A text of the wire without what differs from run to run. */
+/** Returns a text without the values that differ between runs. */
 export function normalise(text: string): string {
   return RULES.reduce((kept, [pattern, replacement]) => kept.replace(pattern, replacement), text);
 }

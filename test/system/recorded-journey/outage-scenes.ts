@@ -7,7 +7,7 @@ import type { Recorder, Step } from "./recorder.ts";
 
 const CLIENT = "203.0.113.40";
 
-/** Every way in while the limiter is down; then the gateway stops, with a connection open. */
+/** Records every entrance without a limiter; then stops the gateway while a connection is open. */
 export async function recordWithoutLimiter(recorder: Recorder, system: System): Promise<void> {
   const { urls, services } = system;
   const headers = { "x-forwarded-for": CLIENT };
@@ -51,7 +51,7 @@ export async function recordWithoutLimiter(recorder: Recorder, system: System): 
   recorder.write("websocket: without a limiter, then without a gateway", talk.lines);
 }
 
-/** What the limiter and auth answer while the database lets nobody in. */
+/** Records the answers of the limiter and of auth while the database accepts no connection. */
 export async function recordWithoutDatabase(recorder: Recorder, system: System): Promise<void> {
   const { urls, databaseUrl } = system;
   const headers = { "x-forwarded-for": CLIENT };

@@ -1,9 +1,9 @@
 import { policiesTextWith } from "../../fixtures/policies.ts";
 
-/** So slow that nothing refills while the journey runs. */
+/** A period so long that nothing refills during the journey. */
 const SLOWLY = "24h";
 
-/** One policy of each algorithm, and the built-in ones of the gateway without a quick refill. */
+/** One policy of each algorithm, and built-in policies with a slower refill. */
 export async function journeyPolicies(): Promise<string> {
   return await policiesTextWith({
     "journey.bucket": { key: "text", algorithm: "token_bucket", limit: 5, period: SLOWLY },

@@ -3,30 +3,30 @@ import type { ServiceUrls } from "../../fixtures/services.ts";
 import { exchange, type WireAnswer } from "./http-exchange.ts";
 import { normalise } from "./normalise.ts";
 
-/** A request of the journey; what is not given is as a JSON client has it. */
+/** A request of the journey; by default a POST of a JSON client. */
 export type Step = {
   door: keyof ServiceUrls;
   path: string;
   method?: string;
   token?: string | undefined;
-  /** The client, as the trusted proxy names it. */
+  /** The client's address, which the trusted proxy sends. */
   from?: string;
   headers?: Readonly<Record<string, string>>;
-  /** Anything but a text or bytes is sent as JSON. */
+  /** Sent as it is if a string or bytes, else as JSON. */
   body?: unknown;
-  /** The message that a binary answer holds. */
+  /** The message type of a binary answer. */
   answers?: DescMessage;
 };
 
 export type Recorder = {
-  /** Sends a request, records it with its answer, and hands on the answer's body. */
+  /** Sends a request, records it with its answer, and returns the answer's JSON body. */
   send(title: string, step: Step): Promise<unknown>;
-  /** Records lines that are not HTTP. */
+  /** Records lines of another protocol than HTTP. */
   write(title: string, lines: readonly string[]): void;
   text(): string;
 };
 
-/** Written by the HTTP library of the server, or by the length of what is replaced. */
+/** Headers that depend on the HTTP library, on the time or on replaced values. */
 const UNRECORDED_HEADERS = new Set([
   "connection",
   "content-length",
@@ -35,7 +35,7 @@ const UNRECORDED_HEADERS = new Set([
   "transfer-encoding",
   "uwebsockets",
 ]);
-/** Anything longer is sent to be refused: its size is all that matters. */
+/** Longer requests are sent to be refused: only their size matters. */
 const RECORDED_CHARACTERS_MAX = 600;
 const RECORDED_HEADERS_MAX = 20;
 
@@ -72,7 +72,7 @@ export function createRecorder(urls: ServiceUrls): Recorder {
   };
 }
 
-/** A member of a decoded JSON answer that must be a text. */
+/** Returns a string member of a decoded JSON answer; throws if there is none. */
 export function textAt(answer: unknown, name: string): string {
   const value = Object.entries(Object(answer)).find(([key]) => key === name)?.[1];
   if (typeof value === "string") return value;
@@ -95,7 +95,7 @@ function shown(body: string | Uint8Array): string {
   return text.length > RECORDED_CHARACTERS_MAX ? `(${text.length} characters)` : text;
 }
 
-/** A binary message is recorded as its JSON, and whether its bytes are those that we would write. */
+/** Describes a binary message as JSON, and whether its bytes equal our own encoding. */
 function answerText({ body, headers }: WireAnswer, answers: DescMessage | undefined): string {
   const type = headers.find(([name]) => name === "content-type")?.[1] ?? "";
   if (!type.startsWith("application/proto") || answers === undefined) return body.toString("utf8");

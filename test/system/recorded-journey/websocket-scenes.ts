@@ -10,7 +10,7 @@ import { mintToken, signIn } from "../../fixtures/sign-in.ts";
 import { type Conversation, converse } from "./conversation.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** Who mints the tokens of the scenes. */
+/** The client that mints the tokens of the scenes. */
 const MINTER = { "x-forwarded-for": "203.0.113.30" };
 /** More frames than a session may send at once. */
 const TOO_MANY_FRAMES = 400;
@@ -24,7 +24,7 @@ type Scene = {
   open(from: string, subprotocols?: readonly string[]): Promise<Conversation>;
 };
 
-/** The protocol of the websocket, conversation by conversation. */
+/** Records the websocket protocol, one conversation after another. */
 export async function recordWebsocket(recorder: Recorder, urls: ServiceUrls): Promise<void> {
   const accessToken = await signIn(urls, MINTER);
   const opened: Conversation[] = [];
@@ -157,7 +157,7 @@ async function binary({ urls, open }: Scene): Promise<Conversation[]> {
   return [talk];
 }
 
-/** The stream of a token that ends while it is open. */
+/** A stream that is open when its token expires. */
 async function expiry({ mint, open }: Scene): Promise<Conversation[]> {
   const talk = await open("203.0.113.38");
   const token = await mint("demo-private");
@@ -167,7 +167,7 @@ async function expiry({ mint, open }: Scene): Promise<Conversation[]> {
   return [talk];
 }
 
-/** A session that sends too much; only its end is the same each time. */
+/** Records the end of a session that sends too many frames; the answers before it vary. */
 export async function recordFrameRate(recorder: Recorder, urls: ServiceUrls): Promise<void> {
   const talk = await converse(urls.gateway, { from: "203.0.113.39" });
   for (let count = 0; count < TOO_MANY_FRAMES; count++) talk.say({ ping: {} });
@@ -175,7 +175,7 @@ export async function recordFrameRate(recorder: Recorder, urls: ServiceUrls): Pr
   recorder.write("websocket: too many frames", talk.lines.slice(-1));
 }
 
-/** Every frame of a binary session as JSON, and whether its bytes are those that we would write. */
+/** Describes a binary frame as JSON, and whether its bytes equal our own encoding. */
 function decodeFrame(bytes: Buffer): string {
   const frame = fromBinary(ServerFrameSchema, bytes);
   const isSame = bytes.equals(toBinary(ServerFrameSchema, frame));
