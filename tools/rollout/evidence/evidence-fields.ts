@@ -1,5 +1,6 @@
-import { listOf } from "../terms/form.ts";
-import { type Check, isCheck } from "../terms/verdict.ts";
+import * as z from "zod";
+import { fits } from "../../../services/runtime/documents/decode-json.ts";
+import { type Check, checkSchema } from "../terms/verdict.ts";
 import type { EvidenceRecord } from "./evidence-chain.ts";
 import type { Json } from "./json.ts";
 
@@ -17,12 +18,12 @@ export function textOf({ data }: EvidenceRecord, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-const isChecks = listOf(isCheck);
+const checksSchema = z.array(checkSchema);
 
 /** The checks that a record holds; what only looks like checks is none. */
 export function checksOf({ data }: EvidenceRecord): readonly Check[] | undefined {
   const { checks } = fieldsOf(data);
-  return isChecks(checks) ? checks : undefined;
+  return fits(checks, checksSchema) ? checks : undefined;
 }
 
 export function escapeHtml(text: string): string {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isText, mapWith, wholeFrom } from "../terms/form.ts";
+import * as z from "zod";
 
 /** One process, told apart from a later one with the same id by when it started. */
 export type ProcessIdentity = { pid: number; startedAt: string };
@@ -8,9 +8,9 @@ export type ProcessIdentity = { pid: number; startedAt: string };
 const PID_MIN = 2;
 
 /** A process that was written down, and may be ended. */
-export const isProcessIdentity = mapWith<ProcessIdentity>({
-  pid: wholeFrom(PID_MIN),
-  startedAt: isText,
+export const processIdentitySchema: z.ZodType<ProcessIdentity> = z.object({
+  pid: z.int().min(PID_MIN),
+  startedAt: z.string(),
 });
 
 /** Where the system has no /proc, the id alone must do. */

@@ -1,5 +1,6 @@
+import * as z from "zod";
 import { ROLLOUT_SERVICES, type RolloutServiceName } from "../settings/rollout-config.ts";
-import { isInstantText, mapOf, mapWith, wholeFrom } from "../terms/form.ts";
+import { instantTextSchema } from "../terms/instant.ts";
 
 /** How many proxies each service trusts, as far as that is known. */
 export type HopsByService = Partial<Record<RolloutServiceName, number>>;
@@ -7,10 +8,10 @@ export type HopsByService = Partial<Record<RolloutServiceName, number>>;
 /** A time in which all was well, and the hops with which it was measured. */
 export type GoodWindow = { from: string; to: string; hops: HopsByService };
 
-export const isGoodWindow = mapWith<GoodWindow>({
-  from: isInstantText,
-  to: isInstantText,
-  hops: mapOf(ROLLOUT_SERVICES, wholeFrom(0)),
+export const goodWindowSchema: z.ZodType<GoodWindow> = z.object({
+  from: instantTextSchema,
+  to: instantTextSchema,
+  hops: z.partialRecord(z.enum(ROLLOUT_SERVICES), z.int().min(0)),
 });
 
 /** A minute is what the gauges of addresses look back. */
