@@ -2,7 +2,7 @@ import type { Policies } from "../../services/limiter/rules/parse-policies.ts";
 import { readPoliciesFile } from "../../services/limiter/rules/policies-file.ts";
 import { readTextFile } from "../../services/runtime/read-text-file.ts";
 
-/** What a process applies itself while limits fail open: the limiter's own rules. */
+/** The limiter's rules, which a process applies in its own memory while limits fail open. */
 export type StandIn = { policies: Policies; ipv6PrefixBits: number };
 
 /** Reads the limiter's rules; rejects when its policies file cannot be read or is invalid. */

@@ -38,7 +38,7 @@ function findClosest(union: z.core.$ZodIssueInvalidUnion, path: Path): Finding[]
     .find((found) => found.every((finding) => finding.path.length > path.length));
 }
 
-/** A value that breaks two bounds of one rule, or two items that break the same, have one message. */
+/** Leaves one message where a value breaks two bounds, or two items of a list break the same. */
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
   const known = new Set<string>();
   return problems.filter(({ path, line, message }) => {

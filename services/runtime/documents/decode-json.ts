@@ -1,8 +1,8 @@
 import type * as z from "zod";
 
 /**
- * Decodes a JSON text that a program wrote; undefined when it is none, or not of that form. The value
- * is as it was written, with fields that the schema does not name.
+ * Decodes a JSON text that a program wrote; undefined when it is no JSON, or has another form. The
+ * value is as it was written, with fields that the schema does not name.
  */
 export function decodeJson<Value>(text: string, schema: z.ZodType<Value>): Value | undefined {
   try {

@@ -32,7 +32,7 @@ const timerReportSchema: z.ZodType<TimerReport> = z.object({
   detail: z.string(),
 });
 
-/** What a timer's file tells; a damaged one is no reason to stop, since each timer writes it anew. */
+/** The content of the timer's file. Nobody stops for a damaged one: the next timer replaces it. */
 export type TimerReading =
   | { kind: "none" }
   | { kind: "report"; report: TimerReport }
@@ -68,7 +68,7 @@ export async function startTimer(
       // A session of its own: it outlives this process, its terminal and its signals.
       detached: true,
     });
-    // What it shall run must not lie where others may look, or write.
+    // The plan goes through a pipe: in a file, others could read or change it.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(JSON.stringify(plan));
     child.unref();
@@ -83,7 +83,7 @@ export async function waitUntilEnded(files: StateFiles, token: string): Promise<
   const deadline = performance.now() + END_TIMEOUT_MS;
   for (;;) {
     const reading = await readTimer(files);
-    // What cannot be read may be that timer's.
+    // A file that cannot be read may be that timer's.
     const mayWatch = reading.kind === "damaged" || isLiving(reading, token);
     if (!mayWatch) return true;
     if (performance.now() > deadline) return false;

@@ -4,7 +4,7 @@ import type { Session } from "../state/rollout-session.ts";
 import type { Change, Position, RollbackBy } from "../state/rollout-state.ts";
 import { type Check, overall } from "../terms/verdict.ts";
 
-/** What came of going back, for whoever was not there. */
+/** The outcome of a rollback, for operators who did not watch it. */
 export type RollbackOutcome = {
   to: Position;
   by: RollbackBy;
@@ -16,7 +16,7 @@ export type RollbackOutcome = {
   checks: readonly Check[];
 };
 
-/** A message that takes longer is lost; the way back is over, and waits for nobody. */
+/** A command that takes longer is ended: the rollback is over and does not wait for it. */
 const NOTIFY_TIMEOUT_MS = 30_000;
 
 /** Hands the outcome to the operator's command; a failure of it changes nothing else. */

@@ -21,7 +21,7 @@ import {
 import type { Json } from "./json.ts";
 import { canonicalJson } from "./json.ts";
 
-/** What the log holds and where it should end. */
+/** The records of the log, and the head at which it should end. */
 export type EvidenceReading = { records: readonly EvidenceRecord[]; head: ChainHead };
 
 /** Thrown when the log on disk does not hold; nothing is added to a broken chain. */

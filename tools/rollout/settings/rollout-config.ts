@@ -72,7 +72,7 @@ export function parseRolloutConfig(text: string, directory: string) {
   };
 }
 
-/** A balancer without an edge behind it appends for everybody, and its entries are the hops. */
+/** A balancer without an edge behind it appends to every request; the hops are its entries. */
 function describeFront(name: string, hasEdge: boolean) {
   const preset = findPreset(name) ?? DIRECT;
   const alone = hasEdge || preset.topology !== "cdn" ? undefined : hopsWithoutEdge(preset);

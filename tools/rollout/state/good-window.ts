@@ -18,9 +18,9 @@ export const goodWindowSchema: z.ZodType<GoodWindow> = z.object({
 const WINDOW_MS_MIN = 60_000;
 
 /**
- * The time to compare with: the one that ends now, as far back as nothing was changed. Where that is
- * too short to tell, the last time that was judged good serves: what lies before the last change may
- * hold the harm of what was just taken back.
+ * Chooses the time to compare with. It ends now and begins after the last change, since the time
+ * before may hold the harm of a change that was just taken back. If that is too short, the last
+ * window that was judged good is used.
  */
 export function chooseWindow(options: {
   nowMs: number;

@@ -22,7 +22,7 @@ import {
 /** A timer that rolls back by itself, unless it is disarmed in time. */
 export type ArmedTimer = { token: string; deadlineAtMs: number };
 
-/** What was found when a place was last looked at. */
+/** The checks of the last look at a stage, or after a rollback. */
 export type LastChecks = {
   at: string;
   /** For example `stage api` or `rollback to baseline`. */
@@ -45,7 +45,7 @@ export type Journal = {
   /** What the edge's files held then. */
   edgeFiles?: Partial<Record<Position, readonly EdgeFile[]>> | undefined;
   lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
-  /** When the rollout left the baseline: what was measured before is what to compare with. */
+  /** When the rollout left the baseline. Measurements before it are the ones to compare with. */
   leftBaselineAt: string | null;
   /** When something was last changed, taken back or kept. */
   changedAt?: string | null | undefined;
@@ -53,11 +53,11 @@ export type Journal = {
   baselineWindow?: GoodWindow | null | undefined;
   /** The time that was last judged good. */
   lastGoodWindow?: GoodWindow | null | undefined;
-  /** Which rollout this is, where somebody has begun it by name. */
+  /** The rollout that `begin` named; null or missing where nobody did. */
   rollout?: RolloutName | null | undefined;
 };
 
-/** Which rollout is under way, and who began it. */
+/** The rollout that is under way, and who began it. */
 export type RolloutName = {
   release: string | null;
   /** The reference of whoever allowed it. */
@@ -118,7 +118,7 @@ export async function readJournal(file: string): Promise<Journal> {
   return (await findJournal(file)) ?? EMPTY_JOURNAL;
 }
 
-/** The same for whoever knows that there was one. */
+/** Reads the journal; answers undefined without one. */
 export async function findJournal(file: string): Promise<Journal | undefined> {
   const text = await readIfThere(file);
   if (text === undefined) return undefined;

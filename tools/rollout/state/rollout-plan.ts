@@ -18,9 +18,9 @@ export type RolloutPlan = {
   rollbacks: Readonly<Partial<Record<Change, string>>>;
   /** Who acts, or armed the timer that does. */
   who: string;
-  /** What is told how going back went. */
+  /** The command that is told how a rollback went. */
   notify?: string | undefined;
-  /** Whom to ask whether everything is as it was. */
+  /** The services that are asked whether everything is as it was. */
   source: SnapshotSource;
 };
 
@@ -67,7 +67,7 @@ export function envFilesOf({ services }: Pick<RolloutConfig, "services">): reado
   return [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
 }
 
-/** Tells one command from another without saying what it is. */
+/** Tells one command from another without revealing either. */
 export function digestOf(command: string): string {
   return `sha256:${createHash("sha256").update(command).digest("hex")}`;
 }
