@@ -29,7 +29,7 @@ const DEADLINE_SLACK_MS = 20;
 /** Writing the answers to a large batch is no waiting, and still below what callers wait. */
 const ANSWER_SLACK_MS = 150;
 
-/** Starts the limiter; once started it never ends because of the database. */
+/** Starts the limiter. A failing database never ends a started limiter. */
 export async function start(config: Config, context: ServiceContext): Promise<RunningService> {
   const { log, clock } = context;
   const policies = await readPoliciesFile(readTextFile, config.policiesFile, config);

@@ -1,6 +1,6 @@
 import { parseIpAddress } from "../../services/runtime/ip-address.ts";
 
-/** What an edge does with who connects: overwrite, resolve what peers name, or append for them. */
+/** Whether an edge overwrites the header, resolves the one of its peers, or appends to it. */
 export type Topology = "direct" | "cdn" | "cdn-append";
 
 export const TOPOLOGIES: readonly Topology[] = ["direct", "cdn", "cdn-append"];
@@ -8,7 +8,7 @@ export const TOPOLOGIES: readonly Topology[] = ["direct", "cdn", "cdn-append"];
 /** A place to listen at or to forward to. */
 export type Endpoint = { host: string; port: number };
 
-/** Who stands in front of the edge and what they write: nobody else's word is believed. */
+/** The peers in front of the edge and the header that they write; no other sender is believed. */
 export type Front = {
   peers: readonly string[];
   header: string;

@@ -5,7 +5,7 @@ import { readEdgeConfig } from "./read-edge-config.ts";
 
 const DEFAULTS = new URL("defaults.yaml", import.meta.url);
 
-/** Reads a deployment's YAML, or the defaults; a file with problems is refused with all of them. */
+/** Reads the YAML of an edge, or the defaults. Throws a UsageError that names every problem. */
 export function loadConfig(file: string | undefined, topology?: string): EdgeConfig {
   const reading = readEdgeConfig(readText(file), topology);
   if (reading.kind === "valid") return reading.config;

@@ -2,10 +2,10 @@ import { atLine, type LineOf } from "../../runtime/documents/problem.ts";
 import type { Policies } from "./parse-policies.ts";
 import type { Policy } from "./policy.ts";
 
-/** With what a service asks for a policy; one for any text takes every key. */
+/** The kind of key that a service sends. A policy whose key is `text` takes every kind. */
 type Asks = { key: Policy["key"]; holdsPlaces?: boolean };
 
-/** What each service asks the limiter for; without one of them it could serve nobody. */
+/** The policies that each service asks for. Without one of them it could serve nobody. */
 export const NEEDED_POLICIES = {
   auth: {
     "login.ip": { key: "address" },
@@ -30,7 +30,7 @@ export const NEEDED_POLICIES = {
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Asks>>>>;
 
-/** What some service could not work with: the policy, what is wrong with it, and who needs it. */
+/** Names each policy that a service needs and that is missing or cannot work for it. */
 export function findMissingPolicies(policies: Policies, lineOf: LineOf): string[] {
   return Object.entries<Readonly<Record<string, Asks>>>(NEEDED_POLICIES).flatMap(
     ([service, needs]) =>
@@ -45,7 +45,7 @@ export function findMissingPolicies(policies: Policies, lineOf: LineOf): string[
   );
 }
 
-/** By field. */
+/** The problems of one policy, by field. */
 function findProblems(policy: Policy, { key, holdsPlaces = false }: Asks): Record<string, string> {
   const isConcurrency = policy.algorithm === "concurrency";
   return {

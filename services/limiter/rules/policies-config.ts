@@ -1,6 +1,6 @@
 import type { EnvReader } from "../../runtime/env.ts";
 
-/** Which policies are applied, and to whom: the same for the limiter and for who stands in for it. */
+/** The variables that choose the policies, for the limiter and its in-process stand-in. */
 export function readPoliciesConfig(env: EnvReader) {
   return {
     policiesFile: env.optional("LIMITER_POLICIES_FILE"),

@@ -8,9 +8,8 @@ import type { PolicyOptions } from "./policy-schema.ts";
 const BUILT_IN_POLICIES_FILE = new URL("../policies.yaml", import.meta.url);
 
 /**
- * Policies that services charge since they were first released without them. A file that was
- * written before does not name them, and gets the built-in ones: an upgrade must not refuse what
- * worked.
+ * Policies that a later release of a service began to charge. A file that was written before does
+ * not name them and gets the built-in ones, so that an upgrade refuses no file that worked.
  */
 const ADDED_POLICIES = [
   "login.account.known",

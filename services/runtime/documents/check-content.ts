@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { inFileOrder, type LineOf, type Path, type Problem } from "./problem.ts";
+import { inFileOrder, type LineOf, nameOf, type Path, type Problem } from "./problem.ts";
 
 /** A value as its schema reads it, or everything that is wrong with it. */
 export type Reading<Value> =
@@ -38,11 +38,11 @@ function findClosest(union: z.core.$ZodIssueInvalidUnion, path: Path): Finding[]
     .find((found) => found.every((finding) => finding.path.length > path.length));
 }
 
-/** A value that breaks two bounds of one rule has one message. */
+/** Leaves one message where a value breaks two bounds, or two items of a list break the same. */
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
   const known = new Set<string>();
-  return problems.filter(({ path, message }) => {
-    const key = JSON.stringify([path.map(String), message]);
+  return problems.filter(({ path, line, message }) => {
+    const key = JSON.stringify([nameOf(path), line, message]);
     return !known.has(key) && known.add(key);
   });
 }

@@ -14,7 +14,7 @@ export function mapSchema<Shape extends z.core.$ZodShape>(
 /** What a rule finds: where, and what is wrong. */
 export type Finding = { path: Path; message: string };
 
-/** A rule between fields of one map. It is asked only where each of its fields is right by itself. */
+/** A rule between fields of a map. It is asked where each of its fields is right by itself. */
 export type Rule<Value> = {
   fields: readonly (keyof Value & string)[];
   find(value: Value): Finding | undefined;

@@ -1,10 +1,10 @@
 import { writeSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { systemClock } from "../../../services/runtime/clock.ts";
+import { decodeJson } from "../../../services/runtime/documents/decode-json.ts";
 import { stateFilesIn } from "../files/state-files.ts";
 import { createRedactFor } from "../state/redact-for.ts";
-import { isRolloutPlan } from "../state/rollout-plan.ts";
-import { decodeJson } from "../terms/form.ts";
+import { rolloutPlanSchema } from "../state/rollout-plan.ts";
 import { watchDeadMan } from "./watch-dead-man.ts";
 
 const [directory, token] = process.argv.slice(2);
@@ -12,7 +12,7 @@ if (directory === undefined || token === undefined)
   throw new Error("started by `stage next` alone");
 
 // The commands come on stdin from the process that armed the timer, never from a file.
-const plan = decodeJson(await text(process.stdin), isRolloutPlan);
+const plan = decodeJson(await text(process.stdin), rolloutPlanSchema);
 if (plan === undefined) throw new Error("started without a plan of what to take back");
 
 const redact = await createRedactFor(process.env, plan.envFiles);

@@ -2,14 +2,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import * as z from "zod";
+import { decodeJson } from "../../../services/runtime/documents/decode-json.ts";
 import type { Environment } from "../../../services/runtime/env.ts";
 import { openTrusted } from "../../trust/trusted-file.ts";
 import { readIfThere } from "../files/durable-file.ts";
-import { isAlive, isProcessIdentity, type ProcessIdentity } from "../files/process-identity.ts";
+import { isAlive, type ProcessIdentity, processIdentitySchema } from "../files/process-identity.ts";
 import type { StateFiles } from "../files/state-files.ts";
 import type { ArmedTimer } from "../state/journal.ts";
 import type { RolloutPlan } from "../state/rollout-plan.ts";
-import { decodeJson, isInstantText, isText, mapWith, oneOf } from "../terms/form.ts";
+import { instantTextSchema } from "../terms/instant.ts";
 
 /** What the timer process reports about itself, in a file that only it writes. */
 export type TimerReport = {
@@ -22,12 +24,12 @@ export type TimerReport = {
 
 const STATUSES = ["armed", "disarmed", "rolling-back", "rolled-back", "failed"] as const;
 
-const isTimerReport = mapWith<TimerReport>({
-  token: isText,
-  process: isProcessIdentity,
-  status: oneOf(STATUSES),
-  at: isInstantText,
-  detail: isText,
+const timerReportSchema: z.ZodType<TimerReport> = z.object({
+  token: z.string(),
+  process: processIdentitySchema,
+  status: z.enum(STATUSES),
+  at: instantTextSchema,
+  detail: z.string(),
 });
 
 /** The content of the timer file. A damaged file is not fatal: each timer writes it anew. */
@@ -98,7 +100,7 @@ export async function isWatching(files: StateFiles, { token }: ArmedTimer): Prom
 export async function readTimer(files: StateFiles): Promise<TimerReading> {
   const text = await readIfThere(files.timer);
   if (text === undefined) return { kind: "none" };
-  const report = decodeJson(text, isTimerReport);
+  const report = decodeJson(text, timerReportSchema);
   if (report !== undefined) return { kind: "report", report };
   const problem = `${files.timer} cannot be read, so nobody knows whether the dead-man timer watches; see "A timer's file that cannot be read" in RUNBOOK.md`;
   return { kind: "damaged", problem };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Form, isText, mapWith, maybe, wholeFrom } from "../terms/form.ts";
-import { canonicalJson, isJson, type Json } from "./json.ts";
+import * as z from "zod";
+import { canonicalJson, type Json, jsonSchema } from "./json.ts";
 
 /** One thing that was checked, changed or measured. */
 export type EvidenceRecord = {
@@ -25,20 +25,22 @@ export const ROOT = "0".repeat(64);
 /** The end of a chain: whoever holds it can tell whether anything before it was altered. */
 export type ChainHead = { count: number; hash: string };
 
-const HASH = /^[0-9a-f]{64}$/;
-const isHash: Form<string> = (value): value is string => isText(value) && HASH.test(value);
+const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const isEvidenceRecord = mapWith<EvidenceRecord>({
-  sequence: wholeFrom(1),
-  at: isText,
-  kind: isText,
-  data: isJson,
-  who: maybe(isText),
-  previous: isHash,
-  hash: isHash,
+export const evidenceRecordSchema: z.ZodType<EvidenceRecord> = z.object({
+  sequence: z.int().min(1),
+  at: z.string(),
+  kind: z.string(),
+  data: jsonSchema,
+  who: z.string().exactOptional(),
+  previous: hashSchema,
+  hash: hashSchema,
 });
 
-export const isChainHead = mapWith<ChainHead>({ count: wholeFrom(0), hash: isHash });
+export const chainHeadSchema: z.ZodType<ChainHead> = z.object({
+  count: z.int().min(0),
+  hash: hashSchema,
+});
 
 export const EMPTY: ChainHead = { count: 0, hash: ROOT };
 

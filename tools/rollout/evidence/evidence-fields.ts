@@ -1,28 +1,29 @@
-import { listOf } from "../terms/form.ts";
-import { type Check, isCheck } from "../terms/verdict.ts";
+import * as z from "zod";
+import { fits } from "../../../services/runtime/documents/decode-json.ts";
+import { type Check, checkSchema } from "../terms/verdict.ts";
 import type { EvidenceRecord } from "./evidence-chain.ts";
 import type { Json } from "./json.ts";
 
 type Fields = Readonly<Record<string, Json>>;
 
-/** The fields of a record; what is no map is one field. */
+/** The fields of a record. Data that is no map becomes one field, `data`. */
 export function fieldsOf(data: Json): Fields {
   const isMap = typeof data === "object" && data !== null && !Array.isArray(data);
   return isMap ? (data as Fields) : { data };
 }
 
-/** A field that is a text; empty where it is missing, or something else. */
+/** A text field; empty where it is missing or no text. */
 export function textOf({ data }: EvidenceRecord, name: string): string {
   const value = fieldsOf(data)[name];
   return typeof value === "string" ? value : "";
 }
 
-const isChecks = listOf(isCheck);
+const checksSchema = z.array(checkSchema);
 
-/** The checks that a record holds; what only looks like checks is none. */
+/** The checks of a record; undefined where its `checks` have another form. */
 export function checksOf({ data }: EvidenceRecord): readonly Check[] | undefined {
   const { checks } = fieldsOf(data);
-  return isChecks(checks) ? checks : undefined;
+  return fits(checks, checksSchema) ? checks : undefined;
 }
 
 export function escapeHtml(text: string): string {

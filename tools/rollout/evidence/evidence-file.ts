@@ -1,11 +1,12 @@
-import { decodeJson, listOf, mapWith, oneOf } from "../terms/form.ts";
+import * as z from "zod";
+import { decodeJson } from "../../../services/runtime/documents/decode-json.ts";
 import {
   type ChainHead,
+  chainHeadSchema,
   type EvidenceRecord,
+  evidenceRecordSchema,
   findBreak,
   headOf,
-  isChainHead,
-  isEvidenceRecord,
 } from "./evidence-chain.ts";
 import { renderEvidenceHtml } from "./evidence-html.ts";
 import { canonicalJson, type Json } from "./json.ts";
@@ -18,10 +19,10 @@ export type EvidenceDocument = {
   records: readonly EvidenceRecord[];
 };
 
-const isEvidenceDocument = mapWith<EvidenceDocument>({
-  format: oneOf([EVIDENCE_FORMAT]),
-  head: isChainHead,
-  records: listOf(isEvidenceRecord),
+const evidenceDocumentSchema: z.ZodType<EvidenceDocument> = z.object({
+  format: z.literal(EVIDENCE_FORMAT),
+  head: chainHeadSchema,
+  records: z.array(evidenceRecordSchema),
 });
 
 /** Whether a report holds, and where its chain ends. */
@@ -54,7 +55,7 @@ export function renderEvidencePage(records: readonly EvidenceRecord[]): string {
 export function verifyEvidence(bytes: Uint8Array, notedHash: string | undefined): Verification {
   const text = Buffer.from(bytes).toString("utf8");
   const isHtml = text.startsWith("<!doctype html>");
-  const document = decodeJson(isHtml ? findData(text) : text, isEvidenceDocument);
+  const document = decodeJson(isHtml ? findData(text) : text, evidenceDocumentSchema);
   if (document === undefined) return broken("the file holds no evidence that can be read");
   const { records, head } = document;
   const reason = findBreak(records);

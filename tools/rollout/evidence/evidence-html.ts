@@ -1,4 +1,5 @@
-import { type Check, isVerdict, type Verdict } from "../terms/verdict.ts";
+import { fits } from "../../../services/runtime/documents/decode-json.ts";
+import { type Check, type Verdict, verdictSchema } from "../terms/verdict.ts";
 import { type EvidenceRecord, headOf } from "./evidence-chain.ts";
 import { checksOf, escapeHtml, fieldsOf } from "./evidence-fields.ts";
 import { type RolloutSummary, splitRollouts, summarise } from "./evidence-rollouts.ts";
@@ -131,7 +132,7 @@ function code(text: string): string {
 }
 
 function classOf(text: string): Verdict | "" {
-  return isVerdict(text) ? text : "";
+  return fits(text, verdictSchema) ? text : "";
 }
 
 function durationText(from: string, to: string): string {

@@ -1,3 +1,4 @@
+import { decodeJson } from "../../../services/runtime/documents/decode-json.ts";
 import { openTrusted } from "../../trust/trusted-file.ts";
 import {
   appendDurably,
@@ -7,21 +8,20 @@ import {
 } from "../files/durable-file.ts";
 import { acquireLock } from "../files/process-lock.ts";
 import type { StateFiles } from "../files/state-files.ts";
-import { decodeJson } from "../terms/form.ts";
 import {
   type ChainHead,
+  chainHeadSchema,
   EMPTY,
   type EvidenceRecord,
+  evidenceRecordSchema,
   findBreak,
   headOf,
-  isChainHead,
-  isEvidenceRecord,
   nextRecord,
 } from "./evidence-chain.ts";
 import type { Json } from "./json.ts";
 import { canonicalJson } from "./json.ts";
 
-/** What the log holds and where it should end. */
+/** The records of the log, and the head at which it should end. */
 export type EvidenceReading = { records: readonly EvidenceRecord[]; head: ChainHead };
 
 /** Thrown when the log on disk does not hold; nothing is added to a broken chain. */
@@ -122,7 +122,7 @@ function linesOf(whole: Buffer): Buffer[] {
 }
 
 function decodeRecord(files: StateFiles, line: Buffer, index: number): EvidenceRecord {
-  const record = decodeJson(line.toString("utf8"), isEvidenceRecord);
+  const record = decodeJson(line.toString("utf8"), evidenceRecordSchema);
   // Canonical and byte for byte, so that neither a space nor half a character changes unnoticed.
   if (record !== undefined && Buffer.from(canonicalJson(record)).equals(line)) return record;
   throw new BrokenEvidenceError(`${files.evidence}: record ${index + 1} was altered`);
@@ -130,7 +130,7 @@ function decodeRecord(files: StateFiles, line: Buffer, index: number): EvidenceR
 
 function decodeHead(files: StateFiles, text: string | undefined): ChainHead {
   if (text === undefined) return EMPTY;
-  const head = decodeJson(text, isChainHead);
+  const head = decodeJson(text, chainHeadSchema);
   if (head !== undefined && canonicalJson(head) === text) return head;
   throw new BrokenEvidenceError(`${files.evidenceHead}: the head of the evidence was altered`);
 }

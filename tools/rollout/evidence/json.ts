@@ -1,4 +1,5 @@
 import canonicalize from "canonicalize";
+import * as z from "zod";
 
 /** What JSON can hold. */
 export type Json =
@@ -28,7 +29,5 @@ export function toJson(value: unknown): Json {
   return JSON.parse(text ?? "null");
 }
 
-/** Whether a value that was read from JSON is there at all. */
-export function isJson(value: unknown): value is Json {
-  return value !== undefined;
-}
+/** Any value that was read from JSON; there must be one. */
+export const jsonSchema = z.custom<Json>((value) => value !== undefined);

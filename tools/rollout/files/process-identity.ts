@@ -1,19 +1,19 @@
 import { readFileSync } from "node:fs";
-import { isText, mapWith, wholeFrom } from "../terms/form.ts";
+import * as z from "zod";
 
-/** One process, told apart from a later one with the same id by when it started. */
+/** One process. The start time tells it from a later process with the same id. */
 export type ProcessIdentity = { pid: number; startedAt: string };
 
-/** Ending a process ends its group, and the group of 1 is everybody. */
+/** Ending a process ends its group, and group 1 is every process. */
 const PID_MIN = 2;
 
-/** A process that was written down, and may be ended. */
-export const isProcessIdentity = mapWith<ProcessIdentity>({
-  pid: wholeFrom(PID_MIN),
-  startedAt: isText,
+/** A process that a state file names, and that may be ended. */
+export const processIdentitySchema: z.ZodType<ProcessIdentity> = z.object({
+  pid: z.int().min(PID_MIN),
+  startedAt: z.string(),
 });
 
-/** Where the system has no /proc, the id alone must do. */
+/** On systems without /proc the id alone identifies a process. */
 const UNKNOWN_START = "unknown";
 /** Fields of /proc/PID/stat behind the name, which itself may hold spaces and parentheses. */
 const STATE_FIELD = 0;

@@ -1,4 +1,4 @@
-import type { OpenableService } from "../settings/rollout-config.ts";
+import type { OpenableService } from "../settings/rollout-schema.ts";
 import { isOpen } from "../state/identity-snapshot.ts";
 import { redactChecks } from "../state/redact-for.ts";
 import type { Check } from "../terms/verdict.ts";

@@ -19,7 +19,7 @@ export type Demands = {
 };
 
 /** The release that a rollout brings; an undefined field accepts any value. */
-export type ExpectedRelease = { version: string | undefined; revision: string | undefined };
+export type ExpectedRelease = { version?: string | undefined; revision?: string | undefined };
 
 const CLOSED_WHY =
   "Without a decision an open service lets everything through that its own memory allows.";

@@ -1,6 +1,7 @@
 import type { Environment } from "../../../services/runtime/env.ts";
 import { readEnvironmentFiles } from "../settings/environment-files.ts";
-import type { RolloutConfig, RolloutServiceName, StageJudge } from "../settings/rollout-config.ts";
+import type { RolloutConfig, RolloutServiceName } from "../settings/rollout-config.ts";
+import type { StageJudge } from "../settings/rollout-schema.ts";
 import { type EdgeFile, judgeEdgeFiles, readEdgeFiles } from "../state/edge-files.ts";
 import { chooseWindow, type GoodWindow } from "../state/good-window.ts";
 import {

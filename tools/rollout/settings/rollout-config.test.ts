@@ -38,12 +38,12 @@ test("parseRolloutConfig() names every problem at once, each with its field", ()
     .replace("verify: ./look", "verfy: ./look")
     .replace("judges: []", "judges: [gut-feeling]");
   expect(problemsOf(`${broken}\ndeadManSeconds: soon\n`)).toEqual([
-    `edge.topology must be one of ${PRESET_NAMES.join(", ")}`,
-    "services.auth.url must be an http or https URL",
-    "stages.api.auth.apply is required",
-    "stages.gateway.judges may hold identity, preflight, probe, align, canary, each once",
-    "stages.gateway.verfy is not known here",
-    "deadManSeconds must be a number from 1 to 86400",
+    `line 2: edge.topology must be one of ${PRESET_NAMES.join(", ")}`,
+    "line 4: services.auth.url must be an http or https URL",
+    "line 11: stages.api.auth.apply is required",
+    "line 12: stages.gateway.judges may hold identity, preflight, probe, align, canary, each once",
+    "line 12: stages.gateway.verfy is not known here",
+    "line 14: deadManSeconds must be a number from 1 to 86400",
   ]);
 });
 
@@ -56,14 +56,15 @@ notify: ./page
 `;
   expect(parseRolloutConfig(`${COMPLETE}${purpose}`, "/")).toMatchObject({
     failOpen: ["gateway"],
-    release: { version: "1.2.0", revision: undefined },
-    endDegraded: { auth: undefined, gateway: "./close gateway" },
+    release: { version: "1.2.0" },
+    endDegraded: { gateway: "./close gateway" },
     notify: "./page",
   });
-  expect(parseRolloutConfig(COMPLETE, "/")).toMatchObject({ failOpen: [], notify: undefined });
+  const { failOpen, notify } = parseRolloutConfig(COMPLETE, "/");
+  expect([failOpen, notify]).toEqual([[], undefined]);
   expect(problemsOf(`${COMPLETE}failOpen: [limiter]\nendDegraded: { limiter: x }\n`)).toEqual([
-    "failOpen may hold auth, gateway",
-    "endDegraded.limiter is not known here",
+    "line 13: failOpen may hold auth, gateway",
+    "line 14: endDegraded.limiter is not known here",
   ]);
 });
 

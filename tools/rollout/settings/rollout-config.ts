@@ -1,13 +1,14 @@
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
+import { atLine, nameOf, type Problem } from "../../../services/runtime/documents/problem.ts";
+import { readDocument } from "../../../services/runtime/documents/read-document.ts";
 import { ConfigError } from "../../../services/runtime/env.ts";
 import type { Topology } from "../../edge/edge-config.ts";
 import { HOPS } from "../../edge/edge-policy.ts";
-import { DIRECT, findPreset, hopsWithoutEdge, PRESET_NAMES } from "../../edge/presets.ts";
+import { DIRECT, findPreset, hopsWithoutEdge } from "../../edge/presets.ts";
 import { openTrusted } from "../../trust/trusted-file.ts";
 import { ensureTrustedWay } from "../../trust/trusted-path.ts";
-import { createFieldReader, type FieldReader, type Problems } from "../terms/field-reader.ts";
-import { findInnerDoors, type InnerDoor } from "./service-doors.ts";
+import { rolloutFields } from "./rollout-schema.ts";
+import { findInnerDoors } from "./service-doors.ts";
 
 /** Where `--config` points unless told otherwise. */
 export const ROLLOUT_CONFIG_FILE = "rollout.yaml";
@@ -19,26 +20,12 @@ export const ROLLOUT_SERVICES = ["auth", "limiter", "gateway"] as const;
 export type RolloutServiceName = (typeof ROLLOUT_SERVICES)[number];
 
 /** Where a service is reached directly, and the file its environment comes from. */
-export type RolloutService = { url: string; envFile: string | undefined };
+export type RolloutService = { url: string; envFile?: string | undefined };
 
 /** The operator's own commands for one change; both must be safe to run twice. */
 export type ChangeCommands = { apply: string; rollback: string };
 
-/** What looks at a stage after it was applied. */
-export const STAGE_JUDGES = ["identity", "preflight", "probe", "align", "canary"] as const;
-export type StageJudge = (typeof STAGE_JUDGES)[number];
-
-/** How a stage is verified: by judges of ours, and by a command of the operator's own. */
-export type StageVerification = { judges: readonly StageJudge[]; verify: string | undefined };
-
 export type RolloutConfig = Awaited<ReturnType<typeof loadRolloutConfig>>;
-
-/** Long enough to look at a dashboard, short enough that nobody is locked out for long. */
-const DEAD_MAN_SECONDS = { min: 1, max: 86_400, default: 300 };
-const COMMAND_SECONDS = { min: 1, max: 3_600, default: 120 };
-/** Below ten minutes a slow leak of identity does not show. */
-const CANARY_SECONDS = { min: 1, max: 86_400, default: 600 };
-const CANARY_REQUESTS = { min: 1, max: 1_000_000_000, default: 1_000 };
 
 /** Reads the file that describes one deployment; throws a ConfigError with every problem in it. */
 export async function loadRolloutConfig(file: string) {
@@ -61,50 +48,31 @@ async function readConfigText(file: string): Promise<string> {
 
 /** Paths in the text are relative to the directory of its file; the answer's are absolute. */
 export function parseRolloutConfig(text: string, directory: string) {
-  const document = parseDocument(text);
-  const problems: Problems = document.errors.map((error) => error.message.split("\n", 1)[0] ?? "");
-  if (problems.length > 0) throw new ConfigError(problems);
-  const root = createFieldReader(document.toJS(), "", problems);
+  const reading = readDocument(text, rolloutFields, withoutEmptyFields);
+  if (reading.kind === "invalid") throw new ConfigError(reading.problems.map(formatProblem));
+  const { edge, services, stages, ...settings } = reading.value;
   const path = (relative: string) => resolve(directory, relative);
-  const config = {
+  const config = edge.config.map(path);
+  /** The services that this rollout is meant to open; all others must fail closed. */
+  const failOpen: readonly RolloutServiceName[] = settings.failOpen;
+  return {
+    ...settings,
+    failOpen,
     /** Where the file is; commands run there. */
     directory,
-    edge: readEdge(root.map("edge"), path),
-    ...readServices(root.map("services"), path),
-    operatorTokenEnv: root.text("operatorTokenEnv", "OPERATOR_SERVICE_TOKEN"),
-    prometheus: readPrometheus(root.map("prometheus")),
-    canary: readCanary(root.map("canary")),
-    stages: readStages(root.map("stages")),
-    release: readExpectedRelease(root.map("release")),
-    /** The services that this rollout is meant to open; all others must fail closed. */
-    failOpen: readFailOpen(root),
-    /** What ends the degraded mode of a service. */
-    endDegraded: readEndDegraded(root.map("endDegraded")),
-    /** Told of whatever was taken back, with the outcome as JSON on its standard input. */
-    notify: root.optional("notify"),
-    /** How long a change may stay unconfirmed before it is rolled back by itself. */
-    deadManSeconds: root.number("deadManSeconds", DEAD_MAN_SECONDS),
-    /** How long one command may take. */
-    commandSeconds: root.number("commandSeconds", COMMAND_SECONDS),
-    stateDir: path(root.text("stateDir", ".portcullis/rollout")),
+    edge: { url: edge.url, config, ...describeFront(edge.topology, config.length > 0) },
+    services: {
+      auth: withAbsolutePath(services.auth, path),
+      limiter: withAbsolutePath(services.limiter, path),
+      gateway: withAbsolutePath(services.gateway, path),
+    },
+    doors: { authAdmin: services.authAdmin?.url, gatewayRpc: services.gatewayRpc?.url },
+    stages,
+    stateDir: path(settings.stateDir),
   };
-  root.finish();
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config;
 }
 
-function readEdge(edge: FieldReader, path: (relative: string) => string) {
-  const config = edge.list("config").map(path);
-  const read = {
-    url: edge.url("url"),
-    config,
-    ...describeFront(edge.oneOf("topology", PRESET_NAMES, "direct"), config.length > 0),
-  };
-  edge.finish();
-  return read;
-}
-
-/** A balancer without an edge behind it appends for everybody, and its entries are the hops. */
+/** A balancer without an edge behind it appends to every request; the hops are its entries. */
 function describeFront(name: string, hasEdge: boolean) {
   const preset = findPreset(name) ?? DIRECT;
   const alone = hasEdge || preset.topology !== "cdn" ? undefined : hopsWithoutEdge(preset);
@@ -112,118 +80,22 @@ function describeFront(name: string, hasEdge: boolean) {
   return { front: name, topology, hops: alone ?? HOPS[topology], standsAlone: alone !== undefined };
 }
 
-function readServices(services: FieldReader, path: (relative: string) => string) {
-  const read = (name: RolloutServiceName): RolloutService => {
-    const service = services.map(name);
-    const url = service.url("url");
-    const envFile = service.optional("envFile");
-    service.finish();
-    return { url, envFile: envFile === undefined ? undefined : path(envFile) };
-  };
-  const readDoor = (door: InnerDoor): string | undefined => {
-    if (!services.has(door)) return void services.map(door);
-    const map = services.map(door);
-    const url = map.url("url");
-    map.finish();
-    return url;
-  };
-  const all = { auth: read("auth"), limiter: read("limiter"), gateway: read("gateway") };
-  const doors = { authAdmin: readDoor("authAdmin"), gatewayRpc: readDoor("gatewayRpc") };
-  services.finish();
-  return { services: all, doors };
+function withAbsolutePath(
+  { url, envFile }: RolloutService,
+  path: (relative: string) => string,
+): RolloutService {
+  return { url, envFile: envFile === undefined ? undefined : path(envFile) };
 }
 
-/** The limiter decides or does not; only who asks it can be open. */
-const OPENABLE = ["auth", "gateway"] as const;
-export type OpenableService = (typeof OPENABLE)[number];
-
-function readFailOpen(root: FieldReader): readonly RolloutServiceName[] {
-  const names = root.list("failOpen");
-  const open = OPENABLE.filter((service) => names.includes(service));
-  if (open.length < names.length) root.problem("failOpen", `may hold ${OPENABLE.join(", ")}`);
-  return open;
+/** A field without a value is as good as none: `notify:` tells nobody. */
+function withoutEmptyFields(content: unknown): unknown {
+  if (typeof content !== "object" || content === null || Array.isArray(content)) return content;
+  const fields = Object.entries(content).filter(([, value]) => value !== null);
+  return Object.fromEntries(fields.map(([name, value]) => [name, withoutEmptyFields(value)]));
 }
 
-function readEndDegraded(
-  commands: FieldReader,
-): Readonly<Record<OpenableService, string | undefined>> {
-  const read = { auth: commands.optional("auth"), gateway: commands.optional("gateway") };
-  commands.finish();
-  return read;
-}
-
-/** What must run after each stage; what is not said may be anything. */
-function readExpectedRelease(release: FieldReader) {
-  const read = { version: release.optional("version"), revision: release.optional("revision") };
-  release.finish();
-  return read;
-}
-
-function readPrometheus(prometheus: FieldReader) {
-  const url = prometheus.url("url");
-  prometheus.finish();
-  return { url };
-}
-
-function readCanary(canary: FieldReader) {
-  const account = canary.map("account");
-  const datasources = canary.map("datasources");
-  const read = {
-    account: { email: account.text("email"), passwordEnv: account.text("passwordEnv") },
-    datasources: {
-      public: datasources.text("public", "demo"),
-      private: datasources.text("private", "demo-private"),
-    },
-    durationSeconds: canary.number("durationSeconds", CANARY_SECONDS),
-    minRequests: canary.number("minRequests", CANARY_REQUESTS),
-  };
-  for (const part of [account, datasources, canary]) part.finish();
-  return read;
-}
-
-function readStages(stages: FieldReader) {
-  const [proxy, api, gateway, canary] = [
-    stages.map("proxy"),
-    stages.map("api"),
-    stages.map("gateway"),
-    stages.map("canary"),
-  ];
-  const read = {
-    proxy: { ...readChange(proxy), ...readVerification(proxy, ["identity", "probe"]) },
-    api: {
-      limiter: readChangeAt(api, "limiter"),
-      auth: readChangeAt(api, "auth"),
-      ...readVerification(api, ["identity", "probe"]),
-    },
-    gateway: {
-      ...readChange(gateway),
-      ...readVerification(gateway, ["identity", "preflight", "probe", "align"]),
-    },
-    /** Changes nothing. */
-    canary: readVerification(canary, ["identity", "canary"]),
-  };
-  for (const stage of [proxy, api, gateway, canary, stages]) stage.finish();
-  return read;
-}
-
-function readChangeAt(stage: FieldReader, name: string): ChangeCommands {
-  const change = stage.map(name);
-  const commands = readChange(change);
-  change.finish();
-  return commands;
-}
-
-function readChange(change: FieldReader): ChangeCommands {
-  return { apply: change.text("apply"), rollback: change.text("rollback") };
-}
-
-function readVerification(stage: FieldReader, standard: readonly StageJudge[]): StageVerification {
-  const verify = stage.optional("verify");
-  if (!stage.has("judges")) return { verify, judges: standard };
-  const names = stage.list("judges");
-  const judges = STAGE_JUDGES.filter((judge) => names.includes(judge));
-  if (judges.length < names.length) {
-    stage.problem("judges", `may hold ${STAGE_JUDGES.join(", ")}, each once`);
-  }
-  return { verify, judges };
+/** `line 3: edge.topology must be one of direct, cdn` */
+function formatProblem({ path, line, message }: Problem): string {
+  const name = nameOf(path);
+  return atLine(line, name === "" ? message : `${name} ${message}`);
 }

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
+import * as z from "zod";
 import { readGivenBytes } from "../files/given-file.ts";
-import { isText, listOf, mapWith, nullOr } from "../terms/form.ts";
 import type { Check } from "../terms/verdict.ts";
 
 /** A file that configures the edge, and what it held; null where it could not be read. */
 export type EdgeFile = { file: string; digest: string | null };
 
-export const areEdgeFiles = listOf(mapWith<EdgeFile>({ file: isText, digest: nullOr(isText) }));
+export const edgeFileSchema: z.ZodType<EdgeFile> = z.object({
+  file: z.string(),
+  digest: z.string().nullable(),
+});
 
 const DIGEST_CHARACTERS = 16;
 

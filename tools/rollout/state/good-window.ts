@@ -1,5 +1,6 @@
+import * as z from "zod";
 import { ROLLOUT_SERVICES, type RolloutServiceName } from "../settings/rollout-config.ts";
-import { isInstantText, mapOf, mapWith, wholeFrom } from "../terms/form.ts";
+import { instantTextSchema } from "../terms/instant.ts";
 
 /** How many proxies each service trusts, as far as that is known. */
 export type HopsByService = Partial<Record<RolloutServiceName, number>>;
@@ -7,19 +8,19 @@ export type HopsByService = Partial<Record<RolloutServiceName, number>>;
 /** A time in which all was well, and the hops with which it was measured. */
 export type GoodWindow = { from: string; to: string; hops: HopsByService };
 
-export const isGoodWindow = mapWith<GoodWindow>({
-  from: isInstantText,
-  to: isInstantText,
-  hops: mapOf(ROLLOUT_SERVICES, wholeFrom(0)),
+export const goodWindowSchema: z.ZodType<GoodWindow> = z.object({
+  from: instantTextSchema,
+  to: instantTextSchema,
+  hops: z.partialRecord(z.enum(ROLLOUT_SERVICES), z.int().min(0)),
 });
 
 /** A minute is what the gauges of addresses look back. */
 const WINDOW_MS_MIN = 60_000;
 
 /**
- * The time to compare with: the one that ends now, as far back as nothing was changed. Where that is
- * too short to tell, the last time that was judged good serves: what lies before the last change may
- * hold the harm of what was just taken back.
+ * Chooses the time to compare with. It ends now and begins after the last change, since the time
+ * before may hold the harm of a change that was just taken back. If that is too short, the last
+ * window that was judged good is used.
  */
 export function chooseWindow(options: {
   nowMs: number;

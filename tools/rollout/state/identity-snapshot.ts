@@ -1,5 +1,6 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import * as z from "zod";
 import { IdentityService } from "../../../gen/portcullis/identity/v1/identity_pb.ts";
 import { LimiterService } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import {
@@ -7,7 +8,6 @@ import {
   type RolloutConfig,
   type RolloutServiceName,
 } from "../settings/rollout-config.ts";
-import { isText, mapWith, maybe, oneOf, wholeFrom } from "../terms/form.ts";
 import type { HopsByService } from "./good-window.ts";
 
 /** What a service says of the way it runs. Earlier releases leave out what is optional. */
@@ -24,7 +24,7 @@ export type Said = {
 /** What one service said of itself; what it did not say is undefined. */
 export type ServiceSnapshot = {
   service: RolloutServiceName;
-  said: Said | undefined;
+  said?: Said | undefined;
   /** Why there is no answer. */
   problem: string;
 };
@@ -32,20 +32,20 @@ export type ServiceSnapshot = {
 /** Where services are asked, and with which token. */
 export type SnapshotSource = Pick<RolloutConfig, "services" | "doors" | "operatorTokenEnv">;
 
-export const isServiceSnapshot = mapWith<ServiceSnapshot>({
-  service: oneOf(ROLLOUT_SERVICES),
-  said: maybe(
-    mapWith<Said>({
-      hops: wholeFrom(0),
-      failureMode: isText,
-      configHash: isText,
-      version: maybe(isText),
-      revision: maybe(isText),
-      backend: maybe(isText),
-      policiesHash: maybe(isText),
-    }),
-  ),
-  problem: isText,
+const saidSchema: z.ZodType<Said> = z.object({
+  hops: z.int().min(0),
+  failureMode: z.string(),
+  configHash: z.string(),
+  version: z.string().optional(),
+  revision: z.string().optional(),
+  backend: z.string().optional(),
+  policiesHash: z.string().optional(),
+});
+
+export const serviceSnapshotSchema: z.ZodType<ServiceSnapshot> = z.object({
+  service: z.enum(ROLLOUT_SERVICES),
+  said: saidSchema.optional(),
+  problem: z.string(),
 });
 
 /** Whether a service lets requests through without a decision. */

@@ -1,29 +1,20 @@
+import * as z from "zod";
+import { decodeJson } from "../../../services/runtime/documents/decode-json.ts";
 import { readIfThere, writeDurably } from "../files/durable-file.ts";
-import { isProcessIdentity, type ProcessIdentity } from "../files/process-identity.ts";
-import {
-  decodeJson,
-  isInstantMs,
-  isInstantText,
-  isText,
-  listOf,
-  mapOf,
-  mapWith,
-  maybe,
-  nullOr,
-  oneOf,
-} from "../terms/form.ts";
-import { type Check, isCheck, isVerdict, type Verdict } from "../terms/verdict.ts";
-import { areEdgeFiles, type EdgeFile } from "./edge-files.ts";
-import { type GoodWindow, isGoodWindow } from "./good-window.ts";
-import { isServiceSnapshot, type ServiceSnapshot } from "./identity-snapshot.ts";
+import { type ProcessIdentity, processIdentitySchema } from "../files/process-identity.ts";
+import { instantMsSchema, instantTextSchema } from "../terms/instant.ts";
+import { type Check, checkSchema, type Verdict, verdictSchema } from "../terms/verdict.ts";
+import { type EdgeFile, edgeFileSchema } from "./edge-files.ts";
+import { type GoodWindow, goodWindowSchema } from "./good-window.ts";
+import { type ServiceSnapshot, serviceSnapshotSchema } from "./identity-snapshot.ts";
 import {
   BASELINE,
   CHANGES,
   type Change,
-  isRolloutState,
   POSITIONS,
   type Position,
   type RolloutState,
+  rolloutStateSchema,
   STAGES,
   type Stage,
 } from "./rollout-state.ts";
@@ -31,7 +22,7 @@ import {
 /** A timer that rolls back by itself, unless it is disarmed in time. */
 export type ArmedTimer = { token: string; deadlineAtMs: number };
 
-/** What was found when a place was last looked at. */
+/** The checks of the last look at a stage, or after a rollback. */
 export type LastChecks = {
   at: string;
   /** For example `stage api` or `rollback to baseline`. */
@@ -54,7 +45,7 @@ export type Journal = {
   /** What the edge's files held then. */
   edgeFiles?: Partial<Record<Position, readonly EdgeFile[]>> | undefined;
   lastChecks: Partial<Record<Stage | "rollback", LastChecks>>;
-  /** When the rollout left the baseline: what was measured before is what to compare with. */
+  /** When the rollout left the baseline. Measurements before it are the ones to compare with. */
   leftBaselineAt: string | null;
   /** When something was last changed, taken back or kept. */
   changedAt?: string | null | undefined;
@@ -62,11 +53,11 @@ export type Journal = {
   baselineWindow?: GoodWindow | null | undefined;
   /** The time that was last judged good. */
   lastGoodWindow?: GoodWindow | null | undefined;
-  /** Which rollout this is, where somebody has begun it by name. */
+  /** The rollout that `begin` named; null or missing where nobody did. */
   rollout?: RolloutName | null | undefined;
 };
 
-/** Which rollout is under way, and who began it. */
+/** The rollout that is under way, and who began it. */
 export type RolloutName = {
   release: string | null;
   /** The reference of whoever allowed it. */
@@ -75,11 +66,11 @@ export type RolloutName = {
   begunAt: string;
 };
 
-const isRolloutName = mapWith<RolloutName>({
-  release: nullOr(isText),
-  change: nullOr(isText),
-  who: isText,
-  begunAt: isInstantText,
+const rolloutNameSchema: z.ZodType<RolloutName> = z.object({
+  release: z.string().nullable(),
+  change: z.string().nullable(),
+  who: z.string(),
+  begunAt: instantTextSchema,
 });
 
 const JOURNAL_FORMAT = "portcullis-rollout-journal/1";
@@ -95,29 +86,28 @@ export const EMPTY_JOURNAL: Journal = {
   leftBaselineAt: null,
 };
 
-const isJournal = mapWith<Journal>({
-  format: oneOf([JOURNAL_FORMAT]),
-  state: isRolloutState,
-  rollbackCommands: mapOf(CHANGES, isText),
-  timer: nullOr(mapWith<ArmedTimer>({ token: isText, deadlineAtMs: isInstantMs })),
-  running: nullOr(isProcessIdentity),
-  snapshots: mapOf(POSITIONS, listOf(isServiceSnapshot)),
-  lastChecks: mapOf(
-    [...STAGES, "rollback"],
-    mapWith<LastChecks>({
-      at: isInstantText,
-      of: isText,
-      verdict: isVerdict,
-      checks: listOf(isCheck),
-    }),
-  ),
-  leftBaselineAt: nullOr(isInstantText),
+const lastChecksSchema: z.ZodType<LastChecks> = z.object({
+  at: instantTextSchema,
+  of: z.string(),
+  verdict: verdictSchema,
+  checks: z.array(checkSchema),
+});
+
+const journalSchema: z.ZodType<Journal> = z.object({
+  format: z.literal(JOURNAL_FORMAT),
+  state: rolloutStateSchema,
+  rollbackCommands: z.partialRecord(z.enum(CHANGES), z.string()),
+  timer: z.object({ token: z.string(), deadlineAtMs: instantMsSchema }).nullable(),
+  running: processIdentitySchema.nullable(),
+  snapshots: z.partialRecord(z.enum(POSITIONS), z.array(serviceSnapshotSchema)),
+  lastChecks: z.partialRecord(z.enum([...STAGES, "rollback"]), lastChecksSchema),
+  leftBaselineAt: instantTextSchema.nullable(),
   // Journals of earlier releases have none of these.
-  edgeFiles: maybe(mapOf(POSITIONS, areEdgeFiles)),
-  changedAt: maybe(nullOr(isInstantText)),
-  baselineWindow: maybe(nullOr(isGoodWindow)),
-  lastGoodWindow: maybe(nullOr(isGoodWindow)),
-  rollout: maybe(nullOr(isRolloutName)),
+  edgeFiles: z.partialRecord(z.enum(POSITIONS), z.array(edgeFileSchema)).optional(),
+  changedAt: instantTextSchema.nullish(),
+  baselineWindow: goodWindowSchema.nullish(),
+  lastGoodWindow: goodWindowSchema.nullish(),
+  rollout: rolloutNameSchema.nullish(),
 });
 
 /**
@@ -128,11 +118,11 @@ export async function readJournal(file: string): Promise<Journal> {
   return (await findJournal(file)) ?? EMPTY_JOURNAL;
 }
 
-/** The same for whoever knows that there was one. */
+/** Reads the journal; answers undefined without one. */
 export async function findJournal(file: string): Promise<Journal | undefined> {
   const text = await readIfThere(file);
   if (text === undefined) return undefined;
-  const journal = decodeJson(text, isJournal);
+  const journal = decodeJson(text, journalSchema);
   if (journal !== undefined) return journal;
   throw new Error(
     `${file} is no journal of this program, or was damaged; see "A journal that cannot be read" in RUNBOOK.md`,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { RolloutConfig, RolloutService } from "../settings/rollout-config.ts";
-import { isDuration, isText, listOf, mapOf, mapWith, maybe } from "../terms/form.ts";
+import * as z from "zod";
+import type { RolloutConfig } from "../settings/rollout-config.ts";
 import type { SnapshotSource } from "./identity-snapshot.ts";
 import { CHANGES, type Change } from "./rollout-state.ts";
 
@@ -18,30 +18,28 @@ export type RolloutPlan = {
   rollbacks: Readonly<Partial<Record<Change, string>>>;
   /** Who acts, or armed the timer that does. */
   who: string;
-  /** What is told how going back went. */
-  notify: string | undefined;
-  /** Whom to ask whether everything is as it was. */
+  /** The command that is told how a rollback went. */
+  notify?: string | undefined;
+  /** The services that are asked whether everything is as it was. */
   source: SnapshotSource;
 };
 
-const isService = mapWith<RolloutService>({ url: isText, envFile: maybe(isText) });
+const serviceSchema = z.object({ url: z.string(), envFile: z.string().optional() });
 
-export const isRolloutPlan = mapWith<RolloutPlan>({
-  directory: isText,
-  commandSeconds: isDuration,
-  envFiles: listOf(isText),
-  rollbacks: mapOf(CHANGES, isText),
-  who: isText,
-  notify: maybe(isText),
-  source: mapWith<SnapshotSource>({
-    operatorTokenEnv: isText,
-    services: mapWith<SnapshotSource["services"]>({
-      auth: isService,
-      limiter: isService,
-      gateway: isService,
-    }),
-    doors: mapWith<SnapshotSource["doors"]>({ authAdmin: isText, gatewayRpc: isText }),
-  }),
+const sourceSchema: z.ZodType<SnapshotSource> = z.object({
+  operatorTokenEnv: z.string(),
+  services: z.object({ auth: serviceSchema, limiter: serviceSchema, gateway: serviceSchema }),
+  doors: z.object({ authAdmin: z.string(), gatewayRpc: z.string() }),
+});
+
+export const rolloutPlanSchema: z.ZodType<RolloutPlan> = z.object({
+  directory: z.string(),
+  commandSeconds: z.number().min(0),
+  envFiles: z.array(z.string()),
+  rollbacks: z.partialRecord(z.enum(CHANGES), z.string()),
+  who: z.string(),
+  notify: z.string().optional(),
+  source: sourceSchema,
 });
 
 export function planFrom(config: RolloutConfig, who: string): RolloutPlan {
@@ -69,7 +67,7 @@ export function envFilesOf({ services }: Pick<RolloutConfig, "services">): reado
   return [auth, limiter, gateway].flatMap(({ envFile }) => envFile ?? []);
 }
 
-/** Tells one command from another without saying what it is. */
+/** Tells one command from another without revealing either. */
 export function digestOf(command: string): string {
   return `sha256:${createHash("sha256").update(command).digest("hex")}`;
 }

@@ -1,5 +1,5 @@
-import { type Form, isText, listOf, mapWith, oneOf } from "../terms/form.ts";
-import { isVerdict, type Verdict } from "../terms/verdict.ts";
+import * as z from "zod";
+import { type Verdict, verdictSchema } from "../terms/verdict.ts";
 
 /** The stages of a rollout, always in this order. */
 export const STAGES = ["proxy", "api", "gateway", "canary"] as const;
@@ -39,31 +39,27 @@ export type RolloutState = {
   activity: Activity;
 };
 
-const ACTIVITY_FORMS: readonly Form<Activity>[] = [
-  mapWith<Activity & { kind: "settled" }>({ kind: oneOf(["settled"]) }),
-  mapWith<Activity & { kind: "staging" }>({
-    kind: oneOf(["staging"]),
-    stage: oneOf(STAGES),
-    phase: oneOf(["applying", "verifying"]),
+const activitySchema: z.ZodType<Activity> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("settled") }),
+  z.object({
+    kind: z.literal("staging"),
+    stage: z.enum(STAGES),
+    phase: z.enum(["applying", "verifying"]),
   }),
-  mapWith<Activity & { kind: "awaiting" }>({
-    kind: oneOf(["awaiting"]),
-    stage: oneOf(STAGES),
-    verdict: isVerdict,
+  z.object({ kind: z.literal("awaiting"), stage: z.enum(STAGES), verdict: verdictSchema }),
+  z.object({
+    kind: z.literal("rolling-back"),
+    to: z.enum(POSITIONS),
+    by: z.enum(ROLLBACK_BY),
+    reason: z.string(),
   }),
-  mapWith<Activity & { kind: "rolling-back" }>({
-    kind: oneOf(["rolling-back"]),
-    to: oneOf(POSITIONS),
-    by: oneOf(ROLLBACK_BY),
-    reason: isText,
-  }),
-];
+]);
 
-/** Whether what was read from a file is a state that there can be. */
-export const isRolloutState = mapWith<RolloutState>({
-  position: oneOf(POSITIONS),
-  touched: listOf(oneOf(CHANGES)),
-  activity: (value): value is Activity => ACTIVITY_FORMS.some((form) => form(value)),
+/** A state that there can be. */
+export const rolloutStateSchema: z.ZodType<RolloutState> = z.object({
+  position: z.enum(POSITIONS),
+  touched: z.array(z.enum(CHANGES)),
+  activity: activitySchema,
 });
 
 /** A step that is not allowed is an answer with its reason. */

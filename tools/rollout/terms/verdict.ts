@@ -1,9 +1,9 @@
-import { isText, mapWith, maybe, oneOf } from "./form.ts";
+import * as z from "zod";
 
 /** What a judge says. Without enough evidence it says so; it never passes on missing data. */
 export type Verdict = (typeof VERDICTS)[number];
 const VERDICTS = ["pass", "fail", "inconclusive"] as const;
-export const isVerdict = oneOf(VERDICTS);
+export const verdictSchema = z.enum(VERDICTS);
 
 /** One thing that was looked at. */
 export type Check = {
@@ -24,15 +24,15 @@ export type Check = {
   because?: string | undefined;
 };
 
-export const isCheck = mapWith<Check>({
-  id: isText,
-  title: isText,
-  verdict: isVerdict,
-  observed: isText,
-  why: isText,
-  mend: isText,
-  severity: maybe(oneOf(["warning"])),
-  because: maybe(isText),
+export const checkSchema: z.ZodType<Check> = z.object({
+  id: z.string(),
+  title: z.string(),
+  verdict: verdictSchema,
+  observed: z.string(),
+  why: z.string(),
+  mend: z.string(),
+  severity: z.literal("warning").optional(),
+  because: z.string().optional(),
 });
 
 /** The exit codes of every verb. */
