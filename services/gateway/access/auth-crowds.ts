@@ -2,30 +2,30 @@ import type { RealtimeEvents } from "../events.ts";
 import { FairTurns, type TurnBounds } from "./fair-turns.ts";
 
 /**
- * On whose behalf auth is asked. The crowds share nothing, so that none can starve another:
- * anybody can be `public`; `account` needs a token of an account; `publisher` is one of ours; `feed`
- * is the gateway itself, when revocations may have been missed.
+ * For whom the gateway asks auth. The crowds share nothing, so that none can starve another.
+ * Anybody can be `public`; `account` needs a token of an account; `publisher` is a service of ours;
+ * `feed` is the gateway itself, after revocations may have been missed.
  */
 export type Asker = { crowd: "public" | "account"; key: string } | { crowd: "publisher" | "feed" };
 
 /** With the call itself (`AUTH_TIMEOUT_MS`) this stays about a second. */
 const TURN_WAIT_MS = 300;
 /**
- * Questions under way: about what auth's connections to its database can answer at once, twice over.
- * More would only wait in auth, where nobody tells the crowds apart.
+ * Questions in flight: about twice the connections that auth has to its database. More would only
+ * wait in auth, which does not tell the crowds apart.
  */
 const PUBLIC_AT_ONCE = 16;
 const ACCOUNT_AT_ONCE = 48;
-/** Above the questions that the feed asks at once. */
+/** More than the feed has in flight. */
 const FEED_AT_ONCE = 16;
-/** Publishers ask about names that are new here, and those that do not exist. */
+/** Publishers ask only about names that this gateway does not know yet, or that do not exist. */
 const PUBLISHER_AT_ONCE = 8;
-/** Of those, the part of one address and of one account. */
+/** The share of one address, and of one account. */
 export const AT_ONCE_PER_ADDRESS = 4;
 const AT_ONCE_PER_ACCOUNT = 16;
-/** Far above what is answered within the wait. */
+/** Far more than auth answers within the wait. */
 const WAITING_MAX = 4_000;
-/** Of one address, or one account: all datasources of a page, and some pages. */
+/** For one address or account: all datasources of some pages. */
 const WAITING_PER_KEY = 200;
 
 const BOUNDS = {
@@ -45,7 +45,7 @@ function bounds(atOnce: number, atOncePerKey: number): TurnBounds {
   };
 }
 
-/** Lets those who need auth's answer take turns; undefined when there was no turn in time. */
+/** Asks auth in the turn of the asker; undefined if there was no turn in time. */
 export type AuthCrowds = <T>(asker: Asker, ask: () => Promise<T>) => Promise<T | undefined>;
 
 export function createAuthCrowds(events: Pick<RealtimeEvents, "shed">): AuthCrowds {
