@@ -21,9 +21,9 @@ export type Config = ReturnType<typeof readConfig>;
 const SIGNING_KEYS_MAX = 2;
 /** Claims count whole seconds. */
 const TOKEN_TTL_SECONDS_MIN = 1;
-/** Longer than anybody has to keep a record. */
+/** A century: longer than any record must be kept. */
 const AUDIT_RETENTION_DAYS_MAX = 36_500;
-/** More than a year, so that whoever looks back at the same month of last year finds it. */
+/** More than a year, so that the same month of last year can be looked up. */
 const AUDIT_RETENTION_DAYS_DEFAULT = 400;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
@@ -79,8 +79,7 @@ function readAuditKeptMs(env: EnvReader): number | undefined {
 }
 
 /**
- * What is forwarded for the gateway stays closed unless both surfaces are open, and then only for
- * as long as both are.
+ * Consumes that are forwarded for the gateway fail open only while both surfaces fail open.
  */
 function forwardedFailure(security: FailureConfig, realtime: FailureConfig): FailureConfig {
   if (security.mode === "fail-closed" || realtime.mode === "fail-closed") {
@@ -92,7 +91,7 @@ function forwardedFailure(security: FailureConfig, realtime: FailureConfig): Fai
 /**
  * One or two private keys: the first signs, both verify and are published. To rotate, add the new
  * key behind the old one, swap them once verifiers have seen it, and drop the old one when its last
- * access and datasource token has ended. Devices and networks that are known by a key that is dropped
+ * access and datasource token has ended. Devices and networks that were known by the dropped key
  * are strangers until they sign in again.
  */
 function readSigningKeys(env: EnvReader): readonly Secret[] {

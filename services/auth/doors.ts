@@ -8,7 +8,7 @@ import {
 import { DATASOURCES_MAX } from "./internal/introspect-route.ts";
 import { MINTS_MAX } from "./rpc/mint-tokens.ts";
 
-/** What the gateway asks fits many times over; a token takes most of it. */
+/** Many times the largest question of the gateway, which is mostly a token. */
 const SERVICE_BODY_BYTES_MAX = 65_536;
 
 function forService(caller: string, ...charges: readonly string[]): RoutePolicy {
@@ -21,7 +21,7 @@ function forService(caller: string, ...charges: readonly string[]): RoutePolicy 
   };
 }
 
-/** The door that edges forward to, with the routes of the gateway that they do not. */
+/** The door that edges forward to. They do not forward the routes of the gateway. */
 export const PUBLIC_DOOR: RoutePolicies = {
   "POST /portcullis.auth.v1.AuthService/Login": openToAnyone(
     "login.ip",

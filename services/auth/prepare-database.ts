@@ -9,13 +9,13 @@ import { loadSigningKeys } from "./store/signing-key-store.ts";
 import { readLastUnnamedToken } from "./store/unnamed-tokens.ts";
 import type { SigningKey } from "./tokens/signing-key.ts";
 
-/** A database that starts at the same time as we do is up by then. */
+/** Enough for a database that starts together with auth. */
 const DATABASE_WAIT_MS = 15_000;
 const DATABASE_RETRY_MS = 250;
 /** Replicas that start together wait for each other's migrations. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
-/** What the database holds that is needed before the first request. */
+/** Data that must be loaded before the first request. */
 export type Prepared = {
   signingKeys: [SigningKey, ...SigningKey[]];
   refreshTokenKey: Buffer;
@@ -23,8 +23,8 @@ export type Prepared = {
 };
 
 /**
- * Waits for the database, brings the schema up to date, and loads the keys. Rejects with the reason
- * when the database does not come up in time or refuses us.
+ * Waits for the database, migrates the schema and loads the keys. Rejects with the reason when the
+ * database does not come up in time or refuses the connection.
  */
 export async function prepareDatabase(
   config: Config,

@@ -1,10 +1,10 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Verdict } from "../../clients/limiter/verdict.ts";
 
-/** An outage is over, or has another answer, after about that long. */
+/** A caller that is told no other wait asks again after this time. */
 const RETRY_AFTER_SECONDS_DEFAULT = "1";
 
-/** The wait as HTTP knows it: whole seconds, never none. */
+/** The Retry-After header: whole seconds, at least one. */
 export function retryAfterHeader(retryAfterMs: number): { "retry-after": string } {
   return { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) };
 }
@@ -19,7 +19,7 @@ export function unavailable(message: string, retryAfterMs: number): ConnectError
   return new ConnectError(message, Code.Unavailable, retryAfterHeader(retryAfterMs));
 }
 
-/** Throws unless a verdict allows to proceed; answers the receipt of what was taken. */
+/** Returns the receipt of an allowed verdict; throws the refusal of any other. */
 export function requireAllowed(verdict: Verdict, what: string): string {
   if (verdict.kind === "rejected") {
     throw limited(`${what}: too many requests; try again later`, verdict.retryAfterMs);
@@ -35,7 +35,7 @@ export function invalid(field: string, problem: string): ConnectError {
   return new ConnectError(`${field}: ${problem}`, Code.InvalidArgument);
 }
 
-/** Gives every `unavailable` a wait, whoever made it. */
+/** Adds a Retry-After to every `unavailable` that has none. */
 export const retryAfterInterceptor: Interceptor = (next) => async (request) => {
   try {
     return await next(request);

@@ -1,8 +1,3 @@
-import {
-  createLimiterClient,
-  type LimiterClientOptions,
-} from "../../clients/limiter/create-limiter-client.ts";
-import type { LimiterClient } from "../../clients/limiter/limiter-client.ts";
 import { loadStandIn } from "../../clients/limiter/stand-in.ts";
 import { AuthService, DatasourceService } from "../../gen/portcullis/auth/v1/auth_pb.ts";
 import { createBoundedWarning } from "../runtime/bounded-warning.ts";
@@ -14,26 +9,26 @@ import { identityRoutes } from "../runtime/identity-service.ts";
 import { createErrorInterceptor, createTelemetryInterceptor } from "../runtime/interceptors.ts";
 import { ProbeMemory } from "../runtime/probe-memory.ts";
 import type { RunningService, ServiceContext } from "../runtime/run-service.ts";
-import { Secret } from "../runtime/secret.ts";
-import { type HttpHandler, sendJson, serve } from "../runtime/serve.ts";
+import { serve } from "../runtime/serve.ts";
 import type { Config } from "./config.ts";
 import { ADMIN_DOOR, PUBLIC_DOOR } from "./doors.ts";
 import { createGatewayHandlers } from "./internal/gateway-routes.ts";
 import { createInternalRoutes } from "./internal/internal-route.ts";
-import { API_POLICIES, REALTIME_POLICIES } from "./login/limits.ts";
+import { createLimiterClients } from "./limiter-clients.ts";
 import { createLoginTurns } from "./login/login-turns.ts";
 import { createNetworkDigests } from "./login/network-digest.ts";
 import { hashPassword } from "./login/password-hash.ts";
 import { RecentNetworks } from "./login/recent-networks.ts";
 import { RecentRefunds } from "./login/recent-refunds.ts";
-import { createWrongCredentialsInterceptor } from "./login/wrong-credentials.ts";
 import { prepareDatabase } from "./prepare-database.ts";
 import { retryAfterInterceptor } from "./refusal.ts";
 import { createActorInterceptor } from "./rpc/actor.ts";
 import { createAuthService } from "./rpc/auth-service.ts";
 import { createCors } from "./rpc/cors.ts";
 import { createDatasourceService } from "./rpc/datasource-service.ts";
+import { createJwksRoute } from "./rpc/jwks-route.ts";
 import { createRequestRules } from "./rpc/request-rules.ts";
+import { createWrongCredentialsInterceptor } from "./rpc/wrong-credentials.ts";
 import { createDatabaseHealth } from "./store/database-health.ts";
 import { createDatabases } from "./store/databases.ts";
 import { createFailureModeAudit } from "./store/failure-mode-audit.ts";
@@ -42,21 +37,18 @@ import { startRetention } from "./store/retention.ts";
 import { createUnnamedTokens } from "./store/unnamed-tokens.ts";
 import { createRefreshTokens } from "./tokens/refresh-token.ts";
 import { createTokenSigner } from "./tokens/signed-token.ts";
-import type { SigningKey } from "./tokens/signing-key.ts";
 
 /**
- * One hash fills a core and 19 MiB; more at once would starve everything else, and they share the
- * four threads of libuv with lookups of names, compression and signatures. A client is answered, or
- * shed, within a second or two.
+ * One hash fills a core and 19 MiB. More at once would starve other work: hashes share the four
+ * threads of libuv with DNS lookups, compression and signatures. A stranger is answered, or shed,
+ * within about two seconds.
  */
 const HASHING = {
   ...{ runningMax: 2, waitingMax: 32, shareWaitingMax: 8 },
   waitMsMax: { known: 5_000, stranger: 2_000 },
 };
-/** Verifiers see a new key within this time. */
-const JWKS_MAX_AGE_SECONDS = 300;
 
-/** Starts auth. Once it has started, no outage of a dependency ends it. */
+/** Starts auth. After the start, no outage of a dependency ends the process. */
 export async function start(
   config: Config,
   { log, clock, release }: ServiceContext,
@@ -74,7 +66,7 @@ export async function start(
   announceConfig("auth", config.trust.hops, hash);
   const databases = createDatabases(config.databaseUrl.reveal(), log);
   const failureModeAudit = createFailureModeAudit(databases.administration, { log, clock });
-  const { limiter, gatewayLimiter } = createLimiters(config, {
+  const { limiter, gatewayLimiter } = createLimiterClients(config, {
     ...{ log, clock, standIn },
     onFailureModeChange: failureModeAudit.record,
   });
@@ -198,34 +190,4 @@ export async function start(
       await databases.end();
     },
   };
-}
-
-/** Auth's own client, and the one with which it speaks for the gateway. */
-function createLimiters(
-  config: Config,
-  context: Pick<LimiterClientOptions, "log" | "clock" | "standIn" | "onFailureModeChange">,
-): { limiter: LimiterClient; gatewayLimiter: LimiterClient } {
-  const shared = { ...config.limiter, ...context };
-  const limiter = createLimiterClient({
-    ...shared,
-    token: config.authTokens[0] ?? new Secret(""),
-    surface: "api",
-    policies: API_POLICIES,
-    failure: config.security,
-  });
-  const gatewayLimiter = createLimiterClient({
-    ...shared,
-    token: config.gatewayTokens[0] ?? new Secret(""),
-    surface: "realtime",
-    policies: REALTIME_POLICIES,
-    failure: config.forwarded,
-  });
-  return { limiter, gatewayLimiter };
-}
-
-/** Publishes the public halves, under which anybody can verify what we sign. */
-function createJwksRoute(keys: readonly SigningKey[]): HttpHandler {
-  const body = { keys: keys.map((key) => key.publicJwk) };
-  const headers = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
-  return ({ response }) => sendJson(response, 200, body, headers);
 }

@@ -14,7 +14,7 @@ import {
 } from "../tokens/datasource-token.ts";
 import type { TokenSigner } from "../tokens/signed-token.ts";
 
-/** What somebody wants to do with a datasource. */
+/** What the asker wants to do with a datasource. */
 export type Intent = "stream" | "publish";
 
 type Introspection = MessageInitShape<typeof IntrospectionSchema>;

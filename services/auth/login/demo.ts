@@ -6,8 +6,8 @@ const DEMO_EMAIL = "demo@portcullis.test";
 const DEMO_PASSWORD = "portcullis-demo";
 
 /**
- * Makes the account and the datasources that the first steps need. Only for development; what is
- * there already is left as it is.
+ * Makes the account and the datasources of the README. Only for development; leaves existing rows
+ * as they are.
  */
 export async function seedDemo(db: Queryable, now: Date): Promise<void> {
   if ((await findAccount(db, DEMO_EMAIL)) === undefined) {

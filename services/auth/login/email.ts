@@ -2,8 +2,8 @@
 const EMAIL_BYTES_MAX = 254;
 
 /**
- * The one spelling of an e-mail address under which an account and its limits are kept; undefined
- * for a text that cannot be anybody's. Whether it is anybody's is for the account store to say.
+ * The one spelling of an e-mail address under which an account and its limits are stored; undefined
+ * for a text that cannot be an address. Does not say whether an account has it.
  */
 export function normaliseEmail(text: string): string | undefined {
   const email = text.trim().normalize("NFC").toLowerCase();

@@ -1,10 +1,10 @@
 import { randomInt } from "node:crypto";
 
 /**
- * One right login in so many keeps its charge on the address, or on the device. An office signs in
- * eight times as often as strangers may guess, while whoever has one account cannot have passwords
- * hashed without end: all day long, an address is held to eight times `login.ip`. By chance, since
- * counting would take state for each address.
+ * One successful login in so many keeps its charge on the address or device; the others are
+ * refunded. So an office can sign in eight times as often as strangers may guess, and the holder of
+ * one account still cannot make auth hash passwords without end: an address is held to eight times
+ * `login.ip`. The choice is random, since counting would need state for each address.
  */
 const KEPT_ONE_IN = 8;
 

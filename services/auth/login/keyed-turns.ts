@@ -1,23 +1,23 @@
-/** The answer when too many wait for the same turn: the work was not begun. */
+/** The result when too many wait for the same key: the work did not run. */
 export const crowded = Symbol("crowded");
 
 export type TurnBounds = {
-  /** Work under way at once for one key. */
+  /** Work in flight for one key. */
   atOnceMax: number;
-  /** Work that waits for one key. */
+  /** Waiting work for one key. */
   waitingMax: number;
-  /** Work that waits, for all keys together. */
+  /** Waiting work for all keys together. */
   waitingTotalMax: number;
-  /** Nothing waits longer. */
+  /** The longest wait. */
   waitMsMax: number;
 };
 
 type Turn = { running: number; waiting: ((isBegun: boolean) => void)[] };
 
-/** Runs work of the same key a few at a time, in order of arrival; other keys notice nothing. */
+/** Runs the work of one key a few at a time, in order of arrival. Keys do not delay each other. */
 export class KeyedTurns {
   readonly #bounds: TurnBounds;
-  /** Only keys with work under way, which whoever calls bounds. */
+  /** Only keys with work in flight; the caller bounds their number. */
   readonly #turns = new Map<string, Turn>();
   #waiting = 0;
 
@@ -58,7 +58,7 @@ export class KeyedTurns {
     });
   }
 
-  /** The place of whoever finishes is handed over, so `running` stays as it is. */
+  /** Hands the place over to the next in line, so `running` does not change. */
   #end(key: string, turn: Turn): void {
     const next = turn.waiting.shift();
     if (next === undefined) turn.running--;

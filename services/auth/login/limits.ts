@@ -10,14 +10,14 @@ export const API_POLICIES = policiesOf("auth");
 /** The policies that auth forwards for the gateway. */
 export const REALTIME_POLICIES = policiesOf("gateway");
 
-/** What a login is charged beside its address: given back once the password was right. */
+/** The charges of a login beside that of its address; refunded after a right password. */
 export const LOGIN_ACCOUNT_POLICIES = [
   "login.account.network",
   "login.account",
   "login.account.known",
 ] as const;
 
-/** The policy that a rejection names when strangers have used up an account's guesses. */
+/** The policy that rejects when strangers have used up the guesses at an account. */
 export const STRANGERS_POLICY = "login.account";
 
 /** A stranger's login is charged to its address and to the account it names, existing or not. */
@@ -25,7 +25,7 @@ export function strangerLoginBuckets(client: ClientIp, email: string): BucketReq
   return [...addressLoginBuckets(client, email), strangersBucket(email)];
 }
 
-/** What the strangers to an account share. */
+/** The bucket that all strangers to an account share. */
 export function strangersBucket(email: string): BucketRequest {
   return { policy: STRANGERS_POLICY, key: email };
 }
@@ -41,9 +41,9 @@ export function knownNetworkBuckets(
 }
 
 /**
- * A known device has a bucket of its own and nothing else: it has proved itself, so that guesses of
- * others behind its address do not count against it. One for all accounts, so that a device token
- * pays for no more looks at the accounts of others than at its own.
+ * A known device is charged to one bucket of its own and to no other, so that guesses of others
+ * behind its address do not count against it. The bucket is the same for all accounts: a device
+ * token gives no more guesses at the accounts of others than at its own.
  */
 export function knownDeviceBucket(deviceId: string): BucketRequest {
   return { policy: "login.account.known", key: `device ${deviceId}` };
@@ -58,9 +58,9 @@ function addressLoginBuckets(client: ClientIp, email: string): BucketRequest[] {
 }
 
 /**
- * A refresh token that names its login session is charged to that and to the address. A text that
- * proves nothing is charged as if its address were doubtful: it cannot use up what those with
- * tokens have behind the same address.
+ * A refresh token that names its login session is charged to the session and to the address. Any
+ * other text is charged as if its address were doubtful, so that it cannot use up the limit of
+ * clients with tokens behind the same address.
  */
 export function refreshBuckets(client: ClientIp, token: ReadToken): BucketRequest[] {
   if (token.kind !== "named") return [unprovenBucket("refresh.ip", client)];
@@ -71,7 +71,7 @@ export function refreshBuckets(client: ClientIp, token: ReadToken): BucketReques
   ];
 }
 
-/** Whoever is signed in is charged by account, everybody else by address; each datasource counts. */
+/** Charges signed-in callers by account and others by address, once for each datasource. */
 export function mintBuckets(
   client: ClientIp,
   principal: Principal | undefined,
@@ -87,7 +87,7 @@ export function revokeBucket(client: ClientIp): BucketRequest {
   return { policy: "revoke.ip", key: client.ip, doubtful: client.warning !== undefined };
 }
 
-/** A try without a valid credential, apart from those with one behind the same address. */
+/** The bucket of tries without a valid credential; valid ones at the same address have another. */
 export function unprovenBucket(
   policy: "refresh.ip" | "credential.ip",
   client: ClientIp,
@@ -95,7 +95,7 @@ export function unprovenBucket(
   return { policy, key: client.ip, doubtful: true };
 }
 
-/** A calling instance is the service whose token it has, at the address it calls from. */
+/** The bucket of one instance of a service: the name by its token, and its address. */
 export function callerBucket(
   policy: "introspect.caller" | "revocations.caller",
   caller: string,

@@ -14,14 +14,14 @@ import {
 } from "./limits.ts";
 import type { RecentRefunds } from "./recent-refunds.ts";
 
-/** What a client was taken for when it was charged. */
+/** As what a client was charged. */
 export type ChargedAs = "device" | "network" | "stranger";
 
-/** What an attempt to sign in has been charged. */
+/** What a login attempt has been charged. */
 export type Charges = {
   as: ChargedAs;
   receipts: readonly string[];
-  /** What they were given for. */
+  /** The buckets that the receipts are for. */
   buckets: readonly BucketRequest[];
 };
 
@@ -33,7 +33,7 @@ export type Charged = { kind: "charged"; charges: Charges } | NotCharged;
 
 export type LoginLimits = {
   limiter: LimiterClient;
-  /** Refuse whenever there is no real decision, whatever the failure mode says. */
+  /** Refuse without a decision of the limiter, whatever the failure mode is. */
   isAlwaysClosed: boolean;
   recentRefunds: RecentRefunds;
   clock: Clock;
@@ -44,21 +44,21 @@ export type Applicant = {
   email: string;
   /** The id on its device token, which is signed but may belong to another account. */
   deviceId: string | undefined;
-  /** Undefined where the address is doubtful: that network may be anybody's. */
+  /** Undefined for a doubtful address, whose network may be anybody's. */
   network: string | undefined;
 };
 
 /**
- * Charges an attempt before anything is looked up. Whoever shows a device token is charged as that
- * device; everybody else as a stranger, and where the strangers' bucket alone refuses that, as a
- * known network. Whether they are what they were charged as, the database says: by then the look is
- * paid for.
+ * Charges an attempt before the account is looked up. A client with a device token is charged as
+ * that device, any other as a stranger; if only the strangers' bucket rejects, as a known network.
+ * The lookup, which this charge has paid for, then shows whether the client is what it was charged
+ * as.
  */
 export async function chargeLogin(limits: LoginLimits, applicant: Applicant): Promise<Charged> {
   const { client, email, deviceId, network } = applicant;
   if (deviceId !== undefined) {
     const asDevice = await consume(limits, [knownDeviceBucket(deviceId)], "device");
-    // Somebody with a copy of the token may have used it up.
+    // Another holder of the token may have used up the bucket.
     if (asDevice.kind !== "limited") return asDevice;
   }
   const asStranger = await consume(limits, strangerLoginBuckets(client, email), "stranger");
@@ -67,7 +67,7 @@ export async function chargeLogin(limits: LoginLimits, applicant: Applicant): Pr
   return await consume(limits, knownNetworkBuckets(client, email, network), "network");
 }
 
-/** Charges a client that was taken for known, and is not, what a stranger pays besides. */
+/** Charges a client that turned out to be a stranger the rest of what strangers pay. */
 export async function chargeAsStranger(
   limits: LoginLimits,
   { client, email }: Pick<Applicant, "client" | "email">,
@@ -87,7 +87,7 @@ export async function chargeAsStranger(
   };
 }
 
-/** Gives back all but what bounds the work that a client can cause: its address, or its device. */
+/** Refunds all but the charge that bounds the client's work: that of its address or device. */
 export async function refundMost(limits: LoginLimits, charges: Charges): Promise<void> {
   if (charges.as === "device") return;
   await refund(limits, charges, LOGIN_ACCOUNT_POLICIES);
@@ -122,7 +122,7 @@ async function consume(
   }
 }
 
-/** A rejection that a refund may have undone meanwhile is not passed on: it is asked for again. */
+/** Asks again after a rejection that a refund may have undone meanwhile. */
 async function decide(
   { limiter, isAlwaysClosed, recentRefunds, clock }: LoginLimits,
   buckets: readonly BucketRequest[],

@@ -7,7 +7,7 @@ import { type FairQueue, type Lane, overloaded } from "../store/fair-queue.ts";
 import { KNOWN_NETWORK_USE_MS, storeKnownNetwork } from "../store/known-network-store.ts";
 import { hashPassword } from "./password-hash.ts";
 
-// What a login leaves behind beside its session. Its answer does not depend on any of it.
+// Records of a login beside its session. The answer does not depend on them.
 
 type Options = { db: Database; clock: Clock; warn: BoundedWarning };
 
@@ -26,7 +26,7 @@ export async function recordFailure(
     const now = new Date(clock.nowMs());
     const record = async (queryable: Parameters<typeof recordLoginFailure>[0]) =>
       await recordLoginFailure(queryable, accountId, reason, now);
-    // One share for all: how soon it is shed must not tell whether there is such an account.
+    // One share for all: shedding must not tell whether the account exists.
     await auditDb.run("failures", record, lane);
   } catch (error) {
     const text = "a failed login is missing in the audit log";
@@ -34,7 +34,7 @@ export async function recordFailure(
   }
 }
 
-/** Without it, the next login from there is a stranger's. No digest where there is no network. */
+/** Remembers the network, if any, so that the next login from it is known. Best effort. */
 export async function rememberNetwork(
   { db, clock, warn }: Options,
   { id, networkUsedAtMs = Number.NEGATIVE_INFINITY }: Account,
@@ -50,7 +50,7 @@ export async function rememberNetwork(
   }
 }
 
-/** Without it, the next login tries again. */
+/** Stores a stronger hash. Best effort: the next login tries again. */
 export async function rehash(
   { db, hashing, clock, warn }: Options & { hashing: FairQueue },
   account: Account,

@@ -29,7 +29,7 @@ import type { RecentNetworks } from "./recent-networks.ts";
 
 export type LoginOptions = LoginLimits & {
   db: Database;
-  /** For what is written down about failures. */
+  /** For the records of failed logins. */
   auditDb: Database;
   hashing: FairQueue;
   turns: LoginTurns;
@@ -38,7 +38,7 @@ export type LoginOptions = LoginLimits & {
   /** How much of an IPv6 address is one client, as in the limiter. */
   ipv6PrefixBits: number;
   refreshTokens: RefreshTokens;
-  /** Verified in place of the hash of an account that does not exist, so that it takes as long. */
+  /** Verified when there is no account, so that the answer takes the same time. */
   dummyHash: string;
   warn: BoundedWarning;
 };
@@ -47,39 +47,39 @@ export type LoginAttempt = {
   email: string;
   password: string;
   client: ClientIp;
-  /** Whose device token the client showed, if it showed one. */
+  /** The device of the token that the client showed; unset without one. */
   device?: Device | undefined;
 };
 
 export type LoginOutcome =
   | ({ kind: "ok"; device: Device | undefined } & OpenedSession)
-  /** Wrong, unknown, disabled or locked: the outside cannot tell. */
+  /** Wrong password, or an unknown, disabled or locked account: callers cannot tell which. */
   | { kind: "refused" }
   | { kind: "limited"; retryAfterMs: number; policy: string }
-  /** Nobody could decide or look: a guess was neither counted nor answered. */
+  /** No decision of the limiter or no database: the password was not checked. */
   | { kind: "unavailable"; retryAfterMs: number };
 
-/** An overloaded service or a database that comes back needs about that long. */
+/** About the time that an overloaded service or a restarted database needs. */
 const RETRY_AFTER_MS = 1_000;
-/** As long as a full row of attempts takes to get its turn. */
+/** About the time that a full queue of attempts takes. */
 const CROWDED_RETRY_AFTER_MS = 3_000;
 
-/** What limits attempts at once, in the place of a policy. */
+/** Stands in place of a policy where the limit is on attempts in flight. */
 const TURNS = "login.turns";
 
 const unavailable: LoginOutcome = { kind: "unavailable", retryAfterMs: RETRY_AFTER_MS };
 
-/** An attempt, and where it comes from. */
+/** An attempt and its network. */
 type Attempt = LoginAttempt & {
   /** The network as the limiter names it. */
   network: string;
-  /** Its digests; none where the address is doubtful, since that network may be anybody's. */
+  /** The digests of the network; none for a doubtful address, whose network may be anybody's. */
   digests: readonly Buffer[];
 };
 
 /**
- * Signs in. Every limit is charged before the password is looked at, so that guesses made at once
- * cannot outrun the lock. Right passwords and what could not be looked at get their charge back.
+ * Signs in. Every limit is charged before the password is checked, so that parallel guesses cannot
+ * outrun the lock. A right password, and one that could not be checked, is refunded.
  */
 export async function login(options: LoginOptions, attempt: LoginAttempt): Promise<LoginOutcome> {
   const { client, email, device } = attempt;
@@ -129,7 +129,7 @@ async function chargeAndCheck(options: LoginOptions, attempt: Attempt): Promise<
     const text = "a login could not be checked: the database cannot serve now";
     options.warn("login", text, { err: error });
   }
-  // Strangers keep the charge on their address even where they were shed: it bounds their crowd.
+  // Strangers keep the charge on their address even if they were shed: it bounds their crowd.
   await (isKnown ? refundAll(options, charges) : refundMost(options, charges));
   return unavailable;
 }
@@ -171,7 +171,7 @@ async function check(
   return await admit(options, attempt, { account, isStale, charges });
 }
 
-/** Opens the login session of whoever knew the password. */
+/** Opens a login session after a right password. */
 async function admit(
   options: LoginOptions,
   attempt: Attempt,
@@ -188,14 +188,14 @@ async function admit(
   return opened === undefined ? { kind: "refused" } : { kind: "ok", device: undefined, ...opened };
 }
 
-/** Why nobody is signed in; undefined when somebody is. */
+/** The reason for the audit log; undefined when the login succeeds. */
 function failureOf(account: Account | undefined, checked: PasswordCheck): LoginFailure | undefined {
   if (account === undefined) return "unknown";
   if (checked === "unreadable") return "unreadable-hash";
   return checked === "wrong" ? "wrong-password" : account.barredBy;
 }
 
-/** The database cannot serve, or has no room for one more. */
+/** Whether the database cannot serve or its queue is full. */
 function isUnavailable(error: unknown): boolean {
   if (error instanceof ConnectError) return error.code === Code.Unavailable;
   return isDatabaseOutage(error);

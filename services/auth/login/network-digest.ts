@@ -5,15 +5,15 @@ import type { SigningKey } from "../tokens/signing-key.ts";
 const DIGEST_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** Names the network of an account without telling either. */
+/** Names the network of an account without revealing network or account. */
 export type NetworkDigests = {
-  /** Under every live key, that of the signing key first. */
+  /** The digest under each live key; that of the signing key first. */
   of(email: string, network: string): readonly [Buffer, ...Buffer[]];
 };
 
 /**
- * Derives the keys from the signing keys, which outside development are not in the database. A key
- * that is rotated out takes its networks with it; they are strangers until they sign in again.
+ * Derives the keys from the signing keys, which outside development are not in the database.
+ * Networks whose key is rotated out are strangers until they sign in again.
  */
 export function createNetworkDigests(
   signingKeys: readonly [SigningKey, ...SigningKey[]],

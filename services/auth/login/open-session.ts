@@ -9,7 +9,7 @@ import { LOGIN_SESSION_TTL_MS } from "../tokens/token-lifetimes.ts";
 
 export type OpenedSession = { principal: Principal; refreshToken: string; deviceEpoch: number };
 
-/** Opens a login session; undefined when the account was barred meanwhile. */
+/** Opens a login session; undefined if the account was disabled or locked meanwhile. */
 export async function openSession(
   options: { db: Database; clock: Clock; refreshTokens: RefreshTokens },
   { id: accountId, deviceEpoch }: Account,

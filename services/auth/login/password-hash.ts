@@ -1,7 +1,7 @@
 import { hash, type Options, parseOptions, verify } from "@node-rs/argon2";
 import { normalisePassword, spellingsOf } from "./password-text.ts";
 
-/** What OWASP asks of Argon2id at least: 19 MiB, two passes, one lane. */
+/** OWASP's minimum for Argon2id: 19 MiB, two passes, one lane. */
 const PARAMETERS = {
   // Argon2id; the enum of the package has no values at run time.
   algorithm: 2,
@@ -11,18 +11,18 @@ const PARAMETERS = {
   outputLen: 32,
 } satisfies Options;
 
-/** A stored hash that asks for more would take the process with it: 256 MiB, in KiB. */
+/** 256 MiB, in KiB. Verifying a stored hash that asks for more could end the process. */
 const MEMORY_COST_MAX = 262_144;
 const TIME_COST_MAX = 16;
 const PARALLELISM_MAX = 16;
 
-/** What came of a password. */
+/** The result of checking a password. */
 export type PasswordCheck =
-  /** Right; what is stored is weaker than it could be, or of another spelling. */
+  /** Right, but the stored hash is weak or of another spelling. */
   | "right-but-stale"
   | "right"
   | "wrong"
-  /** The stored hash is none of ours: nobody can sign in with it. */
+  /** The stored hash cannot be verified: nobody can sign in with it. */
   | "unreadable";
 
 /** Hashes a password with a fresh salt. */
@@ -31,8 +31,8 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Checks a password against what is stored. Takes as long for a wrong one as for the right one, and
- * for a hash that cannot be read, in whose place `dummyHash` is verified.
+ * Checks a password against a stored hash. Right, wrong and unreadable take the same time: in place
+ * of an unreadable hash it verifies `dummyHash`.
  */
 export async function checkPassword(
   passwordHash: string,
@@ -49,12 +49,12 @@ export async function checkPassword(
   return isNormal && !needsRehash(passwordHash) ? "right" : "right-but-stale";
 }
 
-/** Whether a password belongs to a hash of ours, in whichever spelling it was typed. */
+/** Whether a password belongs to a hash, in any of its spellings. */
 export async function verifyPassword(passwordHash: string, password: string): Promise<boolean> {
   return (await matchingSpelling(passwordHash, password)) !== undefined;
 }
 
-/** Whether a hash was made with weaker parameters than those of today. */
+/** Whether a hash has weaker parameters than new hashes have. */
 export function needsRehash(passwordHash: string): boolean {
   const { algorithm, memoryCost, timeCost, parallelism, outputLen } = parseOptions(passwordHash);
   return (
@@ -76,7 +76,7 @@ async function matchingSpelling(
   return undefined;
 }
 
-/** Whether it is an Argon2 hash, with parameters that this process can afford. */
+/** Whether it is an Argon2 hash with parameters that this process can afford. */
 function isReadable(passwordHash: string): boolean {
   try {
     const { memoryCost, timeCost, parallelism } = parseOptions(passwordHash);

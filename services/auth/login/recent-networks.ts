@@ -1,14 +1,14 @@
 import { setNewest } from "../../runtime/set-newest.ts";
 
-/** Networks of as many clients as sign in at one process within days; each takes about 100 bytes. */
+/** More networks than sign in at one process within days; each takes about 100 bytes. */
 const NETWORKS_MAX = 10_000;
 
 /**
- * The networks that this process has lately seen to be known. Only a hint, so that their next look
- * into the database need not queue with strangers: the database decides whether they are.
+ * Networks that the database lately called known. A hint: their next lookup does not queue with
+ * those of strangers. The database still decides whether they are known.
  */
 export class RecentNetworks {
-  /** The network seen last is last. */
+  /** In the order in which they were last seen. */
   readonly #digests = new Map<string, true>();
 
   add(digests: readonly Buffer[]): void {

@@ -1,16 +1,16 @@
 import type { BucketRequest } from "../../../clients/limiter/bucket-request.ts";
 
-/** A replica of the limiter repeats a rejection from memory for 250 ms; then it looks again. */
+/** A replica of the limiter repeats a rejection from memory for 250 ms. */
 const BELIEVED_MS = 300;
-/** As many right logins as a process can check within that time, many times over. */
+/** Many times the logins that a process can check within that time. */
 const BUCKETS_MAX = 4_096;
 
 /**
- * The buckets to which this process gave something back a moment ago. A rejection that names one of
- * them may rest on what was there before, and its wait on a lock that the refund has lifted.
+ * The buckets to which this process refunded a moment ago. A rejection by one of them may be older
+ * than the refund, and its wait that of a lock that the refund has lifted.
  */
 export class RecentRefunds {
-  /** When, in the order of the refunds. */
+  /** In the order of the refunds. */
   readonly #refundedAtMs = new Map<string, number>();
 
   note(buckets: readonly BucketRequest[], nowMs: number): void {
@@ -26,7 +26,7 @@ export class RecentRefunds {
     }
   }
 
-  /** How long to wait until a rejection by these buckets can be believed; 0 for at once. */
+  /** The time until a rejection by these buckets can be believed; 0 if it can be now. */
   waitMs(buckets: readonly BucketRequest[], nowMs: number): number {
     const waits = buckets.map((bucket) => {
       const atMs = this.#refundedAtMs.get(nameOf(bucket)) ?? Number.NEGATIVE_INFINITY;

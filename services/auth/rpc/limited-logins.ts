@@ -3,19 +3,19 @@ import type { Clock } from "../../runtime/clock.ts";
 import { recordLimitedLogin } from "../store/audit-log.ts";
 import type { Database } from "../store/database.ts";
 
-/** Within this time, another attempt at the same account says nothing new. */
+/** One entry for an account and policy within this time. */
 const INTERVAL_MS = 60_000;
-/** Entries within that time. Whoever is limited writes them, so that without end they fill the disk. */
+/** Entries within that time. Attackers cause them: without a bound they would fill the disk. */
 const ENTRIES_MAX = 60;
 
-/** Says which limited attempts are worth an entry: one for each account and policy in a while. */
+/** Decides which limited attempts get an entry: one for each account and policy in an interval. */
 export class LimitedAttempts {
   #startedMs = Number.NEGATIVE_INFINITY;
-  /** At most as many as there are entries in an interval. */
+  /** At most `ENTRIES_MAX`. */
   readonly #entered = new Set<string>();
   #passedOver = 0;
 
-  /** How many were passed over before this one; undefined when this one is, too. */
+  /** The number of attempts passed over since the last entry; undefined if this one is, too. */
   enter(name: string, nowMs: number): number | undefined {
     if (Math.abs(nowMs - this.#startedMs) >= INTERVAL_MS) {
       this.#startedMs = nowMs;
@@ -34,7 +34,7 @@ export class LimitedAttempts {
 
 export type LimitedLogin = { email: string; policy: string; retryAfterMs: number };
 
-/** Leaves a trace of logins that were limited, without making any of them wait for it. */
+/** Logs and audits limited logins; none of them waits for that. */
 export function createLimitedLogins(options: {
   auditDb: Database;
   clock: Clock;

@@ -15,7 +15,7 @@ export type LoginRpcOptions = LoginOptions & { signer: TokenSigner; identify: Cl
 
 type SignedIn = Extract<LoginOutcome, { kind: "ok" }>;
 
-/** Login: tokens for whoever knows the password of an account. */
+/** Login: tokens in exchange for the password of an account. */
 export function createLogin(
   options: LoginRpcOptions,
   issueTokens: IssueTokens,

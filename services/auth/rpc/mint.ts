@@ -23,14 +23,13 @@ export type MintOptions = {
 export type MintOutcome =
   | { kind: "minted"; token: string; expiresAtMs: number }
   | { kind: "bad-name" }
-  /** Nobody learns without signing in whether there is a private one of that name. */
+  /** For anonymous callers, whether the name is private or unknown. */
   | { kind: "sign-in-first" }
   | { kind: "not-found" };
 
 /**
- * Mints a token for each of some datasources, in their order: one decision of the limiter, which
- * costs as much as that many requests, and one statement. `signed-out` when the login session has
- * ended.
+ * Mints a token for each datasource, in their order, with one decision of the limiter, which costs
+ * as much as that many requests, and one statement. `signed-out` if the login session has ended.
  */
 export async function mint(
   options: MintOptions,
@@ -43,7 +42,7 @@ export async function mint(
   const { db, limiter, signer, datasourceTokenTtlMs, clock } = options;
   const { client, principal, datasources } = request;
   const cost = datasources.length;
-  // One is never too many, so whatever is wrong with that is wrong here.
+  // One token is never too many: if the limiter refuses that, it is a bug of ours.
   const isForwarded = cost > 1;
   const verdict = await limiter.consume(mintBuckets(client, principal, cost), { isForwarded });
   if (verdict.kind === "no-decision" && verdict.refusal?.code === "invalid_argument") {
@@ -63,7 +62,7 @@ export async function mint(
   const answer = await db
     .run(share, record, isKnown ? "known" : "stranger")
     .catch(async (error: unknown) => {
-      // Strangers keep the charge where there was no room for them: it bounds their crowd.
+      // Strangers keep the charge if they were shed: it bounds their crowd.
       if (isKnown) await limiter.refund(receipt);
       throw error;
     });

@@ -25,7 +25,7 @@ export type RefreshOptions = {
 
 export type Refreshed = { principal: Principal; refreshToken: string };
 
-/** Exchanges a refresh token; undefined when it does not work. Reuse ends its login session. */
+/** Exchanges a refresh token; undefined if it is not valid. Reuse ends its login session. */
 export async function refresh(
   options: RefreshOptions,
   text: string,
@@ -51,7 +51,7 @@ export async function refresh(
   return undefined;
 }
 
-/** Ends the login session of any of its refresh tokens; anything else changes nothing. */
+/** Ends the login session of a refresh token, used or not. Ignores any other text. */
 export async function logout(
   options: RefreshOptions,
   text: string,
@@ -63,7 +63,7 @@ export async function logout(
   await presented.run((db) => endLoginSession(db, presented.token, "logout", now));
 }
 
-/** Charges whoever presents a text, and answers the token in it if the database is worth asking. */
+/** Charges the caller; returns the token, or undefined for a text that the database cannot hold. */
 async function present(
   { limiter, db, refreshTokens, unnamedTokens }: RefreshOptions,
   text: string,

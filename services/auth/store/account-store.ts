@@ -3,11 +3,11 @@ import type { Queryable } from "../../runtime/postgres.ts";
 export type Account = {
   id: string;
   passwordHash: string;
-  /** Why an operator keeps it from signing in. */
+  /** Why the account may not sign in; set by an operator. */
   barredBy: "disabled" | "locked" | undefined;
   /** Device tokens of another epoch are void. */
   deviceEpoch: number;
-  /** When somebody last signed in from the network asked about; undefined for none that counts. */
+  /** The last login from the network asked about; undefined if that is not a known network. */
   networkUsedAtMs: number | undefined;
 };
 
@@ -21,8 +21,8 @@ type AccountRow = {
 };
 
 /**
- * Looks an account up, and whether a network is one of its own. One statement, whether there is
- * such an account or not, so that nobody can tell by the time.
+ * Looks up an account, and whether a network is known for it. Always one statement, so that the
+ * time does not tell whether the account exists.
  */
 export async function findAccount(
   db: Queryable,
@@ -54,7 +54,9 @@ export async function findAccount(
   };
 }
 
-/** Strengthens a hash, unless the password has been changed meanwhile. Devices stay known. */
+/**
+ * Replaces a hash by a stronger one unless the password has changed meanwhile. Devices stay known.
+ */
 export async function replacePasswordHash(
   db: Queryable,
   account: Pick<Account, "id" | "passwordHash">,

@@ -1,16 +1,16 @@
 import type { FailureModeChange } from "../../../clients/limiter/failure-mode.ts";
 import type { Queryable } from "../../runtime/postgres.ts";
 
-/** Why a password did not sign anybody in. The outside never learns which. */
+/** Why a login failed. Clients never learn it. */
 export type LoginFailure =
   | "unknown"
   | "wrong-password"
   | "disabled"
   | "locked"
-  /** What is stored for its password is no hash of ours. */
+  /** The stored password hash cannot be verified. */
   | "unreadable-hash";
 
-/** Successes are recorded by the statements that make them; a failure has no other trace. */
+/** Records a failed login. The statement that opens a login session records a successful one. */
 export async function recordLoginFailure(
   db: Queryable,
   accountId: string | undefined,
@@ -25,8 +25,8 @@ export async function recordLoginFailure(
 }
 
 /**
- * Records that logins of an account were limited, or of one that does not exist: `passedOver` others
- * have no entry of their own.
+ * Records that a login was limited, whether or not its account exists. `passedOver` earlier ones
+ * have no entry.
  */
 export async function recordLimitedLogin(
   db: Queryable,
@@ -43,7 +43,7 @@ export async function recordLimitedLogin(
   );
 }
 
-/** Records that limits fail open, or closed again, since `at`. */
+/** Records that limits fail open, or fail closed again, since `at`. */
 export async function recordFailureModeChange(
   db: Queryable,
   { surface, mode, change, untilMs }: FailureModeChange,

@@ -1,9 +1,9 @@
 import type { Database } from "./database.ts";
 
-/** Often enough for whoever reads it, and nothing to the database. */
+/** Fresh enough for operators, and no load for the database. */
 const PROBE_INTERVAL_MS = 5_000;
 
-/** Whether the database answered when it was last asked. For operators; nothing depends on it. */
+/** Whether the database answered the last probe. Information for operators alone. */
 export type DatabaseHealth = { state(): "ok" | "failing"; stop(): void };
 
 export function createDatabaseHealth(db: Database): DatabaseHealth {

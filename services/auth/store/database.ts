@@ -3,33 +3,33 @@ import { createPostgresPool, type Queryable } from "../../runtime/postgres.ts";
 import { unavailable } from "../refusal.ts";
 import { FairQueue, type Lane, overloaded } from "./fair-queue.ts";
 
-/** The database as one kind of work sees it: a pool and a queue that no other kind can fill. */
+/** The database for one kind of work: a pool and a queue that other kinds cannot fill. */
 export type Database = {
   /**
-   * Runs a statement for somebody who takes turns with the others of this kind. Rejects with
-   * `unavailable` at once when there is no room.
+   * Runs a statement; the shares of this kind take turns. Rejects with `unavailable` at once when
+   * the queue is full.
    */
   run<T>(share: string, work: (db: Queryable) => Promise<T>, lane?: Lane): Promise<T>;
   end(): Promise<void>;
 };
 
-/** A paused database is noticed within this time, so that refusals come within a second. */
+/** Detects a paused database in time to refuse within a second. */
 const STATEMENT_TIMEOUT_MS = 800;
 /**
- * Many times what a statement needs; what waits longer waits for a database that hangs. Known clients
- * go first, so that they wait for nobody but the slowest statement under way.
+ * Many times what a statement needs: a longer wait means that the database hangs. Known clients go
+ * first, so they wait at most for the slowest statement in flight.
  */
 const WAIT_MS_MAX = { known: STATEMENT_TIMEOUT_MS, stranger: 400 };
 /**
- * How often all connections are used, so that none is idle for the 30 s after which it is given
- * back: opening some takes too long just when a crowd has come.
+ * How often all connections are used, so that none is closed after 30 idle seconds: opening
+ * connections takes too long when a crowd arrives.
  */
 const WARM_INTERVAL_MS = 20_000;
-/** No more than a pool serves while they wait, unless the kind of work comes in crowds. */
+/** About as many as a pool serves within the longest wait; more for work that comes in crowds. */
 const WAITING_MAX = 256;
-/** One client, however many connections it has, leaves room for three more like it. */
+/** One share takes at most a quarter of the waiting room. */
 const SHARE_WAITING_PART = 4;
-/** A database that was too busy is asked again after that long. */
+/** The wait that a shed caller is told. */
 const RETRY_AFTER_MS = 1_000;
 
 export function createDatabase(options: {
@@ -58,7 +58,7 @@ export function createDatabase(options: {
     try {
       await pool.query("select 1");
     } catch {
-      // While the database is away, whoever needs it finds that out.
+      // Without a database, the next statement fails anyway.
     }
   };
   const keepWarm = () => {

@@ -2,13 +2,13 @@ import type { Logger } from "../../runtime/log.ts";
 import { createDatabase, type Database } from "./database.ts";
 
 /**
- * Connections by kind of work. No kind can take another's, so that a crowd at one entrance leaves
- * the others alone. A few serve thousands of statements a second; more only slow Postgres down.
+ * Connections by kind of work. No kind can take those of another, so that a crowd at one RPC does
+ * not stop the others. A few serve thousands of statements a second; more only slow Postgres down.
  */
 const CONNECTIONS = {
   /** Accounts, their networks and new login sessions. */
   login: 4,
-  /** Failed logins: strangers cause them, and each waits for the disk. */
+  /** Records of failed and limited logins: strangers cause them, and each waits for the disk. */
   audit: 2,
   /** Refresh and Logout. */
   refresh: 3,
@@ -21,12 +21,14 @@ const CONNECTIONS = {
   administration: 3,
 } as const;
 
-/** Pages mint for all their streams at once: everything that an address may have in flight can wait. */
+/**
+ * Pages mint for all of their streams at once: room for all that one address may have in flight.
+ */
 const WAITING_MAX: Readonly<Partial<Record<keyof typeof CONNECTIONS, number>>> = {
   datasources: 1_024,
 };
 
-/** The most connections that auth holds once it has started. Before, it holds one. */
+/** The most connections that auth holds after its start. During the start it holds one. */
 export const CONNECTIONS_MAX = Object.values(CONNECTIONS).reduce((sum, some) => sum + some, 0);
 
 export type Databases = Readonly<Record<keyof typeof CONNECTIONS, Database>>;

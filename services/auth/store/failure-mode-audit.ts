@@ -4,10 +4,10 @@ import type { Logger } from "../../runtime/log.ts";
 import { recordFailureModeChange } from "./audit-log.ts";
 import type { Database } from "./database.ts";
 
-/** Limits are opened while something is wrong, so the database is often away just then. */
+/** Limits fail open during outages, when the database is often away, too. */
 const RETRY_MS = 1_000;
 
-/** Writes changes of the failure mode down in the audit log, as soon as the database takes them. */
+/** Records changes of the failure mode in the audit log; retries until the database takes them. */
 export function createFailureModeAudit(
   db: Database,
   { log, clock }: { log: Logger; clock: Clock },

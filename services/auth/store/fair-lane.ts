@@ -1,4 +1,4 @@
-/** Something that waits for its turn. */
+/** Work that waits for its turn. */
 export type Waiting = { begin(): void; shed(): void };
 
 export type LaneBounds = {
@@ -9,12 +9,12 @@ export type LaneBounds = {
 };
 
 /**
- * What waits, by share: each share takes its turn, and a full lane sheds the newest of whoever has
- * the most before it refuses somebody who has less.
+ * Waiting work by share. The shares take turns. A full lane makes room for a light share by
+ * shedding the newest work of the heaviest one.
  */
 export class FairLane {
   readonly #bounds: LaneBounds;
-  /** In the order in which the shares take their turns; none is empty. */
+  /** In the order of their turns; no share is empty. */
   readonly #shares = new Map<string, Waiting[]>();
   #size = 0;
 
@@ -26,7 +26,7 @@ export class FairLane {
     return this.#size;
   }
 
-  /** Whether there was room; makes some at the cost of a heavier share. */
+  /** Adds work; false if there is no room, and no heavier share to take it from. */
   add(share: string, waiting: Waiting): boolean {
     const own = this.#shares.get(share) ?? [];
     if (own.length >= this.#bounds.shareWaitingMax) return false;
@@ -37,7 +37,7 @@ export class FairLane {
     return true;
   }
 
-  /** The first of the share whose turn it is. */
+  /** Removes and returns the oldest work of the share whose turn it is. */
   take(): Waiting | undefined {
     for (const [share, own] of this.#shares) {
       const next = own.shift();
@@ -58,7 +58,9 @@ export class FairLane {
     this.#size--;
   }
 
-  /** Sheds the newest of the heaviest share, if that has at least two more than a newcomer's. */
+  /**
+   * Sheds the newest work of the heaviest share, if that share has two more than the newcomer's.
+   */
   #makeRoom(newcomersLength: number): boolean {
     let heaviest: { share: string; own: Waiting[] } | undefined;
     for (const [share, own] of this.#shares) {

@@ -1,31 +1,34 @@
 import { FairLane, type LaneBounds, type Waiting } from "./fair-lane.ts";
 
-/** The answer of a queue that has no room: the work was not begun. */
+/** The result when the queue is full: the work did not run. */
 export const overloaded = Symbol("overloaded");
 
-/** Whose work it is: of a client that has proved something, or of anybody. */
+/** Known clients have proved something; anybody can be a stranger. */
 export type Lane = "known" | "stranger";
 
 export type Place = {
   lane: Lane;
-  /** Who takes turns with the others: an address, an account. */
+  /** The shares take turns: an address, an account. */
   share: string;
 };
 
 export type QueueBounds = LaneBounds & {
-  /** Work under way at once. */
+  /** Work in flight. */
   runningMax: number;
-  /** Nothing waits longer; what would is shed. */
+  /** Work that waits longer is shed. */
   waitMsMax: Readonly<Record<Lane, number>>;
 };
 
-/** As often in a row known clients go first; then a stranger has a turn, so that none starves. */
+/**
+ * After so many turns of known clients in a row a stranger has one, so that strangers do not
+ * starve.
+ */
 const KNOWN_IN_A_ROW_MAX = 4;
 
 /**
  * Runs work with bounded concurrency. Known clients go first and have waiting room of their own, so
- * that no crowd of strangers delays one of them by more than what is under way. Within a lane each
- * share takes its turn. What has no room is shed at once.
+ * that a crowd of strangers delays them only by the work in flight. Within a lane the shares take
+ * turns. Work that finds no room is shed at once.
  */
 export class FairQueue {
   readonly #bounds: QueueBounds;
@@ -66,7 +69,7 @@ export class FairQueue {
     });
   }
 
-  /** The place of whoever finishes is handed over, so `#running` stays as it is. */
+  /** Hands the place over to the next in line, so `#running` does not change. */
   #end(): void {
     const next = this.#next();
     if (next === undefined) this.#running--;

@@ -1,13 +1,13 @@
 import type { Queryable } from "../../runtime/postgres.ts";
 
-/** More than anybody signs in from; the one used longest ago makes room. */
+/** More networks than one person uses; the least recently used makes room. */
 const KNOWN_NETWORKS_MAX = 20;
-/** A network that was not used for longer is a stranger's again. */
+/** A network that is not used for this time is no longer known. */
 export const KNOWN_NETWORK_TTL_MS = 90 * 24 * 60 * 60 * 1_000;
-/** How exactly the last use is kept: most logins need not write. */
+/** The precision of the last use, so that most logins need not write it. */
 export const KNOWN_NETWORK_USE_MS = 24 * 60 * 60 * 1_000;
 
-/** Remembers that an account signed in from a network, and forgets what is beyond the bound. */
+/** Remembers the network of a login, and deletes the account's networks beyond the bound. */
 export async function storeKnownNetwork(
   db: Queryable,
   accountId: string,

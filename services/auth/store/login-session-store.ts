@@ -9,8 +9,8 @@ export type RefreshDigest = Buffer;
 export type PresentedToken = Exclude<ReadToken, { kind: "noise" }>;
 
 /**
- * Opens a login session with its first refresh token; false when the account was disabled, locked
- * or deleted meanwhile. The lock on the account makes the two follow each other.
+ * Opens a login session with its first refresh token; false if the account was disabled, locked or
+ * deleted meanwhile. A lock on the account orders this statement and those that bar the account.
  */
 export async function openLoginSession(
   db: Queryable,
@@ -59,11 +59,13 @@ export async function findLoginSession(
 }
 
 /**
- * Spends a refresh token and stores its successor, in one statement: of two uses at once one wins.
- * Undefined when it is unknown, used or too old, or its login session or account is not live.
+ * Marks a refresh token as used and stores its successor, in one statement: of two parallel uses
+ * one wins. Undefined if the token is unknown, used or too old, or its login session or account is
+ * not live.
  *
- * A login session keeps two tokens: the one that works and the one used last. Those before are
- * known for used by their text; tokens of older programs, which are not, stay.
+ * A login session keeps two rows: the valid token and the one used last. Older tokens name their
+ * session, so that reuse is detected without a row; tokens of older programs do not, and keep
+ * theirs.
  */
 export async function rotateRefreshToken(
   db: Queryable,
@@ -91,18 +93,18 @@ export async function rotateRefreshToken(
   return row && { loginSession: row.login_session, accountId: row.account_id };
 }
 
-/** Why a login session ends before its time. */
+/** Why a login session is revoked. */
 export type EndReason =
   /** Its holder signed out, with any refresh token of the family. */
   | "logout"
-  /** A used refresh token came back: somebody else has a copy of one. */
+  /** A used refresh token was presented again: somebody else has a copy. */
   | "refresh-token-reused";
 
 /**
- * Revokes the login session of a refresh token, and with it every datasource token minted in it: the
- * table itself tells live streams.
- * Answers whether there was anything to end. For reuse, the token must have been used: it is stored
- * as such, or it names a login session and is not stored any more.
+ * Revokes the login session of a refresh token, and with it every datasource token minted in it; a
+ * trigger of the table revokes the live streams. Returns whether a session was revoked. For reuse,
+ * the token must have been used: its row says so, or it names a login session and has no row any
+ * more.
  */
 export async function endLoginSession(
   db: Queryable,

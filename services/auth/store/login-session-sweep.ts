@@ -1,21 +1,21 @@
 import type { Queryable } from "../../runtime/postgres.ts";
 
-/** Login sessions looked at together. */
+/** Login sessions in one page. */
 const PAGE_SESSIONS = 20;
 /** Refresh tokens deleted by one statement, shared by the login sessions of a page. */
 const BATCH_TOKENS_MAX = 2_000;
-/** As few as a database that is slow is asked to delete at once. */
+/** The batch for a slow database. */
 const BATCH_TOKENS_MIN = PAGE_SESSIONS;
 /** Statements that delete tokens, in one round. */
 const BATCHES_MAX = 100;
 
-/** The time is a text, since a Date would cut off its microseconds. */
+/** The time is a text, since a Date would lose its microseconds. */
 type Session = { id: string; expires_at: string };
 
 /**
- * Deletes expired login sessions, and before each its refresh tokens in batches: with the millions
- * that a login session could gather once, one statement would never end. A round begins where the
- * last one stopped, so that none of those keeps others from their turn.
+ * Deletes expired login sessions, and first their refresh tokens in batches: a login session of an
+ * older program may have millions, too many for one statement. A round starts where the last one
+ * stopped, so that such a session does not keep the others from their turn.
  */
 export class LoginSessionSweep {
   #after: Session | undefined;
@@ -32,14 +32,14 @@ export class LoginSessionSweep {
       if (page.length > 0) await this.#deletePage(db, page);
       this.#after = page.length < PAGE_SESSIONS ? undefined : page.at(-1);
       if (this.#after !== undefined) continue;
-      // What large login sessions have left is next, if this round has begun at the start.
+      // Go round once more for what large login sessions have left.
       const isDone = page.length === 0 && isWrapped;
       if (isDone) return;
       isWrapped = true;
     }
   }
 
-  /** Deletes less at once after a statement that failed, since it may have taken too long. */
+  /** Halves the batch after a failure, since the statement may have taken too long. */
   async #deletePage(db: Queryable, page: readonly Session[]): Promise<void> {
     const ids = page.map(({ id }) => id);
     try {
@@ -85,7 +85,7 @@ async function deleteTokens(
   );
 }
 
-/** Only those that have no tokens left. */
+/** Deletes the login sessions that have no tokens left. */
 async function deleteSessions(db: Queryable, ids: readonly string[]): Promise<void> {
   await db.query(
     `delete from auth.login_sessions s

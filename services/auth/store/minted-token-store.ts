@@ -8,8 +8,9 @@ export type MintAnswer =
   | { kind: "signed-out" };
 
 /**
- * Records datasource tokens before they are signed, each if its subject may have it now: anybody for
- * a public datasource, its readers for a private one. No principal means anonymous.
+ * Records the datasource tokens that the subject may have now, before they are signed. Anybody may
+ * have those of a public datasource, its readers those of a private one. No principal means
+ * anonymous.
  */
 export async function recordMintedTokens(
   db: Queryable,
@@ -37,7 +38,7 @@ export async function recordMintedTokens(
          select from auth.datasource_readers r
          join session on session.account_id = r.account_id
          where r.datasource = d.name
-         -- Whoever removes the reader revokes the tokens that were minted before.
+         -- Orders this before a removal of the reader, which revokes the tokens minted so far.
          for key share of r
        )
      ), minted as (
@@ -66,8 +67,8 @@ export async function recordMintedTokens(
 }
 
 /**
- * Whether a token, its login session and its account still count, its datasource is still at the
- * access version it was minted for, and its subject may still read that.
+ * Whether a token, its login session and its account are live, its datasource has the access
+ * version that the token was minted for, and its subject may still read it.
  */
 export async function isTokenLive(db: Queryable, jti: string): Promise<boolean> {
   const { rows } = await db.query<{ is_live: boolean }>(
@@ -89,16 +90,16 @@ export async function isTokenLive(db: Queryable, jti: string): Promise<boolean> 
   return rows[0]?.is_live ?? false;
 }
 
-/** What somebody who wants to revoke a token may know of it. */
+/** What the caller of RevokeToken may know about the token. */
 export type RevocableToken =
   /** The access token's login session was revoked or has ended, or its account is barred. */
   | { kind: "signed-out" }
-  /** It is not remembered: unknown, or it ended long ago. */
+  /** Unknown, or ended so long ago that its row is deleted. */
   | { kind: "not-found" }
   /** `accountId` is null for anonymous tokens. */
   | { kind: "found"; accountId: string | null };
 
-/** Looks a token up for an account, or for the operator where there is no principal. */
+/** Looks up a token for an account; without a principal, for the operator. */
 export async function findRevocableToken(
   db: Queryable,
   jti: string,
@@ -127,8 +128,8 @@ export async function findRevocableToken(
 }
 
 /**
- * Revokes a token, of which the table tells live streams; a second time changes nothing, and is
- * written down where an operator does it.
+ * Revokes a token; a trigger of the table revokes its live streams. A second call changes nothing,
+ * and is audited if the operator makes it.
  */
 export async function revokeMintedToken(
   db: Queryable,

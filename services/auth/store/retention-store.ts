@@ -1,6 +1,6 @@
 import type { Queryable } from "../../runtime/postgres.ts";
 
-// Each deletes at most `limit` rows of what ended before a moment, and answers how many.
+// Each function deletes at most `limit` rows that ended before a moment, and returns their number.
 
 export async function deleteMintedTokens(
   db: Queryable,
@@ -17,7 +17,7 @@ export async function deleteMintedTokens(
   return rowCount ?? 0;
 }
 
-/** The log remembers how far it was trimmed, so that a reader left behind is told of its gap. */
+/** Notes in the log how far it was trimmed, so that a reader that fell behind learns of the gap. */
 export async function deleteRevocations(
   db: Queryable,
   before: Date,

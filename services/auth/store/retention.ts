@@ -12,28 +12,28 @@ import {
   trimAuditLog,
 } from "./retention-store.ts";
 
-/** Rows deleted by one statement, so that none of them holds locks for long. */
+/** Rows that one statement deletes, so that it does not hold locks for long. */
 const BATCH_ROWS = 500;
-/** Batches of one step in one round; what is left waits for the next. */
+/** Batches of one step in one round; the rest waits for the next round. */
 const BATCHES_MAX = 20;
-/** Room for clocks that differ and for what was under way. */
+/** Room for clocks that differ and for requests in flight. */
 const SLACK_MS = 60 * 60 * 1_000;
-/** After that long nothing that was revoked can still be alive, whatever its lifetime was. */
+/** A revoked token of the longest lifetime has ended after this time. */
 const REVOCATION_KEPT_MS = DATASOURCE_TOKEN_TTL_SECONDS_MAX * 1_000 + SLACK_MS;
 
 export type RetentionOptions = {
-  /** How long the audit log is kept; undefined for ever. */
+  /** How long the audit log is kept; undefined keeps it for ever. */
   auditKeptMs?: number | undefined;
   sweep?: LoginSessionSweep;
   /** Asked between batches. */
   isStopped?: () => boolean;
-  /** Told of a step that failed; the others go on. */
+  /** Called for each step that failed; the other steps go on. */
   onFailure?: (step: string, error: unknown) => void;
 };
 
 /**
- * Deletes what can no longer matter, in small batches. Harmless on several replicas at once. A step
- * that fails stops no other; without `onFailure`, it rejects once all have had their turn.
+ * Deletes expired rows in small batches. Several replicas may run it at once. A failed step does
+ * not stop the others; without `onFailure`, the call rejects after the last step.
  */
 export async function deleteExpired(
   db: Queryable,
@@ -71,10 +71,10 @@ export async function deleteExpired(
   if (onFailure === undefined && failures.length > 0) throw new AggregateError(failures);
 }
 
-/** How often to look; far more often than anything piles up. */
+/** Short enough that a round is small. */
 const INTERVAL_MS = 60_000;
 
-/** Deletes what has expired, at once and then now and then, until stopped. */
+/** Deletes expired rows at the start and in intervals, until stopped. */
 export function startRetention(
   db: Database,
   options: { log: Logger; clock: Clock; auditKeptMs: number | undefined },
@@ -88,7 +88,7 @@ export function startRetention(
   let hasStopped = false;
   const isStopped = () => hasStopped;
   const begin = () => {
-    // A round that takes longer than the interval is not joined by a second one.
+    // Rounds do not overlap, even if one takes longer than the interval.
     round ??= db
       .run("retention", (queryable) =>
         deleteExpired(queryable, clock.nowMs(), { auditKeptMs, sweep, isStopped, onFailure }),

@@ -8,8 +8,8 @@ import {
 } from "../tokens/signing-key.ts";
 
 /**
- * The configured keys. Without any, which only development allows, a key that is made up once and
- * kept in the database, so that tokens survive a restart and replicas agree.
+ * Returns the configured keys. Without any, which only development allows, generates one key and
+ * keeps it in the database, so that tokens survive a restart and replicas agree.
  */
 export async function loadSigningKeys(
   db: Queryable,
@@ -23,7 +23,7 @@ export async function loadSigningKeys(
   return [first, ...rest];
 }
 
-/** Streams whose token was signed by a key that has been taken away end now, not with their token. */
+/** Revokes the keys that are no longer configured: streams with their tokens end now. */
 async function revokeMissingKeys(db: Queryable, keys: readonly SigningKey[]): Promise<void> {
   await db.query(
     `with missing as (

@@ -4,16 +4,16 @@ import type { Queryable } from "../../runtime/postgres.ts";
 import { REFRESH_TOKEN_TTL_MS } from "../tokens/token-lifetimes.ts";
 import type { Database } from "./database.ts";
 
-/** The least time between two looks, however much noise there is. */
+/** The least time between two lookups, however many texts are presented. */
 const LOOK_INTERVAL_MS = 100;
-/** Who waits longer for a look goes by the last one that succeeded. */
+/** After this wait the result of the last successful lookup counts. */
 const WAIT_MS_MAX = 250;
-/** The database notes the time to the minute; the rest is for clocks that differ. */
+/** The database keeps the time to the minute; the rest is for clocks that differ. */
 const SLACK_MS = 5 * 60_000;
 
 /**
- * Whether a refresh token of an older program, which only the database can tell from noise, may
- * still be alive. One look at a time, which began after the question, serves all that ask.
+ * Whether a refresh token of an older program may still be live; only the database tells those from
+ * noise. One lookup at a time serves all callers that asked before it began.
  */
 export type UnnamedTokens = { mayExist(): Promise<boolean> };
 
@@ -30,7 +30,7 @@ export function createUnnamedTokens(
     try {
       lastKnownMs = await db.run("unnamed tokens", readLastUnnamedToken, "known");
     } catch {
-      // The schema notes such tokens from its own beginning: what was known last still holds.
+      // The last known time still holds: the database has noted every such token.
     }
   };
   return {
@@ -47,10 +47,10 @@ export function createUnnamedTokens(
   };
 }
 
-/** Nobody stops for these. */
+/** These timers do not keep the process alive. */
 const UNREF = { ref: false };
 
-/** When a program last issued a refresh token that does not name its login session. */
+/** The last time that a program issued a refresh token that does not name its login session. */
 export async function readLastUnnamedToken(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ last_issued_at: Date | null }>(
     "select last_issued_at from auth.unnamed_refresh_tokens",

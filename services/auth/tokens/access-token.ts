@@ -19,8 +19,8 @@ export async function signAccessToken(
 }
 
 /**
- * Whose access token this is; undefined when it is not one, or has ended. Says nothing about
- * whether the login session was revoked since: only the store knows.
+ * Returns the principal of an access token; undefined if it is none, or has ended. Only the store
+ * knows whether its login session was revoked since.
  */
 export async function verifyAccessToken(
   signer: TokenSigner,

@@ -3,7 +3,7 @@ import { isUuid } from "./uuid.ts";
 
 /** What every datasource token allows. */
 export const DATASOURCE_SCOPE = "datasource:stream";
-/** The subject of tokens that nobody signed in for. No account has this id. */
+/** The subject of tokens minted without a sign-in. No account has this id. */
 export const PUBLIC_SUBJECT = "public";
 
 /** What a datasource token says. */
@@ -36,8 +36,8 @@ export async function signDatasourceToken(
 }
 
 /**
- * What a datasource token of ours says that has not ended at a moment; undefined for anything else.
- * Whether it was revoked is for the store to say.
+ * Returns the claims of a datasource token that has not ended at a moment; undefined for any other
+ * text. Only the store knows whether it was revoked.
  */
 export async function verifyDatasourceToken(
   signer: TokenSigner,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { TokenSigner } from "./signed-token.ts";
 import { isUuid } from "./uuid.ts";
 
-/** A device that signed in before, by the token that it kept. */
+/** A device that signed in before and kept its token. */
 export type Device = {
   id: string;
   accountId: string;
@@ -10,12 +10,12 @@ export type Device = {
   epoch: number;
 };
 
-/** A device that was not used for longer is a stranger again. */
+/** A device that is not used for this time is a stranger again. */
 const DEVICE_TOKEN_TTL_MS = 90 * 24 * 60 * 60 * 1_000;
 
 /**
- * Makes the token by which a device is known. It signs nobody in and opens nothing: its holder's
- * guesses count in a bucket of their own, no larger than a stranger's.
+ * Makes the token by which a device is known. It signs nobody in: it moves its holder's guesses to
+ * a bucket of their own, no larger than a stranger's.
  */
 export async function signDeviceToken(
   signer: TokenSigner,
@@ -26,7 +26,7 @@ export async function signDeviceToken(
   return await signer.sign("portcullis-device", claims, issuedAtMs, DEVICE_TOKEN_TTL_MS);
 }
 
-/** Whose device token this is; whether its epoch still counts is for the account to say. */
+/** Returns the device of a device token. The caller compares the epoch with that of the account. */
 export async function verifyDeviceToken(
   signer: TokenSigner,
   token: string,

@@ -2,9 +2,8 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 
 /**
  * A refresh token is 32 bytes in base64url: the start of its login session's id, 128 random bits,
- * and a keyed checksum of both. Whoever has no token of that login session cannot make a text with
- * a valid checksum, so noise is told from tokens without the database. Older programs made 32
- * random bytes of the same look.
+ * and a keyed checksum of both. Nobody without the key can make a valid checksum, so noise is told
+ * from tokens without the database. Older programs issued 32 random bytes in the same form.
  */
 const TAG_BYTES = 8;
 const RANDOM_BYTES = 16;
@@ -15,9 +14,9 @@ const REFRESH_TOKEN = /^[\w-]{43}$/;
 /** The start of a login session's id: 60 random bits, so that no two live ones share it. */
 export type SessionTag = Buffer;
 
-/** What a text can be. */
+/** What a presented text is. */
 export type ReadToken =
-  /** A token that we made in this login session; whether it still works is for the store to say. */
+  /** A token of this login session; only the store knows whether it is still valid. */
   | { kind: "named"; digest: Buffer; tag: SessionTag }
   /** A token of an older program, or noise. */
   | { kind: "unnamed"; digest: Buffer }
@@ -44,7 +43,7 @@ export function createRefreshTokens(key: Buffer): RefreshTokens {
       const digest = digestOf(text);
       const bytes = Buffer.from(text, "base64url");
       const body = bytes.subarray(0, TAG_BYTES + RANDOM_BYTES);
-      // Its last character has spare bits, so that other spellings have the same bytes.
+      // The last character has spare bits: other spellings decode to the same bytes.
       const isOurs =
         bytes.toString("base64url") === text &&
         timingSafeEqual(bytes.subarray(body.length), checksum(body));

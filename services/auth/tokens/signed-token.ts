@@ -4,13 +4,13 @@ import type { SigningKey } from "./signing-key.ts";
 /** Who signs our tokens. */
 const ISSUER = "portcullis";
 
-/** What tokens are for. One kind is never accepted in place of another. */
+/** The kinds of tokens. One kind is never accepted in place of another. */
 type Audience = "portcullis-api" | "portcullis-realtime" | "portcullis-device";
 
 /** Signs with the first key and accepts the signatures of all of them, so that keys can rotate. */
 export type TokenSigner = {
   sign(audience: Audience, claims: JWTPayload, issuedAtMs: number, ttlMs: number): Promise<string>;
-  /** The claims of a token of ours for this audience that has not ended; undefined for others. */
+  /** The claims of a token for this audience that has not ended; undefined for any other text. */
   verify(audience: Audience, token: string, nowMs: number): Promise<JWTPayload | undefined>;
 };
 
@@ -58,7 +58,7 @@ export function createTokenSigner(keys: readonly [SigningKey, ...SigningKey[]]):
   };
 }
 
-/** When a token with this lifetime ends, in the whole seconds that its claims have. */
+/** When a token with this lifetime ends; claims hold whole seconds. */
 export function expiryOf(issuedAtMs: number, ttlMs: number): number {
   return wholeSeconds(issuedAtMs + ttlMs) * 1_000;
 }

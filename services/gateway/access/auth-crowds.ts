@@ -16,16 +16,16 @@ const TURN_WAIT_MS = 300;
  */
 const PUBLIC_AT_ONCE = 16;
 const ACCOUNT_AT_ONCE = 48;
-/** Above the questions that the feed asks at once. */
+/** More than the feed has in flight. */
 const FEED_AT_ONCE = 16;
-/** Publishers ask about names that are new here, and those that do not exist. */
+/** Publishers ask only about names that this gateway does not know yet, or that do not exist. */
 const PUBLISHER_AT_ONCE = 8;
-/** Of those, the part of one address and of one account. */
+/** The share of one address, and of one account. */
 export const AT_ONCE_PER_ADDRESS = 4;
 const AT_ONCE_PER_ACCOUNT = 16;
 /** Far more than auth answers within the wait. */
 const WAITING_MAX = 4_000;
-/** Of one address, or one account: all datasources of a page, and some pages. */
+/** For one address or account: all datasources of some pages. */
 const WAITING_PER_KEY = 200;
 
 const BOUNDS = {

@@ -2,13 +2,13 @@ import type { ClientIp } from "../../runtime/client-ip.ts";
 import type { Grant } from "./grant.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** A client that wants a datasource. */
+/** A client that asks for a datasource. */
 export type AuthorizationRequest = {
   client: ClientIp;
   datasource: string;
-  /** Empty when none was shown. */
+  /** Empty without a token. */
   token: string;
-  /** A refresh continues what a subscribe was charged for. */
+  /** A refresh continues a subscription that was charged already. */
   purpose: "subscribe" | "refresh";
 };
 
@@ -16,7 +16,7 @@ export type Authorization =
   | { kind: "granted"; grant: Grant }
   | { kind: "refused"; refusal: Refusal };
 
-/** Decides whether a client may have each of some datasources; answers in their order. */
+/** Decides about each request; answers in their order. */
 export type Authorize = (
   requests: readonly AuthorizationRequest[],
 ) => Promise<readonly Authorization[]>;

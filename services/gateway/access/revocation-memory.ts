@@ -1,12 +1,12 @@
 import type { Grant } from "./grant.ts";
 import { type Revocation, revokes } from "./revocation.ts";
 
-/** More revocations than can arrive while one subscribe waits for auth, in any sane outage. */
+/** More revocations than arrive while one subscribe waits for auth. */
 const REVOCATIONS_REMEMBERED_MAX = 10_000;
 
 /**
- * The last revocations heard, in order. A grant that auth gave before a revocation, but that is put
- * to use after it, is caught here: the feed itself had nothing to end yet.
+ * The last revocations heard, in order. They end a grant that auth gave before a revocation and
+ * that becomes a subscription after it: the feed had no subscription to end yet.
  */
 export class RevocationMemory {
   readonly #recent: Revocation[] = [];
@@ -17,7 +17,9 @@ export class RevocationMemory {
     this.#capacity = capacity;
   }
 
-  /** How many revocations were heard so far; a grant notes it before auth is asked. */
+  /**
+   * The number of revocations heard so far. A grant keeps the number from before auth was asked.
+   */
   get heard(): number {
     return this.#heard;
   }
@@ -27,13 +29,13 @@ export class RevocationMemory {
     this.#heard++;
   }
 
-  /** Admits that something was missed: no grant asked for before now can be checked. */
+  /** Notes that revocations were missed: grants asked for before now cannot be checked. */
   lose(): void {
     this.#heard += this.#capacity + 1;
     this.#recent.length = 0;
   }
 
-  /** What became of a grant since it was asked for; `unknown` when too much was heard since. */
+  /** Checks a grant against what was heard since; `unknown` if that was more than is remembered. */
   check(grant: Grant): "valid" | "revoked" | "unknown" {
     if (this.#heard - grant.heardUntil > this.#capacity) return "unknown";
     for (let index = grant.heardUntil; index < this.#heard; index++) {

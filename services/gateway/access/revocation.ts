@@ -1,6 +1,6 @@
 import type { Grant } from "./grant.ts";
 
-/** Something that auth took back. */
+/** Something that auth revoked. */
 export type Revocation =
   | { kind: "jti"; jti: string }
   | { kind: "login-session"; loginSession: string }
@@ -11,7 +11,9 @@ export type Revocation =
   /** Every grant for an older access version of the datasource. */
   | { kind: "datasource"; datasource: string; accessVersion: number };
 
-/** Reads one event of auth's revocation feed; undefined when it is malformed or of a new kind. */
+/**
+ * Reads one event of auth's revocation feed; undefined if it is malformed or of an unknown kind.
+ */
 export function readRevocation(kind: string, value: string): Revocation | undefined {
   if (value === "") return undefined;
   if (kind === "jti") return { kind, jti: value };
@@ -27,7 +29,7 @@ export function readRevocation(kind: string, value: string): Revocation | undefi
   return undefined;
 }
 
-/** Whether a revocation takes a grant back. */
+/** Whether a revocation ends a grant. */
 export function revokes(revocation: Revocation, grant: Grant): boolean {
   switch (revocation.kind) {
     case "jti":
@@ -49,7 +51,7 @@ export function revokes(revocation: Revocation, grant: Grant): boolean {
   }
 }
 
-/** The index key under which every grant that a revocation could take back is found. */
+/** The index key of all grants that a revocation could end. */
 export function keyOfRevocation(revocation: Revocation): string {
   switch (revocation.kind) {
     case "jti":

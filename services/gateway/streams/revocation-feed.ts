@@ -10,17 +10,17 @@ import type { PublishTargets } from "./publish-targets.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
- * How long streams live on when auth's revocations cannot be heard. An outage of auth must not cut
- * everybody off at once; a revocation must not be held up for longer than this either.
+ * How long streams go on while auth's revocations cannot be read. An outage of auth must not end
+ * all streams at once, and no revocation may be delayed for longer than this.
  */
 export const UNVERIFIED_GRACE_MS = 60_000;
-/** The same for streams that anybody may have: long enough for an outage, and yet an end. */
+/** The same for public streams: longer than most outages. */
 export const UNVERIFIED_PUBLIC_GRACE_MS = 10 * 60_000;
-/** Pages in one round; the next round goes on where this one stopped. */
+/** Pages in one round; the next round continues where this one stopped. */
 const PAGES_PER_ROUND_MAX = 1_000;
-/** Questions to auth at once after a gap, so that catching up does not become a storm. */
+/** Questions to auth in flight after a gap, so that catching up does not overload auth. */
 const REVALIDATIONS_AT_ONCE = 8;
-/** Nobody else's questions delay those of the feed. */
+/** Questions of clients do not delay those of the feed. */
 const ITSELF = { crowd: "feed" } as const;
 
 export type RevocationFeedOptions = {
@@ -34,13 +34,13 @@ export type RevocationFeedOptions = {
 };
 
 /**
- * Follows auth's revocations and ends what they take back. "Revoked" and "auth cannot be reached"
- * differ: the first cuts at once, the second only after a grace.
+ * Follows auth's revocations and ends the streams that they name. A revocation ends a stream at
+ * once; an auth that cannot be reached ends it only after a grace period.
  */
 export class RevocationFeed {
   readonly #options: RevocationFeedOptions;
   #cursor: string | null = null;
-  /** When everything auth had revoked by then was known here. */
+  /** The last moment up to which all revocations are known here. */
   #currentAtMs: number;
   #isCurrent = false;
   /** Subscriptions that a gap in the feed left in doubt. */
@@ -51,17 +51,19 @@ export class RevocationFeed {
     this.#currentAtMs = options.clock.nowMs();
   }
 
-  /** How old this gateway's knowledge is. */
+  /** The age of this gateway's knowledge. */
   lagMs(): number {
     return Math.max(0, this.#options.clock.nowMs() - this.#currentAtMs);
   }
 
-  /** Whether the last round heard everything. */
+  /** Whether the last round read all revocations. */
   get isCurrent(): boolean {
     return this.#isCurrent;
   }
 
-  /** Hears everything new; ends what cannot be verified once the grace is over. */
+  /**
+   * Reads the new revocations; after the grace period, ends the streams that cannot be verified.
+   */
   async poll(): Promise<void> {
     const startedAtMs = this.#options.clock.nowMs();
     const heardAll = await this.#hearPages();
@@ -84,7 +86,7 @@ export class RevocationFeed {
     const { hub, log, memory } = this.#options;
     const revocations = page.events.map(({ kind, value }) => readRevocation(kind, value));
     const unread = page.events.find((_, index) => revocations[index] === undefined);
-    // An auth that is newer than this gateway may take back what cannot be named here.
+    // A newer auth may revoke something for which this gateway has no name.
     if (unread !== undefined) log.error({ kind: unread.kind }, "a revocation could not be read");
     if (page.cursorExpired || unread !== undefined) {
       log.warn("revocations were missed; asking auth about every live subscription");
@@ -109,7 +111,7 @@ export class RevocationFeed {
     }
   }
 
-  /** Asks auth about every doubted subscription; false while some could not be asked about. */
+  /** Asks auth about every subscription in doubt; false if some got no answer. */
   async #revalidate(): Promise<boolean> {
     if (this.#doubted.size === 0) return true;
     const queue = [...this.#doubted];
@@ -131,7 +133,7 @@ export class RevocationFeed {
         : await auth.introspectToken(grant.token.text, ITSELF);
     if (answer.kind === "unreachable") return;
     this.#doubted.delete(subscription);
-    // A grant that a refresh put in place meanwhile was asked about by that refresh.
+    // A refresh has replaced the grant meanwhile, and has asked auth about the new one.
     if (subscription.grant !== grant) return;
     if (answer.kind === "inactive" || answer.accessVersion > grant.accessVersion) {
       subscription.subscriber.end(subscription, "revoked");

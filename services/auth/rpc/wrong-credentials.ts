@@ -1,13 +1,15 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { LimiterClient } from "../../../clients/limiter/limiter-client.ts";
+import { DatasourceService } from "../../../gen/portcullis/auth/v1/auth_pb.ts";
 import type { ClientIdentity } from "../../runtime/client-identity.ts";
 import { peerKey } from "../../runtime/peer.ts";
+import { unprovenBucket } from "../login/limits.ts";
 import { limited } from "../refusal.ts";
-import { unprovenBucket } from "./limits.ts";
 
 /**
- * Limits, by address, how often a credential may be wrong: it is charged once it was refused, so
- * that right ones never wait, whatever others try behind the same address.
+ * Limits how often an address may show a wrong credential to DatasourceService, the only service that
+ * reads bearers. The charge follows the refusal, so that right credentials never wait, whatever
+ * others behind the same address try.
  */
 export function createWrongCredentialsInterceptor(options: {
   limiter: LimiterClient;
@@ -19,7 +21,9 @@ export function createWrongCredentialsInterceptor(options: {
       return await next(request);
     } catch (error) {
       const isRefused = error instanceof ConnectError && error.code === Code.Unauthenticated;
-      const isTry = METHODS.has(request.method.name) && request.header.has("authorization");
+      const isTry =
+        request.service.typeName === DatasourceService.typeName &&
+        request.header.has("authorization");
       if (!isRefused || !isTry) throw error;
       const client = identify(request.contextValues.get(peerKey));
       const verdict = await limiter.consume([unprovenBucket("credential.ip", client)]);
@@ -29,6 +33,3 @@ export function createWrongCredentialsInterceptor(options: {
     }
   };
 }
-
-/** Other methods look at no bearer, though clients may send theirs along. */
-const METHODS = new Set(["MintToken", "MintTokens", "RevokeToken"]);
