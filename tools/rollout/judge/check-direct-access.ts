@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import { SPOOFED_V4 } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, doorUrl, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
@@ -7,7 +8,6 @@ import { doubtful, failed, passed } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
 import { PROBE_ROUTES } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
-import { SPOOFED_V4 } from "./spoof.ts";
 
 /** As many entries as hops can be, so that any number of them finds one. */
 const SPOOFED_LIST = Array.from({ length: 8 }, () => SPOOFED_V4).join(", ");

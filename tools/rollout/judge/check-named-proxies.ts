@@ -4,6 +4,7 @@ import {
   parseCidr,
   parseIpAddress,
 } from "../../../services/runtime/ip-address.ts";
+import { SPOOFED_V4 } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
 import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
@@ -11,7 +12,6 @@ import { doubtful, failed, passed, warned } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 import { PROBE_ROUTES } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
-import { SPOOFED_V4 } from "./spoof.ts";
 
 const VARIABLE = "TRUSTED_PROXY_CIDRS";
 /** An edge of several machines shows more than one of its addresses. */

@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
 import { HOPS } from "../../edge/edge-policy.ts";
 import { fittingPresets, type Writing } from "../../edge/presets.ts";
+import type { HeaderLine } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
 import { askIdentity } from "./ask-identity.ts";
-import type { HeaderLine } from "./call-http.ts";
 import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import { doubtful, failed, passed } from "./finding.ts";
 import { type HopMeasurement, type HopSample, measureHops } from "./measure-hops.ts";

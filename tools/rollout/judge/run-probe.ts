@@ -1,3 +1,4 @@
+import { SPOOFS } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
 import { checkClosedAtEdge, checkClosedDirectly } from "./check-closed.ts";
 import { checkDependencies } from "./check-dependencies.ts";
@@ -9,7 +10,6 @@ import { judgeSpoofs } from "./judge-spoofs.ts";
 import { withOneCause } from "./one-cause.ts";
 import { PUBLIC_ROUTES, type PublicRoute } from "./public-route.ts";
 import { sendProbe } from "./send-probe.ts";
-import { SPOOFS } from "./spoof.ts";
 
 export type ProbeOptions = Deployment & {
   /** How long a websocket is left silent. */
