@@ -8,7 +8,8 @@ export type Terminal = {
 
 /**
  * 0: all is well. 1: findings, or the proxy failed. 2: usage, or a file that cannot be read or
- * proved. 3: the proxy that is needed is not installed.
+ * proved. 3: the proxy that is needed is not installed, or a
+ * probe is in doubt.
  */
 export type ExitCode = 0 | 1 | 2 | 3;
 

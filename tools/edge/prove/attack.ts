@@ -10,7 +10,7 @@ import { judgeIdentity, judgeUpgrade } from "./judge-identity.ts";
 import type { Observe } from "./observe.ts";
 import { privateRequests } from "./private-requests.ts";
 import type { RecordedRequest } from "./recorder.ts";
-import { HONEST, type Lie, sampleOf } from "./requests.ts";
+import { HONEST, type Lie, type ProveRoute, sampleOf } from "./requests.ts";
 
 /** What is wrong whichever application is asked: what it is told about the client's address. */
 const ALWAYS: ReadonlySet<Rule> = new Set<Rule>([
@@ -64,7 +64,7 @@ export async function lieOnRoutes(
       }
     }
     if (route.path !== REALTIME_PATH) {
-      const upgrade = { ...route, isUpgrade: true };
+      const upgrade: ProveRoute = { ...route, method: "GET", isUpgrade: true };
       const seen = await observe(entry, upgrade, HONEST);
       const judge = (recorded: RecordedRequest) => [
         ...judgeIdentity(recorded, seen.peer.address, true),

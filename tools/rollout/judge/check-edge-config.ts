@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { isDoubt } from "../../edge/lint/finding.ts";
 import { detectKind, lintFile, readDeclaredTopology } from "../../edge/lint/lint-file.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
 import { isAsRendered } from "../../edge/rendered-seal.ts";
 import type { RolloutTopology } from "../settings/rollout-config.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { Deployment } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
   id: "edge.config",

@@ -5,9 +5,9 @@ import { readPoliciesConfig } from "../../../services/limiter/rules/policies-con
 import { readPoliciesFile } from "../../../services/limiter/rules/policies-file.ts";
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
 import { createEnvReader, type Environment } from "../../../services/runtime/env.ts";
+import { doubtful, failed, passed, type Subject } from "../../edge/probe/check.ts";
+import type { ServiceName } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { ServiceName } from "./deployment.ts";
-import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** Which file an environment file names. */

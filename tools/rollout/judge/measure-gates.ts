@@ -1,4 +1,4 @@
-import { mapConcurrently } from "./concurrently.ts";
+import { mapConcurrently } from "../../edge/probe/concurrently.ts";
 import { type Gate, type GateFinding, judgeGate, mergeFindings, samplesMinOf } from "./gate.ts";
 import { onTrack } from "./on-track.ts";
 import { describeSilence, findSilence } from "./prometheus-silence.ts";

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { detectKind, readDeclaredTopology } from "../../edge/lint/lint-file.ts";
+import { failed } from "../../edge/probe/check.ts";
 import { CannotProveError } from "../../edge/prove/cannot-prove-error.ts";
 import type { ProveFinding } from "../../edge/prove/finding.ts";
 import { proveFile } from "../../edge/prove/prove-file.ts";
@@ -7,7 +8,6 @@ import { isAsRendered } from "../../edge/rendered-seal.ts";
 import { isInstalled, ProxyStartError, RUNNABLE_PROXIES } from "../../edge/start-proxy.ts";
 import type { RolloutTopology } from "../settings/rollout-config.ts";
 import type { Check } from "../terms/verdict.ts";
-import { failed } from "./finding.ts";
 
 /** What came of running one file. */
 type Outcome = { errors: readonly ProveFinding[]; text: string };

@@ -1,3 +1,4 @@
+import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "../../edge/probe/deployment.ts";
 import type { EnvironmentFiles } from "../settings/environment-files.ts";
 import type { Change } from "../state/rollout-state.ts";
 import type { Check } from "../terms/verdict.ts";
@@ -13,7 +14,6 @@ import { checkPolicies } from "./check-policies.ts";
 import { checkReplicas } from "./check-replicas.ts";
 import { checkRunning } from "./check-running.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
-import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { checkAnswers, withOneCause } from "./one-cause.ts";
 import { proveEdgeConfig } from "./prove-edge-config.ts";

@@ -4,10 +4,11 @@ import { ConfigError } from "../../../services/runtime/env.ts";
 import type { Topology } from "../../edge/edge-config.ts";
 import { HOPS } from "../../edge/edge-policy.ts";
 import { DIRECT, findPreset, hopsWithoutEdge, PRESET_NAMES } from "../../edge/presets.ts";
+import type { InnerDoor } from "../../edge/probe/inner-doors.ts";
 import { openTrusted } from "../../trust/trusted-file.ts";
 import { ensureTrustedWay } from "../../trust/trusted-path.ts";
 import { createFieldReader, type FieldReader, type Problems } from "../terms/field-reader.ts";
-import { findInnerDoors, type InnerDoor } from "./service-doors.ts";
+import { findInnerDoors } from "./service-doors.ts";
 
 /** Where `--config` points unless told otherwise. */
 export const ROLLOUT_CONFIG_FILE = "rollout.yaml";

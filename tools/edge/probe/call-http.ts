@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import type { HeaderLine } from "../../edge/spoof.ts";
+import type { HeaderLine } from "../spoof.ts";
 
 export type HttpCall = {
   url: string | URL;

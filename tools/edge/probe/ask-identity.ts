@@ -3,7 +3,7 @@ import {
   Source,
   WhoIsCallingResponseSchema,
 } from "../../../gen/portcullis/identity/v1/identity_pb.ts";
-import type { HeaderLine } from "../../edge/spoof.ts";
+import type { HeaderLine } from "../spoof.ts";
 import { answerText, callRpc, type HttpAnswer } from "./call-http.ts";
 import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
 

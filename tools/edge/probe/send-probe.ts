@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
-import type { HeaderLine } from "../../edge/spoof.ts";
+import type { HeaderLine } from "../spoof.ts";
 import { askIdentity, type Identity } from "./ask-identity.ts";
 import { answerText, callHttp } from "./call-http.ts";
 import type { Deployment } from "./deployment.ts";
