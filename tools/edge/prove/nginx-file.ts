@@ -7,6 +7,7 @@ import { CannotProveError } from "./cannot-prove-error.ts";
 import { createPassReplacer } from "./nginx-passes.ts";
 import { samplesIn } from "./nginx-samples.ts";
 import { writeNginx } from "./nginx-text.ts";
+import { KNOWN_PASSWORD, KNOWN_USER } from "./private-requests.ts";
 import type { StagedFile, StagePlace } from "./staged-file.ts";
 import { INSIDE_RANGE, playRange, type StandIns } from "./stand-ins.ts";
 
@@ -16,6 +17,9 @@ const OF_THE_HOST =
 
 /** Other programs inside of nginx: what they forward to stands in no directive. */
 const CODE = /^(js_|perl|\w+_by_lua|lua_)/;
+
+/** Takes the place of every file of users: the proof knows a password, as some clients would. */
+const PASSWORD_FILE = "users";
 
 /** Options of a listener that say something about its requests. */
 const LISTEN_OPTIONS = ["ssl", "http2", "proxy_protocol", "default_server", "default"];
@@ -64,6 +68,9 @@ export function stageNginx(
         { ...directive, args: [join(directory, `cache-${directive.line}`), ...args.slice(1)] },
       ];
     }
+    if (name === "auth_basic_user_file") {
+      return [{ ...directive, args: [join(directory, PASSWORD_FILE)] }];
+    }
     if (name === "load_module")
       return [{ ...directive, args: [resolve(compiledPrefix(), args[0] ?? "")] }];
     return [replacePass(inner === undefined ? directive : { ...directive, block: inner }, parent)];
@@ -72,6 +79,7 @@ export function stageNginx(
   const staged = `pid ${directory}/pid;\nerror_log stderr error;\n${writeNginx(changed)}`;
   const path = join(directory, "edge.conf");
   mkdirSync(join(directory, "logs"));
+  writeFileSync(join(directory, PASSWORD_FILE), `${KNOWN_USER}:{PLAIN}${KNOWN_PASSWORD}\n`);
   writeFileSync(path, staged);
   const globals = ["-e", "stderr", "-g", "daemon off; master_process off;"];
   const run = ["-c", path, "-p", directory, ...globals];

@@ -35,6 +35,12 @@ const ENDS = [
 export const INJECTED_HEADER = "X-Portcullis-Injected";
 const INJECTION = `%0d%0a${INJECTED_HEADER}:%201`;
 
+/** A password is not enough for what is private: staged files know this one. */
+export const KNOWN_USER = "portcullis";
+export const KNOWN_PASSWORD = "prove";
+const CREDENTIALS = Buffer.from(`${KNOWN_USER}:${KNOWN_PASSWORD}`).toString("base64");
+const AUTHORIZATION: HeaderLine = ["Authorization", `Basic ${CREDENTIALS}`];
+
 /** Every request that must not reach a service, in the spellings that edges have let through. */
 export function privateRequests(
   samples: readonly string[],
@@ -54,6 +60,7 @@ export function privateRequests(
       get(path),
       ...spellingsOf(path, hostName).map((target) => post(target)),
       ...known.map((sample) => post(`${path}?${sample}`)),
+      post(path, [AUTHORIZATION]),
       // What a file reads of a request may be what opens a door.
       ...(inputLines.length > 0 ? [post(path, inputLines)] : []),
     ]),
