@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { ClientIp } from "../../services/runtime/client-ip.ts";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { type RecordedRequest, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES, type RunnableProxy } from "../../tools/edge/start-proxy.ts";
 import { canRun } from "./can-run.ts";
 import { useEdge } from "./edge-fixture.ts";
@@ -18,8 +20,6 @@ import {
 } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
 import { deriveFrom, findHeaderFaults } from "./inspect-forwarded.ts";
-import { sendRaw } from "./raw-request.ts";
-import { type RecordedRequest, valuesOf } from "./recorder.ts";
 import { API, type EntryRoute, OTHER_ROUTES, REALTIME, requestOn } from "./routes.ts";
 
 const matrix = createIdentityMatrix();

@@ -4,12 +4,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { startRecorder, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES } from "../../tools/edge/start-proxy.ts";
 import { findFreePort, isPortFree } from "../../tools/up/free-port.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { canRun } from "./can-run.ts";
-import { sendRaw } from "./raw-request.ts";
-import { startRecorder, valuesOf } from "./recorder.ts";
 import { API, requestOn } from "./routes.ts";
 
 const MAIN = "dist/tools/edge/main.js";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from "vitest";
 import type { EdgeConfig } from "../../tools/edge/edge-config.ts";
+import { type Recorder, startRecorder } from "../../tools/edge/prove/recorder.ts";
 import { readEdgeConfig } from "../../tools/edge/read-edge-config.ts";
 import { type RunnableProxy, type RunningProxy, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
-import { type Recorder, startRecorder } from "./recorder.ts";
 
 /** A rendered proxy in front of a recorder, for all tests of a block. */
 export type EdgeFixture = { port: number; recorder: Recorder };

@@ -1,7 +1,7 @@
 import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
 import type { Topology } from "../../tools/edge/edge-config.ts";
 import { CLAIM_HEADERS, HOPS } from "../../tools/edge/edge-policy.ts";
-import { type RecordedRequest, valuesOf } from "./recorder.ts";
+import { type RecordedRequest, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import type { EntryRoute } from "./routes.ts";
 
 /** What a service derives from a request as it arrived, at the hops of the topology. */

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ROUTES } from "../../tools/edge/edge-policy.ts";
 import { NEIGHBOURING_PATHS, PRIVATE_PATHS } from "../../tools/edge/private-paths.ts";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { startRecorder } from "../../tools/edge/prove/recorder.ts";
 import { startChild } from "../../tools/up/child.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { canRun } from "./can-run.ts";
 import { NGINX_HARMLESS, NGINX_ROUTE_TRAPS } from "./configs/nginx-traps.ts";
-import { sendRaw } from "./raw-request.ts";
-import { startRecorder } from "./recorder.ts";
 
 const STOP_TIMEOUT_MS = 3_000;
 

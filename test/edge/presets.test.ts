@@ -1,12 +1,12 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PRESETS } from "../../tools/edge/presets.ts";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { startRecorder, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES, type RunnableProxy, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { canRun } from "./can-run.ts";
 import { edgeConfig } from "./edge-fixture.ts";
 import { deriveFrom } from "./inspect-forwarded.ts";
-import { sendRaw } from "./raw-request.ts";
-import { startRecorder, valuesOf } from "./recorder.ts";
 import { API, requestOn } from "./routes.ts";
 
 const SPOOF = "6.6.6.6";

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Topology } from "../../tools/edge/edge-config.ts";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { type Recorder, startRecorder, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { type RunningProxy, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { canRun } from "./can-run.ts";
 import { edgeConfig } from "./edge-fixture.ts";
 import { deriveFrom } from "./inspect-forwarded.ts";
-import { sendRaw } from "./raw-request.ts";
-import { type Recorder, startRecorder, valuesOf } from "./recorder.ts";
 import { API, REALTIME, requestOn } from "./routes.ts";
 
 /** Elsewhere only 127.0.0.1 is this machine. */

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { formatRequest, sendBytes, sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES } from "../../tools/edge/start-proxy.ts";
 import { canRun } from "./can-run.ts";
 import { useEdge } from "./edge-fixture.ts";
-import { formatRequest, sendBytes, sendRaw } from "./raw-request.ts";
-import { valuesOf } from "./recorder.ts";
 import { API, OTHER_ROUTES, REALTIME, requestOn } from "./routes.ts";
 
 /** Targets that lead to something that is not for browsers, or might. */

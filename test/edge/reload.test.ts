@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { EdgeConfig } from "../../tools/edge/edge-config.ts";
 import { DRAIN_SECONDS } from "../../tools/edge/edge-policy.ts";
+import { formatRequest, sendRaw } from "../../tools/edge/prove/raw-request.ts";
 import { renderCaddy } from "../../tools/edge/render-caddy.ts";
 import { renderHaproxy } from "../../tools/edge/render-haproxy.ts";
 import { renderNginx } from "../../tools/edge/render-nginx.ts";
@@ -16,7 +17,6 @@ import { findFreePort } from "../../tools/up/free-port.ts";
 import { eventually } from "../fixtures/eventually.ts";
 import { canRun } from "./can-run.ts";
 import { edgeConfig } from "./edge-fixture.ts";
-import { formatRequest, sendRaw } from "./raw-request.ts";
 import { API, REALTIME, requestOn } from "./routes.ts";
 
 /** Where a process' children are listed. */

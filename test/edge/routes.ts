@@ -1,5 +1,5 @@
+import type { RawRequest } from "../../tools/edge/prove/raw-request.ts";
 import type { HostileRequest } from "./hostile-requests.ts";
-import type { RawRequest } from "./raw-request.ts";
 
 /** A way into the system that an edge keeps open. */
 export type EntryRoute = { name: string; method: string; path: string; upgrade: boolean };

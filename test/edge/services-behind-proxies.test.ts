@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Outcome as LimiterOutcome } from "../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import { HOPS } from "../../tools/edge/edge-policy.ts";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
 import {
   RUNNABLE_PROXIES,
   type RunnableProxy,
@@ -23,7 +24,6 @@ import {
 } from "./expected-identity.ts";
 import { HOSTILE_REQUESTS, HOSTILE_SAMPLE, type HostileRequest } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
-import { sendRaw } from "./raw-request.ts";
 import { API, REALTIME, requestOn } from "./routes.ts";
 
 /** The policy with which each route's service asks for the client's address. */

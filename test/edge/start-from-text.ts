@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
+import { formatRequest, sendBytes } from "../../tools/edge/prove/raw-request.ts";
+import { startRecorder, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { startChild } from "../../tools/up/child.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { eventually } from "../fixtures/eventually.ts";
-import { formatRequest, sendBytes } from "./raw-request.ts";
-import { startRecorder, valuesOf } from "./recorder.ts";
 
 const STOP_TIMEOUT_MS = 3_000;
 

@@ -4,6 +4,12 @@ import { type ClientIp, derive } from "../../services/runtime/client-ip.ts";
 import { parseCidr } from "../../services/runtime/ip-address.ts";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../services/runtime/probe.ts";
 import { Secret } from "../../services/runtime/secret.ts";
+import {
+  formatRequest,
+  type RawRequest,
+  sendBytes,
+  sendRaw,
+} from "../../tools/edge/prove/raw-request.ts";
 import { gatewayEngine } from "../fixtures/gateway-engine.ts";
 import { createTestDatabase } from "../fixtures/postgres.ts";
 import {
@@ -14,7 +20,6 @@ import {
 import { findAddresses, healthUrlOf, TOKENS } from "../fixtures/services.ts";
 import { HOSTILE_REQUESTS, type HostileRequest } from "./hostile-requests.ts";
 import { createIdentityMatrix, type Outcome } from "./identity-matrix.ts";
-import { formatRequest, type RawRequest, sendBytes, sendRaw } from "./raw-request.ts";
 
 const SERVICES: readonly ServiceName[] = ["auth", "limiter", "gateway"];
 

@@ -1,12 +1,12 @@
 import { connect } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { formatRequest } from "../../tools/edge/prove/raw-request.ts";
+import { startRecorder, valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES, startProxy } from "../../tools/edge/start-proxy.ts";
 import { findFreePort } from "../../tools/up/free-port.ts";
 import { canRun } from "./can-run.ts";
 import { createCertificate } from "./certificate.ts";
 import { edgeConfig } from "./edge-fixture.ts";
-import { formatRequest } from "./raw-request.ts";
-import { startRecorder, valuesOf } from "./recorder.ts";
 import { API, REALTIME, requestOn } from "./routes.ts";
 
 for (const proxy of RUNNABLE_PROXIES) {

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { sendRaw } from "../../tools/edge/prove/raw-request.ts";
+import { valuesOf } from "../../tools/edge/prove/recorder.ts";
 import { RUNNABLE_PROXIES } from "../../tools/edge/start-proxy.ts";
 import { canRun } from "./can-run.ts";
 import { useEdge } from "./edge-fixture.ts";
-import { sendRaw } from "./raw-request.ts";
-import { valuesOf } from "./recorder.ts";
 import { API, REALTIME, requestOn } from "./routes.ts";
 
 /** More than any edge lets through; the largest request of a browser is a few hundred bytes. */

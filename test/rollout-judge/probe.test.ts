@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Secret } from "../../services/runtime/secret.ts";
-import type { Deployment } from "../../tools/rollout/judge/deployment.ts";
+import type { Check } from "../../tools/edge/probe/check.ts";
+import type { Deployment } from "../../tools/edge/probe/deployment.ts";
+import { probeCommand } from "../../tools/edge/probe-command.ts";
 import { runAlign } from "../../tools/rollout/judge/run-align.ts";
 import { runProbe } from "../../tools/rollout/judge/run-probe.ts";
 import { overall } from "../../tools/rollout/terms/verdict.ts";
@@ -41,6 +43,34 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
         "upgrade.idle",
       ]),
     );
+  });
+
+  test("edge probe passes for the edge that we render, without a rollout's configuration", async () => {
+    const edge = await startRenderedEdge(system.urls);
+    const { code, output } = await edgeProbe(edge.url, system.urls).finally(edge.stop);
+    const checks: Check[] = JSON.parse(output);
+    expect(notPassed(checks)).toEqual([]);
+    expect(checks.map(({ id }) => id)).toEqual(
+      expect.arrayContaining([
+        "spoof.realtime.upgrade",
+        "closed.edge",
+        "sizes.http1",
+        "family.ipv6",
+      ]),
+    );
+    expect(code).toBe(0);
+  });
+
+  test("edge probe fails an edge that forwards everything, and names what got through", async () => {
+    const edge = await startHandWrittenEdge(
+      system.urls,
+      "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+    );
+    const { code, output } = await edgeProbe(edge.url, system.urls).finally(edge.stop);
+    const checks: Check[] = JSON.parse(output);
+    expect(getCheck(checks, "closed.edge").verdict).toBe("fail");
+    expect(getCheck(checks, "spoof.jwks").observed).toContain("one-entry");
+    expect(code).toBe(1);
   });
 
   test("runAlign() finds one hop behind the edge that we render", async () => {
@@ -136,3 +166,17 @@ describe.runIf(canRun("nginx"))("behind a real nginx, with hops 1", () => {
     }
   }
 });
+
+async function edgeProbe(edgeUrl: string, { auth, gatewayRpc }: System["urls"]) {
+  let output = "";
+  const args = ["--json", "--auth", auth, "--gateway", gatewayRpc, edgeUrl];
+  const code = await probeCommand(args, {
+    write: (text) => {
+      output += text;
+    },
+    writeError: () => undefined,
+    environment: { OPERATOR_TOKEN: TOKENS.operator },
+    colours: false,
+  });
+  return { code, output };
+}

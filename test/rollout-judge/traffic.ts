@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { callRpc } from "../../tools/rollout/judge/call-http.ts";
+import { callRpc } from "../../tools/edge/probe/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
 const PAUSE_MS = 400;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { callHttp, callRpc } from "../../tools/rollout/judge/call-http.ts";
+import { callHttp, callRpc } from "../../tools/edge/probe/call-http.ts";
 import { connectRealtime } from "../../tools/rollout/judge/connect-realtime.ts";
 
 /** Before hops are raised all users are one address and share its limits: 300 mints per minute */

@@ -6,8 +6,12 @@ export type Terminal = {
   colours: boolean;
 };
 
-/** 0: all is well. 1: findings, or the proxy failed. 2: usage, or a file that cannot be read. */
-export type ExitCode = 0 | 1 | 2;
+/**
+ * 0: all is well. 1: findings, or the proxy failed. 2: usage, or a file that cannot be read or
+ * proved. 3: the proxy that is needed is not installed, or a
+ * probe is in doubt.
+ */
+export type ExitCode = 0 | 1 | 2 | 3;
 
 /** A call that cannot be carried out as it was written; the text says what to change. */
 export class UsageError extends Error {

@@ -3,6 +3,7 @@ import { renderCaddy } from "./render-caddy.ts";
 import { renderEnvoy } from "./render-envoy.ts";
 import { renderHaproxy } from "./render-haproxy.ts";
 import { renderNginx } from "./render-nginx.ts";
+import { sealRendered } from "./rendered-seal.ts";
 
 /** The proxies that can be an edge. */
 export type Proxy = "nginx" | "haproxy" | "caddy" | "envoy";
@@ -19,7 +20,7 @@ const EXTENSIONS: Record<Proxy, string> = {
   envoy: "yaml",
 };
 
-/** Renders the complete configuration of one proxy. */
+/** Renders the complete configuration of one proxy; its last line holds the hash of all others. */
 export function renderProxy(proxy: Proxy, config: EdgeConfig): RenderedFile {
   const renderers = {
     nginx: () => renderNginx(config),
@@ -28,7 +29,7 @@ export function renderProxy(proxy: Proxy, config: EdgeConfig): RenderedFile {
     envoy: () => renderEnvoy(config),
   };
   const path = `${proxy}/${config.preset}.${EXTENSIONS[proxy]}`;
-  return { path, text: renderers[proxy]() };
+  return { path, text: sealRendered(renderers[proxy]()) };
 }
 
 /** Renders everything that `deploy/` holds: each proxy in each topology. */

@@ -127,7 +127,8 @@ function checkConfiguration(
   throw new ProxyStartError(`${proxy} does not accept its configuration:\n${check.stderr}`);
 }
 
-async function waitUntilListening(child: Child, listen: readonly Endpoint[]): Promise<void> {
+/** Resolves when a started proxy takes connections at all of these. */
+export async function waitUntilListening(child: Child, listen: readonly Endpoint[]): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (const endpoint of listen) {
     while (!(await isListening(endpoint))) {

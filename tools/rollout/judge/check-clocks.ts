@@ -1,8 +1,8 @@
+import { callHttp } from "../../edge/probe/call-http.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import { type Deployment, doorUrl } from "../../edge/probe/deployment.ts";
 import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
 import type { Check } from "../terms/verdict.ts";
-import { callHttp } from "./call-http.ts";
-import { type Deployment, doorUrl } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
   id: "clock.skew",

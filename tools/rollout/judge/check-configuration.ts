@@ -3,9 +3,9 @@ import { readConfig as readGatewayConfig } from "../../../services/gateway/confi
 import { readConfig as readLimiterConfig } from "../../../services/limiter/config.ts";
 import { ConfigError, type Environment } from "../../../services/runtime/env.ts";
 import { fittingPresets } from "../../edge/presets.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { ServiceName } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { ServiceName } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
 /** The readers that the services use at start, so that both refuse the same files. */

@@ -4,10 +4,10 @@ import {
   CheckResponseSchema,
   type Dependency,
 } from "../../../gen/portcullis/realtime/v1/dependency_pb.ts";
+import { answerText, callRpc } from "../../edge/probe/call-http.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import { type Deployment, doorUrl } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import { answerText, callRpc } from "./call-http.ts";
-import { type Deployment, doorUrl } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 
 /** Whether the gateway reaches its dependencies with its own credential. */
 export async function checkDependencies(deployment: Deployment): Promise<Check> {

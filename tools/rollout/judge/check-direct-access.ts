@@ -1,13 +1,18 @@
 import { networkInterfaces } from "node:os";
+import { askIdentity } from "../../edge/probe/ask-identity.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import {
+  type Deployment,
+  doorUrl,
+  PUBLIC_SERVICES,
+  type PublicServiceName,
+} from "../../edge/probe/deployment.ts";
+import { PROBE_ROUTES } from "../../edge/probe/public-route.ts";
+import { sendProbe } from "../../edge/probe/send-probe.ts";
+import { SPOOFED_V4 } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
-import { askIdentity } from "./ask-identity.ts";
-import { type Deployment, doorUrl, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import { findExposedDoors, moved } from "./exposed-doors.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
-import { PROBE_ROUTES } from "./public-route.ts";
-import { sendProbe } from "./send-probe.ts";
-import { SPOOFED_V4 } from "./spoof.ts";
 
 /** As many entries as there can be hops, so that any number of hops derives a spoofed one. */
 const SPOOFED_LIST = Array.from({ length: 8 }, () => SPOOFED_V4).join(", ");

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { isDoubt } from "../../edge/lint/finding.ts";
-import { detectKind, lintFile } from "../../edge/lint/lint-file.ts";
+import { detectKind, lintFile, readDeclaredTopology } from "../../edge/lint/lint-file.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
+import { isAsRendered } from "../../edge/rendered-seal.ts";
 import type { RolloutTopology } from "../settings/rollout-config.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { Deployment } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
   id: "edge.config",
@@ -16,8 +17,8 @@ const SUBJECT = {
 const FINDINGS_MAX = 3;
 
 /**
- * Lints the files that configure the edge. Errors fail; what could not be judged is in doubt; other
- * warnings are about headers that no service reads, and hold nothing up.
+ * Lints the files that configure the edge. Errors fail the check, parts that could not be judged put
+ * it in doubt, and other warnings hold nothing up: they are about headers that no service reads.
  */
 export function checkEdgeConfig(
   files: readonly string[],
@@ -60,6 +61,10 @@ function describe(findings: readonly Problem[]): string {
 function lint(file: string, topology: RolloutTopology, upstreams: readonly string[]) {
   const text = readText(file);
   if (text === undefined) return { findings: [], problems: [`${file} cannot be read`] };
+  // The hash says that nobody changed it: what the renderers write has no trap.
+  if (isAsRendered(text) && readDeclaredTopology(text) === topology) {
+    return { findings: [], problems: [] };
+  }
   const kind = detectKind(file, text);
   const { findings, notes, unread } = lintFile(file, text, kind, topology, upstreams);
   return { findings, problems: [...(unread === undefined ? [] : [unread]), ...notes] };

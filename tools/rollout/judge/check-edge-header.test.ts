@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Identity } from "./ask-identity.ts";
+import type { Identity } from "../../edge/probe/ask-identity.ts";
 import { judgeEdgeHeader } from "./check-edge-header.ts";
 
 const SUBJECT = { id: "edge.header.auth", title: "the header", why: "because" };

@@ -1,11 +1,11 @@
+import { doubtful, failed, passed, type Subject } from "../../edge/probe/check.ts";
+import type { Deployment, PublicServiceName } from "../../edge/probe/deployment.ts";
+import { PROBE_ROUTES } from "../../edge/probe/public-route.ts";
+import { type ProbeResult, sendProbe } from "../../edge/probe/send-probe.ts";
+import type { HeaderLine } from "../../edge/spoof.ts";
+import { SPOOFED_V4 } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { HeaderLine } from "./call-http.ts";
-import type { Deployment, PublicServiceName } from "./deployment.ts";
-import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
-import { PROBE_ROUTES } from "./public-route.ts";
-import { type ProbeResult, sendProbe } from "./send-probe.ts";
-import { SPOOFED_V4 } from "./spoof.ts";
 
 const LIE: HeaderLine = ["X-Forwarded-For", SPOOFED_V4];
 

@@ -1,8 +1,8 @@
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
+import { PROBE_ROUTES } from "../../edge/probe/public-route.ts";
+import { type ProbeResult, sendProbe } from "../../edge/probe/send-probe.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { Deployment } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
-import { PROBE_ROUTES } from "./public-route.ts";
-import { type ProbeResult, sendProbe } from "./send-probe.ts";
 
 export type AgreementSample = { auth: ProbeResult; gateway: ProbeResult };
 

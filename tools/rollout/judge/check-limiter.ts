@@ -4,10 +4,10 @@ import {
   type GetInfoResponse,
   GetInfoResponseSchema,
 } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import { answerText, callRpc } from "../../edge/probe/call-http.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import { answerText, callRpc } from "./call-http.ts";
-import type { Deployment } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
 export type LimiterInfo =

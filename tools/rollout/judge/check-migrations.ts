@@ -1,8 +1,8 @@
 import pg from "pg";
 import { readMigrations } from "../../../services/runtime/migrate.ts";
+import { doubtful, failed, passed, type Subject } from "../../edge/probe/check.ts";
 import type { Check } from "../terms/verdict.ts";
 import type { LimiterInfo } from "./check-limiter.ts";
-import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
 /** These services apply their own migrations at start; the gateway has no database. */

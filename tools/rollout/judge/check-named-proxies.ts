@@ -4,14 +4,18 @@ import {
   parseCidr,
   parseIpAddress,
 } from "../../../services/runtime/ip-address.ts";
+import { askIdentity } from "../../edge/probe/ask-identity.ts";
+import { doubtful, failed, passed, warned } from "../../edge/probe/check.ts";
+import {
+  type Deployment,
+  PUBLIC_SERVICES,
+  type PublicServiceName,
+} from "../../edge/probe/deployment.ts";
+import { PROBE_ROUTES } from "../../edge/probe/public-route.ts";
+import { sendProbe } from "../../edge/probe/send-probe.ts";
+import { SPOOFED_V4 } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
-import { askIdentity } from "./ask-identity.ts";
-import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
-import { doubtful, failed, passed, warned } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
-import { PROBE_ROUTES } from "./public-route.ts";
-import { sendProbe } from "./send-probe.ts";
-import { SPOOFED_V4 } from "./spoof.ts";
 
 const VARIABLE = "TRUSTED_PROXY_CIDRS";
 /** Several probes, since an edge of several machines has several addresses. */

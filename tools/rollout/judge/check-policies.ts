@@ -6,9 +6,9 @@ import { readPoliciesFile } from "../../../services/limiter/rules/policies-file.
 import { policiesHash } from "../../../services/runtime/config-hash.ts";
 import { createEnvReader, type Environment } from "../../../services/runtime/env.ts";
 import { readTextFile } from "../../../services/runtime/read-text-file.ts";
+import { doubtful, failed, passed, type Subject } from "../../edge/probe/check.ts";
+import type { ServiceName } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { ServiceName } from "./deployment.ts";
-import { doubtful, failed, passed, type Subject } from "./finding.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** The variable of an environment file that names the policies file. */

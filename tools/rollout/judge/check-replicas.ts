@@ -1,6 +1,6 @@
+import { failed, passed } from "../../edge/probe/check.ts";
+import type { ServiceName } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import type { ServiceName } from "./deployment.ts";
-import { failed, passed } from "./finding.ts";
 import { queryPrometheus } from "./query-prometheus.ts";
 import { failureModeGate } from "./watchlist.ts";
 

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import type { Environment } from "../../../services/runtime/env.ts";
+import type { Identity } from "../../edge/probe/ask-identity.ts";
+import type { ServiceName } from "../../edge/probe/deployment.ts";
 import type { Change } from "../state/rollout-state.ts";
-import type { Identity } from "./ask-identity.ts";
 import { checkFailureModes, checkHops } from "./check-configuration.ts";
 import { checkRunning } from "./check-running.ts";
-import type { ServiceName } from "./deployment.ts";
 import { plannedMode, type ServiceFacts } from "./gather-facts.ts";
 
 test.each<[string, ServiceFacts[], string]>([

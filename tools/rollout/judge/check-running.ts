@@ -1,8 +1,8 @@
 import type { Environment } from "../../../services/runtime/env.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
 import type { Change } from "../state/rollout-state.ts";
 import type { Check } from "../terms/verdict.ts";
 import { findPlannedPolicies } from "./check-policies.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 
 /**

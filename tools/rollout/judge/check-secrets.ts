@@ -1,7 +1,12 @@
+import { callRpc } from "../../edge/probe/call-http.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import {
+  type Deployment,
+  type Door,
+  doorUrl,
+  type ServiceName,
+} from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
-import { callRpc } from "./call-http.ts";
-import { type Deployment, type Door, doorUrl, type ServiceName } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import type { ServiceFacts } from "./gather-facts.ts";
 import { isLoopback } from "./loopback.ts";
 

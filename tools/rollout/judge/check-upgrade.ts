@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
 import type { Check } from "../terms/verdict.ts";
 import { type ConnectAnswer, connectRealtime } from "./connect-realtime.ts";
-import type { Deployment } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 
 const SUBJECT = {
   id: "upgrade.idle",

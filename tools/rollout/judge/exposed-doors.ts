@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
-import { callHttp } from "./call-http.ts";
-import { type Deployment, type Door, doorUrl } from "./deployment.ts";
+import { callHttp } from "../../edge/probe/call-http.ts";
+import { type Deployment, type Door, doorUrl } from "../../edge/probe/deployment.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** Doors for services and operators only. */

@@ -1,10 +1,10 @@
+import { askIdentity } from "../../edge/probe/ask-identity.ts";
+import { type Deployment, PUBLIC_SERVICES } from "../../edge/probe/deployment.ts";
 import { stateFilesIn } from "../files/state-files.ts";
 import type { RolloutConfig, RolloutServiceName } from "../settings/rollout-config.ts";
 import { chooseWindow, type GoodWindow, type HopsByService } from "../state/good-window.ts";
 import { EMPTY_JOURNAL, type Journal, readJournal } from "../state/journal.ts";
 import type { Change } from "../state/rollout-state.ts";
-import { askIdentity } from "./ask-identity.ts";
-import { type Deployment, PUBLIC_SERVICES } from "./deployment.ts";
 import { hopsOfServices } from "./identity-judge.ts";
 
 /** Where the rollout stands, for verbs that only read. */

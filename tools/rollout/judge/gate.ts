@@ -1,5 +1,5 @@
+import { doubtful, failed, passed, type Subject } from "../../edge/probe/check.ts";
 import type { Check } from "../terms/verdict.ts";
-import { doubtful, failed, passed, type Subject } from "./finding.ts";
 
 /** How a measurement is shown. */
 export type GateUnit = "events" | "percent" | "seconds" | "number";

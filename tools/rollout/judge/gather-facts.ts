@@ -1,8 +1,8 @@
 import type { Environment } from "../../../services/runtime/env.ts";
+import { askIdentity, type Identity, type IdentityAnswer } from "../../edge/probe/ask-identity.ts";
+import { type Deployment, hopsOf, type ServiceName } from "../../edge/probe/deployment.ts";
 import type { EnvironmentFiles } from "../settings/environment-files.ts";
 import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
-import { askIdentity, type Identity, type IdentityAnswer } from "./ask-identity.ts";
-import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
 
 /** What is known about the configuration of one service. */
 export type ServiceFacts = {

@@ -1,6 +1,6 @@
+import { PUBLIC_SERVICES, type PublicServiceName } from "../../edge/probe/deployment.ts";
 import type { RolloutTopology } from "../settings/rollout-config.ts";
 import type { HopsByService } from "../state/good-window.ts";
-import { PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
 import type { Gate } from "./gate.ts";
 
 export type IdentityGatesOptions = {

@@ -1,4 +1,4 @@
-import { answerText, callRpc } from "./call-http.ts";
+import { answerText, callRpc } from "../../edge/probe/call-http.ts";
 import { connectRealtime, type Frame, type RealtimeConnection } from "./connect-realtime.ts";
 
 export type JourneyOptions = {

@@ -1,5 +1,5 @@
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
 import type { Check } from "../terms/verdict.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import { JOURNEY_STEPS, type JourneyStep, type StepResult } from "./journey.ts";
 
 const WHY: Readonly<Record<JourneyStep, string>> = {

@@ -1,9 +1,9 @@
+import { askIdentity, type IdentityAnswer } from "../../edge/probe/ask-identity.ts";
+import { doubtful, passed } from "../../edge/probe/check.ts";
+import { type Deployment, doorUrl, type ServiceName } from "../../edge/probe/deployment.ts";
 import { ROLLOUT_SERVICES } from "../settings/rollout-config.ts";
 import { ANSWER_CHECK } from "../terms/cause-groups.ts";
 import type { Check } from "../terms/verdict.ts";
-import { askIdentity, type IdentityAnswer } from "./ask-identity.ts";
-import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
-import { doubtful, passed } from "./finding.ts";
 
 /** Checks that are in doubt for their own reasons: files, settings, time, Prometheus. */
 const INDEPENDENT = /^(edge\.config|canary\.account|canary\.duration|gate\.|config\.|services\.)/;

@@ -1,10 +1,10 @@
 import type { Environment } from "../../../services/runtime/env.ts";
 import { Secret } from "../../../services/runtime/secret.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
 import { readEnvironmentFiles } from "../settings/environment-files.ts";
 import type { RolloutConfig } from "../settings/rollout-config.ts";
 import { type GoodWindow, windowToBaseline } from "../state/good-window.ts";
 import type { Change } from "../state/rollout-state.ts";
-import type { Deployment } from "./deployment.ts";
 import type { CanaryOptions } from "./run-canary.ts";
 import type { PreflightOptions } from "./run-preflight.ts";
 

@@ -1,5 +1,5 @@
+import { doubtful } from "../../edge/probe/check.ts";
 import { METRICS_CHECK } from "../terms/cause-groups.ts";
-import { doubtful } from "./finding.ts";
 import type { GateFinding } from "./gate.ts";
 import { type QueryAnswer, queryPrometheus } from "./query-prometheus.ts";
 

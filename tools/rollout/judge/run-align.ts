@@ -1,15 +1,19 @@
 import { randomInt } from "node:crypto";
 import { HOPS } from "../../edge/edge-policy.ts";
 import { fittingPresets, type Writing } from "../../edge/presets.ts";
+import { askIdentity } from "../../edge/probe/ask-identity.ts";
+import { doubtful, failed, passed } from "../../edge/probe/check.ts";
+import {
+  type Deployment,
+  PUBLIC_SERVICES,
+  type PublicServiceName,
+} from "../../edge/probe/deployment.ts";
+import { PROBE_ROUTES } from "../../edge/probe/public-route.ts";
+import { sendProbe } from "../../edge/probe/send-probe.ts";
+import type { HeaderLine } from "../../edge/spoof.ts";
 import type { Check } from "../terms/verdict.ts";
-import { askIdentity } from "./ask-identity.ts";
-import type { HeaderLine } from "./call-http.ts";
-import { type Deployment, PUBLIC_SERVICES, type PublicServiceName } from "./deployment.ts";
-import { doubtful, failed, passed } from "./finding.ts";
 import { type HopMeasurement, type HopSample, measureHops } from "./measure-hops.ts";
 import { withOneCause } from "./one-cause.ts";
-import { PROBE_ROUTES } from "./public-route.ts";
-import { sendProbe } from "./send-probe.ts";
 
 export type AlignOptions = Deployment & {
   /** Our address as the outermost proxy sees it, if known. */

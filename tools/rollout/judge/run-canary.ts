@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { doubtful } from "../../edge/probe/check.ts";
+import { type Deployment, hopsOf, type ServiceName } from "../../edge/probe/deployment.ts";
 import type { HopsByService } from "../state/good-window.ts";
 import { type Check, overall, type Verdict } from "../terms/verdict.ts";
 import {
@@ -6,8 +8,6 @@ import {
   judgeAgreement,
   sampleAgreement,
 } from "./check-identity-agreement.ts";
-import { type Deployment, hopsOf, type ServiceName } from "./deployment.ts";
-import { doubtful } from "./finding.ts";
 import { type JourneyOptions, type StepResult, takeJourney } from "./journey.ts";
 import { judgeJourneys } from "./judge-journeys.ts";
 import { type Baseline, measureGates, type Tracks } from "./measure-gates.ts";

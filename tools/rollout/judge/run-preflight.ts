@@ -1,3 +1,4 @@
+import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "../../edge/probe/deployment.ts";
 import type { EnvironmentFiles } from "../settings/environment-files.ts";
 import type { Change } from "../state/rollout-state.ts";
 import type { Check } from "../terms/verdict.ts";
@@ -13,14 +14,14 @@ import { checkPolicies } from "./check-policies.ts";
 import { checkReplicas } from "./check-replicas.ts";
 import { checkRunning } from "./check-running.ts";
 import { checkAgreement, checkWellKnownSecrets } from "./check-secrets.ts";
-import { type Deployment, PUBLIC_SERVICES, type ServiceName } from "./deployment.ts";
 import { gatherFacts } from "./gather-facts.ts";
 import { checkAnswers, withOneCause } from "./one-cause.ts";
+import { proveEdgeConfig } from "./prove-edge-config.ts";
 
 export type PreflightOptions = Deployment & {
   /** The environment files of the services: what will run, once each is deployed. */
   files: EnvironmentFiles;
-  /** The edge's configuration files, for the linter. */
+  /** The edge's configuration files, for the linter and the proof. */
   edgeConfigFiles: readonly string[];
   /** Where paths in the environment files begin; here unless it is said. */
   directory?: string | undefined;
@@ -37,6 +38,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
   const facts = await gatherFacts(options, options.files);
   const limiter = await askLimiterInfo(options);
   const { directory = ".", failOpen = [], applied = [] } = options;
+  const upstreams = PUBLIC_SERVICES.map((name) => new URL(options.services[name]).host);
   const factsOf = (name: string) => facts.find((service) => service.name === name);
   return await withOneCause(options, [
     checkAnswers(facts, options),
@@ -44,10 +46,11 @@ export async function runPreflight(options: PreflightOptions): Promise<Check[]> 
     ...(await checkPolicies(facts, { directory, urls: options.services })),
     ...(await checkRunning(facts, { directory, applied })),
     checkHops(facts, options.front?.name ?? options.topology),
-    checkEdgeConfig(
+    await proveEdgeConfig(
+      checkEdgeConfig(options.edgeConfigFiles, options, upstreams),
       options.edgeConfigFiles,
-      options,
-      PUBLIC_SERVICES.map((name) => new URL(options.services[name]).host),
+      options.topology,
+      upstreams,
     ),
     ...(await Promise.all(
       PUBLIC_SERVICES.map((name) => checkEdgeHeader(options, name, factsOf(name))),

@@ -1,15 +1,13 @@
-import pLimit from "p-limit";
+import { checkClosedAtEdge } from "../../edge/probe/check-closed-at-edge.ts";
+import { checkSpoofs } from "../../edge/probe/check-spoofs.ts";
+import type { Deployment } from "../../edge/probe/deployment.ts";
+import { PUBLIC_ROUTES } from "../../edge/probe/public-route.ts";
 import type { Check } from "../terms/verdict.ts";
-import { checkClosedAtEdge, checkClosedDirectly } from "./check-closed.ts";
+import { checkClosedDirectly } from "./check-closed.ts";
 import { checkDependencies } from "./check-dependencies.ts";
 import { checkDirectAccess } from "./check-direct-access.ts";
 import { checkUpgrade } from "./check-upgrade.ts";
-import type { Deployment } from "./deployment.ts";
-import { judgeSpoofs } from "./judge-spoofs.ts";
 import { withOneCause } from "./one-cause.ts";
-import { PUBLIC_ROUTES, type PublicRoute } from "./public-route.ts";
-import { sendProbe } from "./send-probe.ts";
-import { SPOOFS } from "./spoof.ts";
 
 export type ProbeOptions = Deployment & {
   /** How long a websocket is left silent. */
@@ -18,9 +16,6 @@ export type ProbeOptions = Deployment & {
   onProgress?: ((text: string) => void) | undefined;
 };
 
-/** Few enough that a probe is no load test. */
-const PROBES_MAX = 8;
-
 /** Attacks a live deployment through its edge and past it, without costing anybody a limit. */
 export async function runProbe(options: ProbeOptions): Promise<Check[]> {
   const progress = options.onProgress ?? (() => undefined);
@@ -28,20 +23,11 @@ export async function runProbe(options: ProbeOptions): Promise<Check[]> {
   const checks: Check[] = [];
   for (const route of PUBLIC_ROUTES) {
     progress(`spoofing on ${route.id}`);
-    checks.push(await checkRoute(options, route));
+    checks.push(await checkSpoofs(options, route));
   }
   progress("knocking at what is not public");
   checks.push(await checkClosedAtEdge(options), await checkClosedDirectly(options));
   checks.push(await checkDirectAccess(options), await checkDependencies(options));
   progress("waiting for the silent websocket");
   return await withOneCause(options, [...checks, await upgrade]);
-}
-
-async function checkRoute(options: ProbeOptions, route: PublicRoute): Promise<Check> {
-  const honest = await sendProbe(options, route, []);
-  const isKnown = honest.kind === "identity";
-  const spoofs = await pLimit(PROBES_MAX).map(isKnown ? SPOOFS : [], async (spoof) => {
-    return { id: spoof.id, result: await sendProbe(options, route, spoof.headers) };
-  });
-  return judgeSpoofs(route, options.topology, honest, spoofs);
 }

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { findInnerDoors, innerDoorUrl } from "./service-doors.ts";
+import { innerDoorUrl } from "../../edge/probe/inner-doors.ts";
+import { findInnerDoors } from "./service-doors.ts";
 
 test.each([
   ["http://10.0.0.3:8001", undefined, "http://10.0.0.3:8002"],

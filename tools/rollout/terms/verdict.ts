@@ -1,28 +1,10 @@
 import * as z from "zod";
+import type { Check, Verdict } from "../../edge/probe/check.ts";
 
-/** What a judge says. Without enough evidence it says so; it never passes on missing data. */
-export type Verdict = (typeof VERDICTS)[number];
-const VERDICTS = ["pass", "fail", "inconclusive"] as const;
+export type { Check, Verdict } from "../../edge/probe/check.ts";
+
+const VERDICTS = ["pass", "fail", "inconclusive"] as const satisfies readonly Verdict[];
 export const verdictSchema = z.enum(VERDICTS);
-
-/** One thing that was looked at. */
-export type Check = {
-  /** Stable over versions, for example `hops.aligned`; what runbooks and scripts refer to. */
-  id: string;
-  /** What was looked at, for people. */
-  title: string;
-  verdict: Verdict;
-  /** What was found. */
-  observed: string;
-  /** Why it matters, and what goes wrong otherwise. */
-  why: string;
-  /** What to do about it; empty when it passed without a warning. */
-  mend: string;
-  /** It passes, and should be mended all the same. */
-  severity?: "warning" | undefined;
-  /** The id of the check that tells why this one is in doubt. */
-  because?: string | undefined;
-};
 
 export const checkSchema: z.ZodType<Check> = z.object({
   id: z.string(),

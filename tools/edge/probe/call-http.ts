@@ -1,7 +1,6 @@
 import { type IncomingHttpHeaders, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-
-export type HeaderLine = readonly [name: string, value: string];
+import type { HeaderLine } from "../spoof.ts";
 
 export type HttpCall = {
   url: string | URL;

@@ -1,7 +1,6 @@
-import type { RolloutTopology } from "../settings/rollout-config.ts";
-import type { Check } from "../terms/verdict.ts";
+import type { Topology } from "../edge-config.ts";
 import type { Identity } from "./ask-identity.ts";
-import { doubtful, failed, passed } from "./finding.ts";
+import { type Check, doubtful, failed, passed } from "./check.ts";
 import type { PublicRoute } from "./public-route.ts";
 import type { ProbeResult } from "./send-probe.ts";
 
@@ -16,7 +15,7 @@ const NAMES_MAX = 5;
  */
 export function judgeSpoofs(
   route: PublicRoute,
-  topology: RolloutTopology,
+  topology: Topology,
   honest: ProbeResult,
   spoofs: readonly SpoofResult[],
 ): Check {
@@ -50,7 +49,7 @@ export function judgeSpoofs(
   return passed(subject, `${derived}, ${refused} were refused`);
 }
 
-function isBelieved(honest: Identity, result: ProbeResult, topology: RolloutTopology): boolean {
+function isBelieved(honest: Identity, result: ProbeResult, topology: Topology): boolean {
   if (result.kind !== "identity") return false;
   // An edge that appends passes on what the CDN in front of it passes on.
   const isEntriesFixed = topology !== "cdn-append";

@@ -1,9 +1,10 @@
 import type { Secret } from "../../../services/runtime/secret.ts";
-import { HOPS } from "../../edge/edge-policy.ts";
-import type { RolloutServiceName, RolloutTopology } from "../settings/rollout-config.ts";
-import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "../settings/service-doors.ts";
+import type { Topology } from "../edge-config.ts";
+import { HOPS } from "../edge-policy.ts";
+import { INNER_DOORS, type InnerDoor, innerDoorUrl } from "./inner-doors.ts";
 
-export type ServiceName = RolloutServiceName;
+/** The services of a deployment. */
+export type ServiceName = "auth" | "limiter" | "gateway";
 
 /** The services that the edge forwards to. */
 export type PublicServiceName = "auth" | "gateway";
@@ -12,7 +13,7 @@ export const PUBLIC_SERVICES: readonly PublicServiceName[] = ["auth", "gateway"]
 /** The addresses of a deployment, and its operator's token. */
 export type Deployment = {
   edgeUrl: string;
-  topology: RolloutTopology;
+  topology: Topology;
   /** The proxies in front and how many entries they write; derived from the topology if absent. */
   front?: { name: string; hops: number; standsAlone: boolean } | undefined;
   /** Direct addresses; an inner door without one is at its default port. */

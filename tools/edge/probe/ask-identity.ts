@@ -3,7 +3,8 @@ import {
   Source,
   WhoIsCallingResponseSchema,
 } from "../../../gen/portcullis/identity/v1/identity_pb.ts";
-import { answerText, callRpc, type HeaderLine, type HttpAnswer } from "./call-http.ts";
+import type { HeaderLine } from "../spoof.ts";
+import { answerText, callRpc, type HttpAnswer } from "./call-http.ts";
 import { type Deployment, doorUrl, type ServiceName } from "./deployment.ts";
 
 /** What a service says about itself and about one caller. */

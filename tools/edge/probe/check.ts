@@ -1,4 +1,24 @@
-import type { Check } from "../terms/verdict.ts";
+/** What a judge says. Without enough evidence it says so; it never passes on missing data. */
+export type Verdict = "pass" | "fail" | "inconclusive";
+
+/** One thing that was looked at. */
+export type Check = {
+  /** Stable over versions, for example `hops.aligned`; what runbooks and scripts refer to. */
+  id: string;
+  /** What was looked at, for people. */
+  title: string;
+  verdict: Verdict;
+  /** What was found. */
+  observed: string;
+  /** Why it matters, and what goes wrong otherwise. */
+  why: string;
+  /** What to do about it; empty when it passed without a warning. */
+  mend: string;
+  /** It passes, and should be mended all the same. */
+  severity?: "warning" | undefined;
+  /** The id of the check that tells why this one is in doubt. */
+  because?: string | undefined;
+};
 
 /** What a check is about, independent of its verdict. */
 export type Subject = Pick<Check, "id" | "title" | "why">;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { PUBLIC_RPCS } from "../../edge/public-rpcs.ts";
-import type { HeaderLine, HttpCall } from "./call-http.ts";
+import { PUBLIC_RPCS } from "../public-rpcs.ts";
+import type { HeaderLine } from "../spoof.ts";
+import type { HttpCall } from "./call-http.ts";
 import type { PublicServiceName } from "./deployment.ts";
 
 /** One route that browsers use. */

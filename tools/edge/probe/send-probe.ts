@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { PROBE_HEADER, PROBE_NONCE_BYTES, signProbe } from "../../../services/runtime/probe.ts";
+import type { HeaderLine } from "../spoof.ts";
 import { askIdentity, type Identity } from "./ask-identity.ts";
-import { answerText, callHttp, type HeaderLine } from "./call-http.ts";
+import { answerText, callHttp } from "./call-http.ts";
 import type { Deployment } from "./deployment.ts";
 import { harmlessCall, type PublicRoute } from "./public-route.ts";
 

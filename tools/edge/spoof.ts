@@ -1,11 +1,12 @@
-import type { HeaderLine } from "./call-http.ts";
+/** A header as it is sent: its name as it is spelled, and its value. */
+export type HeaderLine = readonly [name: string, value: string];
 
 /** One way in which a client may claim to be somebody else. */
 export type Spoof = { id: string; headers: readonly HeaderLine[] };
 
 /** Addresses for documentation (RFC 5737, RFC 3849): no client can have them. */
 export const SPOOFED_V4 = "203.0.113.77";
-const SPOOFED_V4_TOO = "198.51.100.77";
+export const SPOOFED_V4_TOO = "198.51.100.77";
 export const SPOOFED_V6 = "2001:db8::77";
 
 const XFF = "X-Forwarded-For";
