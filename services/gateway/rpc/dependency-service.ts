@@ -1,8 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { ConsumeForwardedResponseSchema } from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
-import { Outcome, PeekResponseSchema } from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
+import {
+  Outcome,
+  PeekRequestSchema,
+  PeekResponseSchema,
+} from "../../../gen/portcullis/limiter/v1/limiter_pb.ts";
 import {
   type DependencySchema,
   DependencyService,
@@ -10,24 +14,25 @@ import {
 import { callerKey } from "../../runtime/caller.ts";
 import type { Secret } from "../../runtime/secret.ts";
 import { readAnswer, readIntrospection, readRevocationPage } from "../access/auth-answers.ts";
+import { writeConsume, writeIntrospect, writePageRequest } from "../access/auth-questions.ts";
 import { CONNECT_BY_IP } from "../access/policies.ts";
 
 export type DependencyOptions = { authUrl: string; limiterUrl: string; token: Secret };
 
-/** Above every deadline of those who are asked, so that their own answer is what is reported. */
+/** Longer than every deadline of the services asked, so that their own answer is reported. */
 const CHECK_TIMEOUT_MS = 2_000;
-/** An address for documentation (RFC 5737): the bucket that is charged belongs to nobody. */
-const NOBODY = "192.0.2.1";
+/** The bucket that is charged belongs to nobody: its address is one for documentation (RFC 5737). */
+const NOBODYS_BUCKET = { policy: CONNECT_BY_IP, key: "192.0.2.1" };
 
 type Call = {
   name: string;
   url: URL;
-  body: object;
+  body: string;
   /** Whether the gateway could work with the answer. */
   isUsable(answer: string): boolean;
 };
 
-/** Lets the operator see what this gateway reaches. The interceptors have named the caller. */
+/** Lets the operator see which services this gateway reaches. Interceptors have named the caller. */
 export function addDependencyService(router: ConnectRouter, options: DependencyOptions): void {
   router.service(DependencyService, {
     async check(_request, context) {
@@ -47,26 +52,29 @@ function callsOf({ authUrl, limiterUrl }: DependencyOptions): Call[] {
     {
       name: "datasource-introspect",
       url: auth("datasource-introspect"),
-      body: { sessionToken: "dependency-check" },
+      body: writeIntrospect({ sessionToken: "dependency-check" }),
       isUsable: (answer) => readIntrospection(answer)?.kind === "inactive",
     },
     {
       name: "revoked-tokens",
       url: auth("revoked-tokens"),
-      body: { sinceCursor: null, limit: 1 },
+      body: writePageRequest(null, 1),
       isUsable: (answer) => readRevocationPage(answer) !== undefined,
     },
     {
       name: "rate-limit-consume",
       url: auth("rate-limit/consume"),
-      body: { policy: CONNECT_BY_IP, key: NOBODY, cost: 1 },
+      body: writeConsume({ ...NOBODYS_BUCKET, cost: 1 }),
       isUsable: (answer) =>
         readAnswer(ConsumeForwardedResponseSchema, answer)?.allowed !== undefined,
     },
     {
       name: "limiter",
       url: new URL(`${limiterUrl}/portcullis.limiter.v1.LimiterService/Peek`),
-      body: { buckets: [{ policy: CONNECT_BY_IP, key: NOBODY }] },
+      body: toJsonString(
+        PeekRequestSchema,
+        create(PeekRequestSchema, { buckets: [NOBODYS_BUCKET] }),
+      ),
       isUsable: (answer) => {
         const outcome = readAnswer(PeekResponseSchema, answer)?.decision?.outcome;
         return outcome === Outcome.ALLOWED || outcome === Outcome.REJECTED;
@@ -94,7 +102,7 @@ async function post(call: Call, token: Secret): Promise<{ status: number; proble
         "content-type": "application/json",
         authorization: `Bearer ${token.reveal()}`,
       },
-      body: JSON.stringify(call.body),
+      body: call.body,
       redirect: "error",
       signal: AbortSignal.timeout(CHECK_TIMEOUT_MS),
     });
@@ -107,7 +115,7 @@ async function post(call: Call, token: Secret): Promise<{ status: number; proble
   }
 }
 
-/** fetch hides what happened to the connection in the cause. */
+/** fetch puts the error of the connection into the cause. */
 function problemText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;
