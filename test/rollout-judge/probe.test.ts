@@ -175,7 +175,7 @@ async function edgeProbe(edgeUrl: string, { auth, gatewayRpc }: System["urls"]) 
       output += text;
     },
     writeError: () => undefined,
-    environment: { OPERATOR_TOKEN: TOKENS.operator },
+    environment: { OPERATOR_SERVICE_TOKEN: TOKENS.operator },
     colours: false,
   });
   return { code, output };

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { LINT_HELP } from "../edge/lint-command.ts";
+import { PROBE_HELP } from "../edge/probe-command.ts";
+import { PROVE_HELP } from "../edge/prove-command.ts";
 import { RENDER_HELP } from "../edge/render-command.ts";
 import { RUN_HELP } from "../edge/run-command.ts";
 import { codeOf, PAGES, ROOT, readText } from "./pages.ts";
@@ -11,6 +13,8 @@ const SCRIPTS: Readonly<Record<string, string>> = JSON.parse(readText("package.j
 const EDGE_HELP: Readonly<Record<string, string>> = {
   render: RENDER_HELP,
   lint: LINT_HELP,
+  prove: PROVE_HELP,
+  probe: PROBE_HELP,
   run: RUN_HELP,
 };
 

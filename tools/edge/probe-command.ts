@@ -5,7 +5,7 @@ import { DIRECT, findPreset, PRESET_NAMES } from "./presets.ts";
 import type { Check } from "./probe/check.ts";
 import { probeAddress } from "./probe/probe-address.ts";
 
-const TOKEN = "OPERATOR_TOKEN";
+const TOKEN = "OPERATOR_SERVICE_TOKEN";
 
 export const PROBE_HELP = `Usage: edge probe [--auth URL] [--gateway URL] [--topology NAME] [--json] URL
 

@@ -1,10 +1,4 @@
-import { create, fromJson, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { context, propagation } from "@opentelemetry/api";
-import {
-  IntrospectRequestSchema,
-  RevocationPageRequestSchema,
-} from "../../../gen/portcullis/auth/v1/gateway_pb.ts";
 import type { BoundedWarning } from "../../runtime/bounded-warning.ts";
 import type { Secret } from "../../runtime/secret.ts";
 import {
@@ -15,6 +9,7 @@ import {
   readRevocationPage,
 } from "./auth-answers.ts";
 import type { Asker, AuthCrowds } from "./auth-crowds.ts";
+import { type Introspect, writeIntrospect, writePageRequest } from "./auth-questions.ts";
 
 /** Auth gave no usable answer. This is never a refusal. */
 export type Unreachable = { kind: "unreachable" };
@@ -34,8 +29,6 @@ export type AuthClient = {
   /** The revocations after a cursor; null starts at the oldest that auth knows. */
   listRevocations(sinceCursor: string | null): Promise<RevocationPage | Unreachable>;
 };
-
-type Introspect = MessageInitShape<typeof IntrospectRequestSchema>;
 
 /** A client that also waits for the limiter has its answer within a second. */
 export const AUTH_TIMEOUT_MS = 800;
@@ -94,7 +87,7 @@ export function createAuthClient(options: {
     read: (answer: string) => T | undefined,
   ) => {
     const path = "/internal/gateway/datasource-introspect";
-    const body = toJsonString(IntrospectRequestSchema, create(IntrospectRequestSchema, question));
+    const body = writeIntrospect(question);
     return (await crowds(asker, () => ask(path, body, read))) ?? UNREACHABLE;
   };
 
@@ -109,11 +102,7 @@ export function createAuthClient(options: {
       ),
     // One page at a time, outside the crowds: clients that keep auth busy do not delay the feed.
     listRevocations: (sinceCursor) => {
-      const request = create(RevocationPageRequestSchema, {
-        sinceCursor: fromJson(ValueSchema, sinceCursor),
-        limit: REVOCATIONS_PAGE,
-      });
-      const body = toJsonString(RevocationPageRequestSchema, request);
+      const body = writePageRequest(sinceCursor, REVOCATIONS_PAGE);
       return ask("/internal/gateway/revoked-tokens", body, readRevocationPage);
     },
   };

@@ -7,7 +7,8 @@ import type { Secret } from "../../runtime/secret.ts";
 export type DependencyCall = {
   name: string;
   url: URL;
-  body: object;
+  /** In JSON. */
+  body: string;
   /** Whether the gateway could work with this answer. */
   isUsable(answer: string): boolean;
 };
@@ -38,7 +39,7 @@ async function post(
         "content-type": "application/json",
         authorization: `Bearer ${token.reveal()}`,
       },
-      body: JSON.stringify(call.body),
+      body: call.body,
       redirect: "error",
       signal: AbortSignal.timeout(CHECK_TIMEOUT_MS),
     });
