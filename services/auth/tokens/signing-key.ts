@@ -41,7 +41,9 @@ export function generatePrivateKey(): string {
 
 export async function createSigningKey(privateKey: KeyObject): Promise<SigningKey> {
   const publicKey = createPublicKey(privateKey);
-  const jwk = await exportJWK(publicKey);
+  // In an order of our own: Node's differs between its versions, and the route's bytes must not.
+  const { crv = "", x = "", kty = "" } = await exportJWK(publicKey);
+  const jwk = { crv, x, kty };
   const keyId = await calculateJwkThumbprint(jwk);
   return {
     keyId,

@@ -26,6 +26,8 @@ const RULES: readonly Rule[] = [
   [/("revision":")[^"]+/g, "$1<revision>"],
   [/("(?:kid|x)":")[\w-]+/g, "$1<key>"],
   [/127\.0\.0\.1:\d+/g, "<address>"],
+  // Newer versions of Node say of broken JSON also in which line it breaks.
+  [/(in JSON at position \d+) \(line \d+ column \d+\)/g, "$1"],
 ];
 
 /** Returns a text without the values that differ between runs. */
