@@ -126,6 +126,19 @@ test("edge prove answers 3 where the proxy is missing, and says what to install"
   expect(prove("deploy/envoy/direct.yaml")).toMatchObject({ status: 3 });
 });
 
+test("edge prove answers 2 to an option that it cannot read, and names it", () => {
+  const file = setupFile("nginx.conf", nginxWith(""));
+  for (const [option, value] of [
+    ["--upstream", "http://10.0.0.1:4001/x"],
+    ["--topology", "sideways"],
+    ["--proxy", "apache"],
+  ] as const) {
+    const { status, stderr, stdout } = prove(option, value, file);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(`${option} must be`);
+  }
+});
+
 const FILE_NAMES = { nginx: "nginx.conf", haproxy: "haproxy.cfg", caddy: "Caddyfile" } as const;
 
 /** Without its first line a file does not say which topology it is for. */

@@ -1,11 +1,10 @@
 import { parseArgs } from "node:util";
 import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
 import type { Topology } from "./edge-config.ts";
+import { FILE_OPTIONS, readFileOptions } from "./file-options.ts";
 import { RULES, type Severity, severityOf } from "./lint/finding.ts";
 import { detectKind, type FileKind, type LintedFile, lintFile } from "./lint/lint-file.ts";
 import { readFileOrRefuse } from "./load-config.ts";
-import { findPreset, PRESET_NAMES } from "./presets.ts";
-import { PROXIES } from "./render.ts";
 
 const RULE_LINES = Object.entries(RULES).map(([rule, text]) => {
   return `  ${rule.padEnd(30)}${severityOf(rule) === "warning" ? "(warning) " : ""}${text}`;
@@ -44,26 +43,15 @@ export function lintCommand(args: readonly string[], terminal: Terminal): ExitCo
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      json: { type: "boolean" },
-      topology: { type: "string" },
-      proxy: { type: "string" },
-      upstream: { type: "string", multiple: true },
-      severity: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
+    options: { ...FILE_OPTIONS, severity: { type: "string" } },
   });
   if (values.help === true) {
     terminal.write(LINT_HELP);
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("lint needs a FILE");
-  const topology = findPreset(
-    readChoice("--topology", values.topology, PRESET_NAMES) ?? "",
-  )?.topology;
-  const proxy = readChoice("--proxy", values.proxy, PROXIES);
+  const { topology, proxy, upstreams } = readFileOptions(values);
   const least = readChoice("--severity", values.severity, SEVERITIES) ?? "warning";
-  const upstreams = readUpstreams(values.upstream ?? []);
   const linted = positionals.map((file) => lintNamed(file, proxy, topology, upstreams));
   const findings = linted
     .flatMap((one) => one.findings)
@@ -107,14 +95,6 @@ function lintNamed(
 }
 
 /** Reads `HOST:PORT` as a configuration would name it. */
-function readUpstreams(values: readonly string[]): readonly string[] {
-  for (const value of values) {
-    if (/^(\[[0-9A-Fa-f:.]+\]|[^\s:/[\]]+)(:\d{1,5})?$/.test(value)) continue;
-    throw new UsageError(`--upstream must be HOST:PORT, as the file names it, not "${value}"`);
-  }
-  return values;
-}
-
 function describeAssumed(file = "", topology: Topology): string {
   return `${file}: topology ${topology} is assumed: nothing says which it is, and --topology can`;
 }

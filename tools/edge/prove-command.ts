@@ -1,13 +1,11 @@
 import { parseArgs } from "node:util";
-import { type ExitCode, readChoice, type Terminal, UsageError } from "./command.ts";
-import type { Topology } from "./edge-config.ts";
+import { type ExitCode, type Terminal, UsageError } from "./command.ts";
+import { FILE_OPTIONS, type FileOptions, readFileOptions } from "./file-options.ts";
 import { detectKind } from "./lint/lint-file.ts";
 import { readFileOrRefuse } from "./load-config.ts";
-import { findPreset, PRESET_NAMES } from "./presets.ts";
 import { CannotProveError } from "./prove/cannot-prove-error.ts";
 import { type Proof, proveFile } from "./prove/prove-file.ts";
 import { formatProof, toJson } from "./prove/report.ts";
-import { PROXIES } from "./render.ts";
 import { installHint, isInstalled, ProxyStartError, RUNNABLE_PROXIES } from "./start-proxy.ts";
 
 export const PROVE_HELP = `Usage: edge prove [--json] [--topology NAME] [--proxy NAME] [--upstream HOST:PORT]… FILE…
@@ -43,25 +41,14 @@ export async function proveCommand(args: readonly string[], terminal: Terminal):
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      json: { type: "boolean" },
-      topology: { type: "string" },
-      proxy: { type: "string" },
-      upstream: { type: "string", multiple: true },
-      help: { type: "boolean", short: "h" },
-    },
+    options: FILE_OPTIONS,
   });
   if (values.help === true) {
     terminal.write(PROVE_HELP);
     return 0;
   }
   if (positionals.length === 0) throw new UsageError("prove needs a FILE");
-  const name = readChoice("--topology", values.topology, PRESET_NAMES);
-  const options = {
-    topology: findPreset(name ?? "")?.topology,
-    proxy: readChoice("--proxy", values.proxy, PROXIES),
-    upstreams: values.upstream ?? [],
-  };
+  const options = readFileOptions(values);
   const outcomes: Outcome[] = [];
   for (const file of positionals) outcomes.push(await proveNamed(file, options));
   const proofs = outcomes.flatMap((one) => (one.kind === "proved" ? [one.proof] : []));
@@ -76,15 +63,7 @@ export async function proveCommand(args: readonly string[], terminal: Terminal):
 
 async function proveNamed(
   file: string,
-  {
-    proxy: named,
-    topology,
-    upstreams,
-  }: {
-    proxy: (typeof PROXIES)[number] | undefined;
-    topology: Topology | undefined;
-    upstreams: readonly string[];
-  },
+  { proxy: named, topology, upstreams }: FileOptions,
 ): Promise<Outcome> {
   try {
     const text = readFileOrRefuse(file);
