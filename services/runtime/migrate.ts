@@ -49,10 +49,11 @@ export async function migrate(options: {
       `create table if not exists ${table} (
          version integer primary key,
          name text not null,
-         applied_at timestamptz not null default clock_timestamp()
+         applied_at timestamptz not null default clock_timestamp(),
+         checksum text
        )`,
     );
-    await client.query(`alter table ${table} add column if not exists checksum text`);
+    await addChecksums(client, table);
     await checkTexts(client, schema, migrations);
     return await newestVersion(client, table);
   });
@@ -73,6 +74,16 @@ export async function migrate(options: {
     version = migration.version;
   }
   return version;
+}
+
+/** Adds the column that tables of older programs lack. Without need it would wait for every reader. */
+async function addChecksums(client: pg.PoolClient, table: string): Promise<void> {
+  const column = await client.query(
+    `select from pg_attribute
+     where attrelid = $1::regclass and attname = 'checksum' and not attisdropped`,
+    [table],
+  );
+  if (column.rows.length === 0) await client.query(`alter table ${table} add column checksum text`);
 }
 
 /**

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { type Migration, migrate } from "../../services/runtime/migrate.ts";
@@ -59,6 +60,16 @@ test("migrate() fills in the checksums of a database that has none", async () =>
   await runSql(url, "alter table app.migrations drop column checksum");
   expect(await run(MIGRATIONS)).toBe(2);
   expect(await read()).toEqual(before);
+});
+
+test("migrate() of a current database waits for nobody who reads its tables, such as a backup", async () => {
+  const { url, run } = await setup();
+  await run(MIGRATIONS);
+  const backup = new pg.Client({ connectionString: url });
+  await backup.connect();
+  onTestFinished(async () => await backup.end());
+  await backup.query("begin; lock table app.migrations in access share mode");
+  expect(await run(MIGRATIONS)).toBe(2);
 });
 
 async function setup() {
